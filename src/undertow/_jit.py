@@ -1,0 +1,54 @@
+"""The one door to Numba: a typed `kernel` decorator and a cache that cannot go stale.
+
+Numba's own cache looks only at the file a kernel stands in, so an edit to a helper it calls would go
+unnoticed. Here the cache folder is named after a hash of every source file of the package: any edit starts
+a new folder, an unchanged package loads from the old one. Nothing is compiled at import.
+
+`UNDERTOW_CACHE_DIR` moves the cache; `NUMBA_BOUNDSCHECK=1` (Numba's own switch) adds index checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def source_hash() -> str:
+    """Sixteen hex digits over the package's source files, in path order."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels of this very source are kept."""
+    base = os.environ.get("UNDERTOW_CACHE_DIR")
+    root = Path(base) if base else Path.home() / ".cache" / "undertow"
+    return root / f"kernels-{source_hash()}"
+
+
+def is_compiled() -> bool:
+    """Whether kernels of this source were compiled before (a first run says so and takes longer)."""
+    folder = cache_folder()
+    return folder.is_dir() and any(folder.iterdir())
+
+
+numba.config.CACHE_DIR = str(cache_folder())
+
+
+def kernel(function: _Function) -> _Function:
+    """Compile a plain loop over typed arrays on first use; `kernel(f).py_func` is the plain Python."""
+    jitted = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+    return cast(_Function, jitted)
+
+

@@ -1,0 +1,328 @@
+"""The venue's memory: accounts, holdings, resting orders, instruments and markets, as typed arrays.
+
+Holds the record layouts and their allocation. Holds no rule. Everything is index-linked, so an arena grows by copying.
+
+* An **account** is one margin wallet: one settlement asset, one margin profile. A person with isolated positions or
+  several settlement assets owns several accounts (`owner` ties them); money moves between them by TRANSFER.
+* A **holding** is (account, instrument, size, quote): a perpetual position or a balance of a spot asset. `quote` is the
+  running cost, so the value of a linear position is size x price x unit + quote and no average entry is ever stored.
+  Holdings of one account form a linked list (`next`); the danger index threads the same records (`bucket_*`).
+* An **order** rests in a price level's queue and in its account's own list.
+
+Units: lots, ticks, settlement units (micro-dollars; atoms of the coin for inverse wallets), ppm; time in milliseconds.
+Invariants: per instrument the sum of `size` and of `quote` over all holdings is zero (perpetuals); per settlement
+asset the sum of `cash` is deposits minus withdrawals; a free record is on exactly one free list.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.venue.records import EVENT, FILL, POSTING
+
+ACCOUNT = np.dtype(
+    [
+        ("cash", np.int64),
+        ("reserve", np.int64),  # danger: health at the registered corner
+        ("credit_limit", np.int64),  # may go this far below zero unchallenged (a privilege, normally 0)
+        ("first_holding", np.int32),
+        ("first_order", np.int32),
+        ("owner", np.int32),
+        ("stamp", np.int32),  # danger: last tick that listed this account
+        ("dirty", np.int32),  # danger: 1 while waiting to be registered again
+        ("leverage_floor_ppm", np.int32),  # 1/leverage chosen by the user: the lower bound of initial margin
+        ("order_count", np.int32),
+        ("reduce_only_count", np.int32),
+        ("cooldown", np.int64),  # no further liquidation order before this time
+        ("settlement", np.int16),
+        ("profile", np.int8),
+        ("role", np.int8),
+        ("stage", np.int8),  # see Stage
+        ("exempt", np.int8),  # never liquidated (a privilege)
+        ("once_liquidated", np.int8),
+    ],
+    align=True,
+)
+
+# ACCOUNT.stage
+STAGE_FREE = 0
+STAGE_LIQUIDATING = 1  # frozen; the engine sends orders
+STAGE_TAKEN = 2  # positions passed to a backstop; the account may trade again with what it deposits
+
+HOLDING = np.dtype(
+    [
+        ("size", np.int64),
+        ("quote", np.int64),
+        ("open_buy", np.int64),  # resting buys: lots (perpetuals), cash reserved at their limits (spot)
+        ("open_sell", np.int64),  # resting sells: lots
+        ("trigger", np.int64),  # danger: the corner price of this row
+        ("rate_ppm", np.int32),  # size-dependent maintenance rate, or total weight of an asset balance
+        ("rate_initial_ppm", np.int32),  # the same for initial margin, or initial weight
+        ("account", np.int32),
+        ("next", np.int32),
+        ("bucket_next", np.int32),
+        ("bucket_previous", np.int32),
+        ("bucket", np.int16),  # -1: not in the danger index
+        ("instrument", np.int16),
+    ],
+    align=True,
+)
+
+ORDER = np.dtype(
+    [
+        ("size", np.int64),
+        ("price", np.int64),
+        ("account", np.int32),
+        ("holding", np.int32),
+        ("next", np.int32),
+        ("previous", np.int32),
+        ("own_next", np.int32),
+        ("own_previous", np.int32),
+        ("generation", np.int32),
+        ("instrument", np.int16),
+        ("side", np.int8),
+        ("flags", np.int8),
+    ],
+    align=True,
+)
+
+INSTRUMENT = np.dtype(
+    [
+        ("unit", np.int64),  # linear, spot: settlement units per tick and lot; inverse: units x ticks per lot
+        ("lots_per_coin", np.int64),
+        ("maximum_ticks", np.int64),
+        ("maximum_lots", np.int64),
+        ("minimum_notional", np.int64),
+        ("price_band_ppm", np.int64),  # limit orders, against the band reference; 0: none
+        ("market_band_ppm", np.int64),  # furthest price a market order may reach; 0: none
+        ("taker_fee_ppm", np.int64),
+        ("maker_fee_ppm", np.int64),
+        ("liquidation_fee_ppm", np.int64),
+        ("rate_floor_ppm", np.int64),  # maintenance floor; flat rule: the rate
+        ("rate_initial_floor_ppm", np.int64),
+        ("rate_factor_ppb", np.int64),  # square-root rule on maintenance; 0: none
+        ("rate_initial_factor_ppb", np.int64),
+        ("step_base", np.int64),  # stepped risk limits: settlement units at entry; 0: none
+        ("step_size", np.int64),
+        ("weight_total_ppm", np.int64),  # spot as collateral; 0: not accepted
+        ("weight_initial_ppm", np.int64),
+        ("weight_factor_ppb", np.int64),  # 1.1 / (1 + factor x sqrt(coins)); 0: none
+        ("fund", np.int32),  # account of the insurance fund that backs this instrument
+        ("clearing_holding", np.int32),
+        ("tier_start", np.int32),
+        ("tier_count", np.int32),
+        ("kind", np.int8),
+        ("margin_rule", np.int8),  # see MARGIN_*
+        ("weight_rule", np.int8),  # see WEIGHT_*
+        ("settlement", np.int16),
+    ],
+    align=True,
+)
+
+# INSTRUMENT.margin_rule
+MARGIN_TIERS = 0  # maintenance = notional x rate - deduction by notional; initial from the tier's leverage cap
+MARGIN_SQUARE_ROOT = 1  # max(floor, factor x sqrt(size in coins))
+MARGIN_STEPS = 2  # floor plus one floor-maintenance for each step of value at entry above the base
+MARGIN_FLAT = 3
+# INSTRUMENT.weight_rule
+WEIGHT_FLAT = 0
+WEIGHT_SQUARE_ROOT = 1
+WEIGHT_TIERS_BY_QUANTITY = 2
+WEIGHT_TIERS_BY_VALUE = 3
+
+MARKET = np.dtype(
+    [
+        ("mark", np.int64),  # perpetuals: mark price; spot: the price collateral is valued at
+        ("index", np.int64),
+        ("last", np.int64),
+        ("best_bid", np.int64),  # 0: no bid
+        ("best_ask", np.int64),  # maximum_ticks: no ask
+        ("processed", np.int64),  # danger: price up to which triggers have been walked
+        ("band_reference", np.int64),
+        ("previous_mark", np.int64),
+        ("initial_ppm", np.int64),  # open-interest scaled initial margin; 0: none
+        ("volume_lots", np.int64),  # since the last record
+        ("volume_value", np.int64),
+        ("sell_value", np.int64),  # part of volume_value whose taker sold
+        ("open_interest", np.int64),  # long side, lots
+        ("halted", np.int8),
+        ("reduce_only", np.int8),
+        ("listed", np.int8),
+    ],
+    align=True,
+)
+
+TIER = np.dtype(
+    [
+        ("floor", np.int64),  # tier starts at this notional (settlement units) or quantity (lots)
+        ("rate_ppm", np.int64),  # maintenance rate, or weight
+        ("deduction", np.int64),  # subtracted (maintenance) or added (weights) so that the sum is continuous
+        ("initial_ppm", np.int64),
+    ],
+    align=True,
+)
+
+PROFILE = np.dtype(
+    [
+        ("maintenance_multiplier_ppm", np.int64),
+        ("borrow_initial_ppm", np.int64),  # on negative cash
+        ("borrow_maintenance_ppm", np.int64),
+        ("collateral", np.int8),  # see COLLATERAL_*
+        ("borrowing", np.int8),
+        ("trigger_at_equality", np.int8),
+    ],
+    align=True,
+)
+
+COLLATERAL_NONE = 0  # asset balances do not count
+COLLATERAL_WEIGHTED = 1
+COLLATERAL_RAW = 2  # at full price
+
+LEVEL = np.dtype([("size", np.int64), ("head", np.int32), ("tail", np.int32)], align=True)
+BUCKET = np.dtype([("best", np.int64), ("head", np.int32), ("count", np.int32)], align=True)
+BOOK = np.dtype(
+    [
+        ("bits", np.int32, (2, 4)),  # offsets into Book.bits: side (0 bid, 1 ask) x bitmap level
+        ("pages", np.int32),  # offset into Book.page_table
+        ("words", np.int32),
+    ],
+    align=True,
+)
+
+# Slots of State.counters.
+COUNT_ACCOUNTS = 0
+COUNT_HOLDINGS = 1  # high-water mark
+FREE_HOLDING = 2  # head of the free list, -1 none
+COUNT_ORDERS = 3
+FREE_ORDER = 4
+LIVE_ORDERS = 5
+COUNT_PAGES = 6
+FREE_PAGE = 7
+COUNT_FILLS = 8
+COUNT_POSTINGS = 9
+COUNT_EVENTS = 10
+TIME = 11
+TICK = 12  # danger: number of the current tick
+COUNT_PENDING = 13
+COUNT_DIRTY = 14
+FEE_ACCOUNT = 15
+SELF_TRADE_RULE = 16
+FREEZE_RULE = 17
+BAND_RULE = 18  # 0 mark, 1 index, 2 opposite best
+LOG_LIMIT_REACHED = 19
+WITHDRAWALS_CLOSED = 20
+WITHDRAWAL_NOTIONAL_PPM = 21
+LIQUIDATION_HALTED = 22
+COUNT_CANDIDATES = 23
+LEDGER_DETAIL = 24  # 1: trade and fee postings are written one by one; 0: only summed in cause_totals
+MAXIMUM_ORDERS = 25  # per account
+COUNTERS = 32
+
+
+class Book(NamedTuple):
+    """All order books in one arena."""
+
+    books: NDArray[np.void]  # BOOK, one per instrument
+    bits: NDArray[np.int64]
+    page_table: NDArray[np.int32]
+    pages: NDArray[np.void]  # LEVEL, 64 per page
+    page_next: NDArray[np.int32]
+    orders: NDArray[np.void]  # ORDER
+
+
+class Danger(NamedTuple):
+    """The safe-corner trigger index."""
+
+    buckets: NDArray[np.void]  # BUCKET, 8192 per price and side
+    offsets: NDArray[np.int64]  # per instrument: subtracted from a price's integer float
+    pending: NDArray[np.int32]  # accounts to value at the next tick whatever prices do
+    dirty: NDArray[np.int32]  # accounts to register again
+    candidates: NDArray[np.int32]  # what a tick found, in account order
+
+
+class Log(NamedTuple):
+    """What happened since the log was last drained."""
+
+    fills: NDArray[np.void]
+    postings: NDArray[np.void]
+    events: NDArray[np.void]
+    cause_totals: NDArray[np.int64]  # settlement asset x cause: sum of amounts posted, ever
+    net_deposits: NDArray[np.int64]  # settlement assets (0..15), then 16 + instrument for spot assets
+
+
+class State(NamedTuple):
+    """Everything the venue knows."""
+
+    accounts: NDArray[np.void]
+    holdings: NDArray[np.void]
+    instruments: NDArray[np.void]
+    markets: NDArray[np.void]
+    tiers: NDArray[np.void]
+    profiles: NDArray[np.void]
+    counters: NDArray[np.int64]
+    book: Book
+    danger: Danger
+    log: Log
+
+
+BUCKETS_PER_GROUP = 8192
+MAXIMUM_SETTLEMENTS = 16
+
+
+def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: int, order_capacity: int) -> State:
+    """A new venue's memory; the book's bitmaps are added as instruments are listed."""
+    counters = np.zeros(COUNTERS, np.int64)
+    counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
+    book = Book(
+        books=np.zeros(instrument_capacity, BOOK),
+        bits=np.zeros(0, np.int64),
+        page_table=np.zeros(0, np.int32),
+        pages=_empty_pages(256),
+        page_next=np.full(256, -1, np.int32),
+        orders=np.zeros(order_capacity, ORDER),
+    )
+    buckets = np.zeros(2 * instrument_capacity * BUCKETS_PER_GROUP, BUCKET)
+    buckets["head"] = -1
+    danger = Danger(
+        buckets=buckets,
+        offsets=np.zeros(instrument_capacity, np.int64),
+        pending=np.zeros(account_capacity, np.int32),
+        dirty=np.zeros(account_capacity, np.int32),
+        candidates=np.zeros(account_capacity, np.int32),
+    )
+    log = Log(
+        fills=np.zeros(1 << 16, FILL),
+        postings=np.zeros(1 << 16, POSTING),
+        events=np.zeros(1 << 14, EVENT),
+        cause_totals=np.zeros((MAXIMUM_SETTLEMENTS, 32), np.int64),
+        net_deposits=np.zeros(MAXIMUM_SETTLEMENTS + instrument_capacity, np.int64),
+    )
+    return State(
+        accounts=np.zeros(account_capacity, ACCOUNT),
+        holdings=np.zeros(holding_capacity, HOLDING),
+        instruments=np.zeros(instrument_capacity, INSTRUMENT),
+        markets=np.zeros(instrument_capacity, MARKET),
+        tiers=np.zeros(1, TIER),
+        profiles=np.zeros(8, PROFILE),
+        counters=counters,
+        book=book,
+        danger=danger,
+        log=log,
+    )
+
+
+def _empty_pages(count: int) -> NDArray[np.void]:
+    pages = np.zeros(count * 64, LEVEL)
+    pages["head"] = -1
+    pages["tail"] = -1
+    return pages
+
+
+def grown(array: NDArray[np.void], capacity: int) -> NDArray[np.void]:
+    """A copy of `array` with room for `capacity` records, the new ones zero."""
+    larger = np.zeros(capacity, array.dtype)
+    larger[: len(array)] = array
+    return larger
