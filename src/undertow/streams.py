@@ -8,7 +8,7 @@ Method: splitmix64's finaliser (Steele, Lea, Flood 2014) over key + counter x go
 4 x id + slot, slot 0 for uniforms and integers, slots 1 to 3 for the normal, which is the sum of twelve
 16-bit parts (exact in integers, no libm; its tails end at six standard deviations).
 Units: ids, steps and seeds are whole numbers (taken modulo 2**64; ids modulo 2**62); draws have no unit.
-Invariant: `uniform(s, n, t, ids)[k]` depends on `ids[k]` alone and equals the plain-integer reference exactly.
+Invariant: `uniform(s, n, t, ids)[k]` depends on `ids[k]` alone and equals the plain-integer reference.
 """
 
 from __future__ import annotations
