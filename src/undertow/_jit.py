@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite import ir
+from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -52,3 +54,18 @@ def kernel(function: _Function) -> _Function:
     return cast(_Function, jitted)
 
 
+def _count_zeros(leading: bool) -> Any:
+    """An intrinsic that counts zero bits of an int64 from one end (64 for zero)."""
+
+    def typed(_context: Any, _value: Any) -> Any:
+        def generate(_codegen: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            flag = ir.Constant(ir.IntType(1), 0)
+            return builder.ctlz(arguments[0], flag) if leading else builder.cttz(arguments[0], flag)
+
+        return numba.types.int64(numba.types.int64), generate
+
+    return intrinsic(typed)
+
+
+leading_zeros: Callable[[int], int] = _count_zeros(True)
+trailing_zeros: Callable[[int], int] = _count_zeros(False)

@@ -1,11 +1,11 @@
 """Ticks, lots, micro-dollars and parts per million: exact integer arithmetic, plain and compiled.
 
 Holds the only multiplications and divisions that the venue may round with. Every function says which way it
-rounds; who is favoured is decided by the caller and stated there. Everything is int64; a product is allowed to
-pass through 128 bits only inside `mul_div_floor` and `mul_div_ceil`.
+rounds; who is favoured is decided by the caller and stated there. Everything is int64; a product may pass
+through 128 bits only inside `mul_div_floor` and `mul_div_ceil`.
 
-Units: `price_ticks`, `size_lots`, `*_micros` (1e-6 of a settlement dollar; for a coin-settled wallet the coin's
-own smallest unit, named `atoms` where the difference matters), `*_ppm` (1e-6), `*_ppb` (1e-9).
+Units: `price_ticks`, `size_lots`, `*_micros` (1e-6 of a settlement dollar; for a coin-settled wallet the
+coin's own smallest unit, named `atoms` where the difference matters), `*_ppm` (1e-6), `*_ppb` (1e-9).
 Invariant: for every input inside the stated limits, the compiled result equals Python's exact integers.
 """
 
@@ -19,6 +19,9 @@ SECOND_NS = 1_000_000_000
 
 # Largest amount the venue accepts anywhere: three bits of headroom below int64.
 AMOUNT_LIMIT = (1 << 60) - 1
+
+# Largest argument of `isqrt`: the next two squares must still fit int64, since the guess may be one too high.
+ISQRT_LIMIT = 9_200_000_000_000_000_000
 
 
 @kernel
@@ -66,7 +69,7 @@ def mul_div_ceil(left: int, right: int, divisor: int) -> int:
 
 @kernel
 def isqrt(value: int) -> int:
-    """The largest integer whose square is at most `value` (0 <= value < 2**62)."""
+    """The largest integer whose square is at most `value`, up to ISQRT_LIMIT; 0 for a negative value."""
     if value <= 0:
         return 0
     root = int(float(value) ** 0.5)

@@ -1,0 +1,58 @@
+"""The public surface, pinned: a name appears or disappears only together with this list."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import undertow
+
+PUBLIC = ["UndertowError", "Venue", "__version__", "compare", "load_case", "load_rulebook", "run"]
+
+
+def home_exists(name: str) -> bool:
+    """Whether the module that is to hold a public name is part of the package."""
+    try:
+        return find_spec(undertow._HOMES[name]) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_the_surface_is_pinned() -> None:
+    assert sorted(undertow.__all__) == PUBLIC
+    assert sorted(undertow._HOMES) == [name for name in PUBLIC if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if not name.startswith("_")])
+def test_public_name_is_importable_and_documented(name: str) -> None:
+    if not home_exists(name):
+        pytest.skip(f"{undertow._HOMES[name]} is not part of the package yet")
+    value = getattr(undertow, name)
+    assert value.__module__.startswith("undertow")
+    assert value.__doc__
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        undertow.nonsense  # noqa: B018
+
+
+def test_listing_shows_the_surface() -> None:
+    assert set(PUBLIC) <= set(dir(undertow))
+
+
+def test_import_loads_no_compiler(repository: Path) -> None:
+    """`import undertow` must stay quick: nothing heavy is loaded until a name is used."""
+    code = (
+        "import sys, undertow; heavy = {'numba', 'numpy', 'pydantic', 'duckdb', 'bokeh'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    environment = {"PYTHONPATH": str(repository / "src")}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert (result.returncode, result.stderr) == (0, "")
