@@ -1,7 +1,8 @@
 """Undertow: a venue engine for leveraged crypto markets, and a crash laboratory built on it.
 
 Holds the public names and nothing else; each is imported when it is first asked for, so that `import
-undertow` is quick and the command line's `--help` never loads the compiler. What is not in `__all__` may change.
+undertow` is quick and the command line's `--help` never loads the compiler. What is not in `__all__` may
+change in any release.
 
 A rulebook is read by `load_rulebook`, as a case is by `load_case`: `undertow.rulebook` is the package itself.
 """
