@@ -31,7 +31,7 @@ ACCOUNT = np.dtype(
         ("first_holding", np.int32),
         ("first_order", np.int32),
         ("owner", np.int32),
-        ("stamp", np.int32),  # danger: last tick that listed this account
+        ("pending", np.int32),  # danger: 1 while on the list of accounts the next tick values in any case
         ("dirty", np.int32),  # danger: 1 while waiting to be registered again
         ("leverage_floor_ppm", np.int32),  # 1/leverage chosen by the user: the lower bound of initial margin
         ("order_count", np.int32),
@@ -65,7 +65,7 @@ HOLDING = np.dtype(
         ("next", np.int32),
         ("bucket_next", np.int32),
         ("bucket_previous", np.int32),
-        ("bucket", np.int16),  # -1: not in the danger index
+        ("bucket", np.int16),  # danger: bucket, plus 8192 on the side hurt by a rise; -1: not in the index
         ("instrument", np.int16),
     ],
     align=True,
@@ -241,6 +241,7 @@ class Danger(NamedTuple):
     pending: NDArray[np.int32]  # accounts to value at the next tick whatever prices do
     dirty: NDArray[np.int32]  # accounts to register again
     candidates: NDArray[np.int32]  # what a tick found, in account order
+    listed: NDArray[np.int64]  # one bit per account, all zero between ticks: lists once and sorts
 
 
 class Log(NamedTuple):
@@ -292,6 +293,7 @@ def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: 
         pending=np.zeros(account_capacity, np.int32),
         dirty=np.zeros(account_capacity, np.int32),
         candidates=np.zeros(account_capacity, np.int32),
+        listed=np.zeros((account_capacity + 63) // 64, np.int64),
     )
     log = Log(
         fills=np.zeros(1 << 16, FILL),
