@@ -1,0 +1,163 @@
+"""Questions put to a run: DuckDB views over the tables of its folder, answered as NumPy arrays or exact integers.
+
+Holds no table of its own: every table of the schema is a view, empty when the run did not record it; parts left by
+an interrupted run are read like a finished table. `class` and `group` are quoted in queries ("group").
+
+Units: as in `undertow.tape.schema`. Invariant: a `Tape` never writes; equal content gives an equal `content_hash()`
+whatever the cut into parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.errors import DataError
+from undertow.tape.folder import RunFolder
+from undertow.tape.schema import TABLES, TEXT, Columns, quoted, sql_type
+from undertow.tape.waterfall import waterfall_query
+
+PARTS = "parts"  # sub-folder of a run that is being written
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    """A private in-memory database that never looks for extensions and keeps rows in their order."""
+    database = duckdb.connect(":memory:")
+    database.execute("set autoinstall_known_extensions = false")
+    database.execute("set autoload_known_extensions = false")
+    database.execute("set enable_progress_bar = false")
+    return database
+
+
+class Tape:
+    """A run's tables. `folder` is the run's folder; raises InputError when it is none, DataError on damaged files."""
+
+    def __init__(self, folder: Path | str | RunFolder) -> None:
+        self.folder = folder if isinstance(folder, RunFolder) else RunFolder.open(Path(folder))
+        self.record = self.folder.read()
+        self._database = connection()
+        self.tables = tuple(name for name in TABLES if self._add_view(name))
+
+    def _add_view(self, table: str) -> bool:
+        """Declare one table; whether the run recorded it."""
+        files = table_files(self.folder.path, table)
+        if files:
+            source = f"select * from read_parquet([{', '.join(quoted(str(path)) for path in files)}])"
+        elif table == "waterfall":
+            source = waterfall_query(max(1, round(1000 * float(self.record.get("step_seconds", 1)))))
+        else:
+            columns = ", ".join(
+                f'null::{sql_type(dtype)} as "{name}"' for name, dtype in TABLES[table].items()
+            )
+            source = f"select {columns} where false"
+        try:
+            self._database.execute(f"create view {table} as {source}")
+        except duckdb.Error as error:
+            names = ", ".join(path.name for path in files)
+            raise DataError(f"{self.folder.path}: cannot read {names}: {_first_line(error)}") from None
+        return bool(files)
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """The relation a query names, for use with DuckDB's own methods."""
+        return self._database.sql(query)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """A query's rows as plain Python values; sums of integers are exact."""
+        try:
+            return self._database.execute(query).fetchall()
+        except duckdb.Error as error:
+            raise DataError(f"{self.folder.path}: {_first_line(error)}") from None
+
+    def value(self, query: str) -> Any:
+        """The single value of a query of one row and one column; None when it has no row."""
+        rows = self.rows(query)
+        return rows[0][0] if rows else None
+
+    def fetch(self, query: str) -> dict[str, NDArray[Any]]:
+        """A query's columns as arrays; a missing number is NaN. Sums beyond 2**53 need `rows` or a cast."""
+        try:
+            columns = self._database.execute(query).fetchnumpy()
+        except duckdb.Error as error:
+            raise DataError(f"{self.folder.path}: {_first_line(error)}") from None
+        return {name: _filled(column) for name, column in columns.items()}
+
+    def content_hash(self) -> str:
+        """The tape's hash recomputed from its files; equals what `TapeWriter.tape_hash()` said."""
+        digests = {}
+        for table in self.tables:
+            running = TableHash(TABLES[table])
+            for name in TABLES[table]:
+                running.update(name, self.fetch(f'select "{name}" from {table}')[name])
+            digests[table] = running.hexdigest()
+        return combined_hash(digests)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._database.close()
+
+    def __enter__(self) -> Tape:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class TableHash:
+    """A running hash of a table's columns that does not depend on how rows were cut into chunks."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._running = {name: hashlib.blake2b(digest_size=16) for name in columns}
+
+    def update(self, name: str, values: NDArray[Any]) -> None:
+        """Take the next values of one column."""
+        if self._columns[name] == TEXT:
+            self._running[name].update("".join(f"{value}\0" for value in values).encode())
+        else:
+            whole = np.ascontiguousarray(values, dtype=self._columns[name].newbyteorder("<"))
+            self._running[name].update(whole.view(np.uint8).data)
+
+    def hexdigest(self) -> str:
+        """The hash over the columns' names, types and contents, in schema order."""
+        total = hashlib.blake2b(digest_size=16)
+        for name, running in self._running.items():
+            total.update(f"{name}:{self._columns[name].str}:{running.hexdigest()};".encode())
+        return total.hexdigest()
+
+
+def combined_hash(digests: dict[str, str]) -> str:
+    """One hash over the tables of a tape, in order of their names."""
+    text = ";".join(f"{name}={digests[name]}" for name in sorted(digests))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def table_files(folder: Path, table: str) -> list[Path]:
+    """The files of one table: the finished one, or the parts of a run that was cut short."""
+    finished = folder / f"{table}.parquet"
+    if finished.is_file():
+        return [finished]
+    return sorted((folder / PARTS).glob(f"{table}-[0-9]*.parquet"))
+
+
+def _filled(column: NDArray[Any]) -> NDArray[Any]:
+    if not np.ma.isMaskedArray(column):
+        return column
+    if not np.any(np.ma.getmaskarray(column)):
+        return np.asarray(column.data)
+    if column.dtype.kind in "iub":
+        return np.asarray(column.astype(np.float64).filled(np.nan))
+    if column.dtype.kind == "f":
+        return np.asarray(column.filled(np.nan))
+    return np.asarray(column.filled(None))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,155 @@
+"""The tape's tables: names, columns, types and the order of both.
+
+Holds layouts only. Codes (`kind`, `cause`, `role`, ...) are those of `undertow.venue.records`; prices are ticks,
+sizes lots, money the smallest unit of the settlement asset (micro-dollars for a dollar wallet), times milliseconds
+since the start of the case. -1 in a depth column means that the depth was not sampled; 0 in a price column means
+that there is none.
+
+Invariant: a table's columns, in this order and with these types, are what `TapeWriter` writes and what the content
+hash runs over; appending a column is a change of format.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from undertow.venue.records import EVENT, FILL, POSTING
+
+Columns = dict[str, np.dtype[np.generic]]
+
+_BIG = np.dtype(np.int64)
+_INT = np.dtype(np.int32)
+_SHORT = np.dtype(np.int16)
+_BYTE = np.dtype(np.int8)
+_FLOAT = np.dtype(np.float64)
+_FLAG = np.dtype(np.bool_)
+TEXT: np.dtype[np.generic] = np.dtype(object)  # a column of str
+
+
+class Stage(IntEnum):
+    """Where in the waterfall a position or a loss went; the `stage` of the table `waterfall`."""
+
+    ORDERS = 0  # liquidation orders filled in the book
+    TAKEOVER = 1  # taken over by a backstop provider, the vault or the fund
+    ADL = 2  # closed against a winner
+    FUND = 3  # shortfalls the insurance fund paid
+    UNCOVERED = 4  # socialised, clawed back or left as bad debt
+    DISPOSAL = 5  # the house selling what it took over
+
+
+def _of(layout: np.dtype[np.void], first: Columns | None = None) -> Columns:
+    """A record layout as columns; `time` gets its unit into its name."""
+    columns: Columns = dict(first or {})
+    for name in layout.names or ():
+        columns["time_ms" if name == "time" else name] = layout[name]
+    return columns
+
+
+TABLES: dict[str, Columns] = {
+    "instruments": {
+        "instrument": _SHORT,
+        "name": TEXT,
+        "kind": TEXT,  # spot, linear, inverse
+        "class": TEXT,
+        "tick_usd": _FLOAT,
+        "lot_coins": _FLOAT,
+        "unit": _BIG,
+        "lots_per_coin": _BIG,
+        "is_collateral": _FLAG,
+        "outside_start_ticks": _BIG,
+    },
+    "series": {
+        "step": _INT,
+        "time_ms": _BIG,
+        "instrument": _SHORT,
+        "outside_ticks": _BIG,
+        "index_ticks": _BIG,
+        "mark_ticks": _BIG,
+        "last_ticks": _BIG,
+        "bid_ticks": _BIG,
+        "ask_ticks": _BIG,
+        "bid_1pct": _BIG,
+        "ask_1pct": _BIG,
+        "bid_4pct": _BIG,
+        "ask_4pct": _BIG,
+        "volume": _BIG,
+        "sell_volume": _BIG,
+        "open_interest_lots": _BIG,
+    },
+    "house": {
+        "step": _INT,
+        "time_ms": _BIG,
+        "account": _INT,
+        "role": _BYTE,
+        "settlement": _SHORT,
+        "cash": _BIG,
+        "equity": _BIG,
+        "gross_notional": _BIG,
+        "inventory_value": _BIG,
+    },
+    "events": _of(EVENT, {"sequence": _BIG}),
+    "fills": _of(FILL),
+    "postings": _of(POSTING),
+    "causes": {"time_ms": _BIG, "settlement": _SHORT, "cause": _BYTE, "amount": _BIG},
+    "accounts": {
+        "account": _INT,
+        "owner": _INT,
+        "role": _BYTE,
+        "group": _BYTE,
+        "settlement": _SHORT,
+        "profile": _BYTE,
+        "equity_start": _BIG,
+        "deposits": _BIG,
+        "withdrawals": _BIG,
+        "equity_end": _BIG,
+        "cash_end": _BIG,
+        "liquidated": _BYTE,
+        "taken_over": _BYTE,
+        "adl_lots": _BIG,
+    },
+    "maker": {
+        "step": _INT,
+        "time_ms": _BIG,
+        "instrument": _SHORT,
+        "cause": _BYTE,
+        "depth_removed": _BIG,
+    },
+    "waterfall": {
+        "step": _INT,
+        "time_ms": _BIG,
+        "instrument": _SHORT,
+        "stage": _BYTE,
+        "side": _BYTE,
+        "lots": _BIG,
+        "notional": _BIG,
+        "count": _BIG,
+        "amount": _BIG,
+    },
+}
+
+_SQL_TYPES = {
+    _BIG: "BIGINT",
+    _INT: "INTEGER",
+    _SHORT: "SMALLINT",
+    _BYTE: "TINYINT",
+    _FLOAT: "DOUBLE",
+    _FLAG: "BOOLEAN",
+    TEXT: "VARCHAR",
+}
+
+
+def sql_type(dtype: np.dtype[np.generic]) -> str:
+    """The DuckDB type of a column."""
+    return _SQL_TYPES[dtype]
+
+
+def quoted(text: str) -> str:
+    """A string as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def column_list(table: str) -> str:
+    """A table's columns as an SQL select list, each quoted (`group` is a keyword)."""
+    return ", ".join(f'"{name}"' for name in TABLES[table])
