@@ -27,7 +27,7 @@ EDITABLE := --no-deps --no-build-isolation --no-index --editable .
 .PHONY: help run test lint types tidy bench nightly coverage format lock clean
 
 help:
-	@sed -n 's/^#  *//p' Makefile | sed '/^$$/d'
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 run: $(RUN_STAMP)
 	@$(BIN)/undertow run $(CASE) $(ARGS)
@@ -75,7 +75,7 @@ clean:
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else 1)' \
 		|| { echo "Undertow needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(RUN_STAMP): requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked packages into $(VENV) (once; a minute or so)"
