@@ -1,0 +1,1 @@
+"""Recorded data: readers that refuse what is broken, and tapes combined into prices off the venue."""
