@@ -1,7 +1,8 @@
-"""A run folder made up by formula, with every table a report reads and books that balance to the micro-dollar.
+"""A run folder made up by formula, with every table a report reads and books that balance to the
+micro-dollar.
 
-Nobody traded here: prices follow a curve with a hole in it, accounts lose and win amounts drawn from a fixed seed.
-Good for tests of the tape, the score and the report; says nothing about the engine.
+Nobody traded here: prices follow a curve with a hole in it, accounts lose and win amounts drawn from a
+fixed seed. Good for tests of the tape, the score and the report; says nothing about the engine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from undertow.tape import RunFolder, TapeWriter
 from undertow.venue.records import EVENT, FILL, POSTING, Cause, EventKind, Origin, Role
 
@@ -18,7 +20,17 @@ STEPS = 7200
 RECORD_EVERY = 5
 MICROS = 1_000_000
 GROUPS = ["trader", "maker", "looper", "arbitrageur", "house"]
-NAMES = ["BTC-PERP", "ETH-PERP", "SOL-PERP", "XRP-PERP", "DOGE-PERP", "AVAX-PERP", "LINK-PERP", "SUI-PERP", "USDE"]
+NAMES = [
+    "BTC-PERP",
+    "ETH-PERP",
+    "SOL-PERP",
+    "XRP-PERP",
+    "DOGE-PERP",
+    "AVAX-PERP",
+    "LINK-PERP",
+    "SUI-PERP",
+    "USDE",
+]
 START_USD = [116800.0, 4100.0, 190.0, 2.45, 0.21, 24.0, 19.0, 2.9, 1.0]
 VENUE_FALL = [0.128, 0.18, 0.31, 0.58, 0.61, 0.68, 0.6, 0.8, 0.35]
 OUTSIDE_FALL = [0.095, 0.13, 0.17, 0.27, 0.29, 0.3, 0.28, 0.33, 0.006]
@@ -112,7 +124,9 @@ def _paths(steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         leg = 0.04 / (1 + np.exp(-(time - 0.12) / 0.01)) if place < len(NAMES) - 1 else 0.0
         wobble = 0.0012 * np.sin(np.arange(steps) * (0.11 + 0.01 * place))
         outside[place] = TICKS * (1 - leg - OUTSIDE_FALL[place] * hole * 0.7 + wobble)
-        venue[place] = TICKS * (1 - leg - (VENUE_FALL[place] - 0.04 * (place < len(NAMES) - 1)) * hole - wobble)
+        venue[place] = TICKS * (
+            1 - leg - (VENUE_FALL[place] - 0.04 * (place < len(NAMES) - 1)) * hole - wobble
+        )
     return venue, outside
 
 
@@ -129,11 +143,10 @@ def _series(
             volume = int(3e5 * MICROS * (1 + 30 * stress))
             interest = int(2e9 / (1 + place) * (1 - 0.35 * min(1.0, step / steps * 2.2)))
             mark = (2 * last + out) // 3
-            rows.append(
-                (step, step * 1000, place, out, out, mark, last, last - 5, last + 5)
-                + (depth, int(depth * 1.1), 3 * depth, int(3.3 * depth))
-                + (volume, int(volume * (0.5 + 0.3 * min(1.0, stress * 3))), interest)
-            )
+            prices = (out, out, mark, last, last - 5, last + 5)
+            depths = (depth, depth * 11 // 10, 3 * depth, 33 * depth // 10)
+            sold = int(volume * (0.5 + 0.3 * min(1.0, stress * 3)))
+            rows.append((step, step * 1000, place, *prices, *depths, volume, sold, interest))
     return np.array(rows, np.int64)
 
 
@@ -170,7 +183,9 @@ def _accounts(count: int, rng: np.random.Generator) -> dict[str, NDArray[np.int6
     adl = customer & ~liquidated & (rng.random(count) < 0.12)
     deposits = np.where(customer & (rng.random(count) < 0.05), start // 10, 0)
     withdrawals = np.where(adl, start // 20, 0)
-    result = np.where(liquidated, -start + start // 50, (start * rng.normal(0.05, 0.1, count)).astype(np.int64))
+    result = np.where(
+        liquidated, -start + start // 50, (start * rng.normal(0.05, 0.1, count)).astype(np.int64)
+    )
     result[liquidated & (index % 97 == 0)] -= 40_000 * MICROS  # negative accounts
     result[:5] = np.array([-18, 7, 9, 1, 3]) * MICROS * MICROS
     winners = np.flatnonzero(customer & ~liquidated)
@@ -236,7 +251,7 @@ def _events(
 
 
 def _postings(events: NDArray[np.void], sizes: Sizes) -> NDArray[np.void]:
-    """Liquidation fees and payments of the fund; what else the fund lost is the result of what it took over."""
+    """Liquidation fees and payments of the fund; the rest of its loss is the result of what it took over."""
     paid = events[events["kind"] == EventKind.FUND_OUT]
     ordered = events[events["kind"] == EventKind.LIQUIDATION_ORDER]
     rows = np.zeros(len(paid) + len(ordered), POSTING)
@@ -269,8 +284,6 @@ def _house(accounts: dict[str, NDArray[np.int64]], steps: int) -> NDArray[np.int
             start, end = int(accounts["equity_start"][account]), int(accounts["equity_end"][account])
             equity = start + int((end - start) * progress)
             stock = int(held * 6e7 * MICROS) if account in (FUND, VAULT, PROVIDER) else 0
-            rows.append(
-                (step, step * 1000, account, HOUSE_ROLES[account], 0, equity - stock // 10, equity)
-                + (stock, stock // 10)
-            )
+            money = (equity - stock // 10, equity, stock, stock // 10)
+            rows.append((step, step * 1000, account, HOUSE_ROLES[account], 0, *money))
     return np.array(rows, np.int64)

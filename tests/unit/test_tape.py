@@ -1,4 +1,4 @@
-"""The tape: what goes in comes out, cut as it may be; an interrupted run can be read; nothing is overwritten."""
+"""The tape: what goes in comes out, however cut; a killed run can be read; nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from undertow.errors import DataError, InputError, InvariantError
 from undertow.tape import RunFolder, Tape, TapeWriter
 from undertow.tape.schema import Stage
@@ -151,7 +152,10 @@ def test_sums_are_exact_beyond_double_precision(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda w: w.series(np.zeros((2, 15), np.int64)), r"series takes rows of 16 columns, was given \(2, 15\)"),
+        (
+            lambda w: w.series(np.zeros((2, 15), np.int64)),
+            r"series takes rows of 16 columns, was given \(2, 15\)",
+        ),
         (lambda w: w.causes(np.array([[0, 70_000, 0, 0]])), r"causes\.settlement: values do not fit int16"),
         (lambda w: w.accounts({"account": [1]}), "accounts was given other columns than it has: adl_lots, "),
         (lambda w: (w.finish(), w.fills(some_fills(1))), "rows for fills after the tape was finished"),

@@ -1,10 +1,11 @@
 """A run's folder: its name, its run.json and the other small files beside the tape.
 
-Holds no table. `run.json` says what was run and how far it came; it carries no clock and no path, so that the same
-case, seed and version give the same bytes. A new run never overwrites another: it takes the next free suffix.
+Holds no table. `run.json` says what was run and how far it came; it carries no clock and no path, so that
+the same case, seed and version give the same bytes. A new run never overwrites another: it takes the next
+free suffix.
 
-Invariant: `run.json` exists from the first moment and says "partial" until the run is finished, so a run that is
-killed leaves a folder that can be read and says what it is.
+Invariant: `run.json` exists from the first moment and says "partial" until the run is finished, so a run
+that is killed leaves a folder that can be read and says what it is.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class RunFolder:
 
     @property
     def status(self) -> str:
-        """"complete", or "partial" for a run that was cut short or is still going."""
+        """ "complete", or "partial" for a run that was cut short or is still going."""
         return str(self.read().get("status", PARTIAL))
 
     @property

@@ -1,10 +1,12 @@
-"""Questions put to a run: DuckDB views over the tables of its folder, answered as NumPy arrays or exact integers.
+"""Questions put to a run: DuckDB views over the tables of its folder, answered as NumPy arrays or exact
+integers.
 
-Holds no table of its own: every table of the schema is a view, empty when the run did not record it; parts left by
-an interrupted run are read like a finished table. `class` and `group` are quoted in queries ("group").
+Holds no table of its own: every table of the schema is a view, empty when the run did not record it; parts
+left by an interrupted run are read like a finished table. `class` and `group` are quoted in queries
+("group").
 
-Units: as in `undertow.tape.schema`. Invariant: a `Tape` never writes; equal content gives an equal `content_hash()`
-whatever the cut into parts.
+Units: as in `undertow.tape.schema`. Invariant: a `Tape` never writes; equal content gives an equal
+`content_hash()` whatever the cut into parts.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 class Tape:
-    """A run's tables. `folder` is the run's folder; raises InputError when it is none, DataError on damaged files."""
+    """A run's tables. Raises InputError when `folder` is no run, DataError on damaged files."""
 
     def __init__(self, folder: Path | str | RunFolder) -> None:
         self.folder = folder if isinstance(folder, RunFolder) else RunFolder.open(Path(folder))
@@ -148,12 +150,12 @@ def table_files(folder: Path, table: str) -> list[Path]:
 
 
 def _filled(column: NDArray[Any]) -> NDArray[Any]:
-    if not np.ma.isMaskedArray(column):
+    if not isinstance(column, np.ma.MaskedArray):
         return column
     if not np.any(np.ma.getmaskarray(column)):
         return np.asarray(column.data)
     if column.dtype.kind in "iub":
-        return np.asarray(column.astype(np.float64).filled(np.nan))
+        return np.asarray(np.ma.MaskedArray(column, dtype=np.float64).filled(np.nan))
     if column.dtype.kind == "f":
         return np.asarray(column.filled(np.nan))
     return np.asarray(column.filled(None))

@@ -1,12 +1,12 @@
 """The tape's tables: names, columns, types and the order of both.
 
-Holds layouts only. Codes (`kind`, `cause`, `role`, ...) are those of `undertow.venue.records`; prices are ticks,
-sizes lots, money the smallest unit of the settlement asset (micro-dollars for a dollar wallet), times milliseconds
-since the start of the case. -1 in a depth column means that the depth was not sampled; 0 in a price column means
-that there is none.
+Holds layouts only. Codes (`kind`, `cause`, `role`, ...) are those of `undertow.venue.records`; prices are
+ticks, sizes lots, money the smallest unit of the settlement asset (micro-dollars for a dollar wallet),
+times milliseconds since the start of the case. -1 in a depth column means that the depth was not sampled; 0
+in a price column means that there is none.
 
-Invariant: a table's columns, in this order and with these types, are what `TapeWriter` writes and what the content
-hash runs over; appending a column is a change of format.
+Invariant: a table's columns, in this order and with these types, are what `TapeWriter` writes and what the
+content hash runs over; appending a column is a change of format.
 """
 
 from __future__ import annotations

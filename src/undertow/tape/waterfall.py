@@ -1,11 +1,11 @@
 """The waterfall table: what each stage of liquidation dealt with, step by step, from fills and events.
 
-Holds one SQL query, run by the writer when a run is finished and by `Tape` for a run that never was. The value of
-lots at a price follows the instrument's kind: price x lots x unit for linear contracts and spot, unit x lots / price
-for inverse ones (then in the coin, not in dollars).
+Holds one SQL query, run by the writer when a run is finished and by `Tape` for a run that never was. The
+value of lots at a price follows the instrument's kind: price x lots x unit for linear contracts and spot,
+unit x lots / price for inverse ones (then in the coin, not in dollars).
 
-Units: lots; `notional` and `amount` in the settlement asset's smallest unit. `amount` is the equity passed with a
-takeover, the profit forgone by a winner (ADL), the shortfall paid (fund) or left over (uncovered).
+Units: lots; `notional` and `amount` in the settlement asset's smallest unit. `amount` is the equity passed
+with a takeover, the profit forgone by a winner (ADL), the shortfall paid (fund) or left over (uncovered).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ with dealt as (
 )
 select (x.time_ms // {step_ms})::integer as step, x.time_ms, x.instrument, x.stage::tinyint as stage,
        x.side::tinyint as side, sum(x.size)::bigint as lots,
-       sum(coalesce({_VALUE}, 0))::bigint as notional, count(*)::bigint as count, sum(x.amount)::bigint as amount
+       sum(coalesce({_VALUE}, 0))::bigint as notional, count(*)::bigint as count,
+       sum(x.amount)::bigint as amount
 from dealt x left join instruments i using (instrument)
 group by all order by 2, 3, 4, 5"""

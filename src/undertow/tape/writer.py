@@ -1,10 +1,11 @@
 """The tape's pen: takes arrays while a run goes on, keeps them by column, writes Parquet through DuckDB.
 
-Rows are buffered; a table that grows past `part_rows` is spilled to a part file, and `finish` merges parts into one
-file a table. A run that ends early leaves its parts, which `Tape` reads; nothing that was spilled is lost.
+Rows are buffered; a table that grows past `part_rows` is spilled to a part file, and `finish` merges parts
+into one file a table. A run that ends early leaves its parts, which `Tape` reads; nothing that was spilled
+is lost.
 
-Units: as in `undertow.tape.schema`. Invariants: rows keep the order in which they came; the content hash depends on
-the rows alone, not on how they were cut into flushes; the same rows give the same bytes.
+Units: as in `undertow.tape.schema`. Invariants: rows keep the order in which they came; the content hash
+depends on the rows alone, not on how they were cut into flushes; the same rows give the same bytes.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _FIRST_CAPACITY = 1024
 class TapeWriter:
     """Writes one run's tape into its folder.
 
-    `step_ms` is the length of a step; `part_rows` bounds the memory held for one table. Tables that never received a
-    row are not written. Raises InvariantError when rows do not fit a table's columns.
+    `step_ms` is the length of a step; `part_rows` bounds the memory held for one table. Tables that never
+    received a row are not written. Raises InvariantError when rows do not fit a table's columns.
     """
 
     def __init__(self, folder: RunFolder | Path, *, step_ms: int = 1000, part_rows: int = PART_ROWS) -> None:
@@ -68,7 +69,7 @@ class TapeWriter:
         self.block("house", block)
 
     def causes(self, block: NDArray[np.int64]) -> None:
-        """Rows of the table `causes`, shape (rows, 4): minute, settlement, cause, amount moved in that minute."""
+        """Rows of the table `causes`, shape (rows, 4): minute, settlement, cause, amount moved in it."""
         self.block("causes", block)
 
     def accounts(self, columns: Mapping[str, Any]) -> None:

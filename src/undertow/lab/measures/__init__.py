@@ -1,0 +1,18 @@
+"""Named measures: one number each, taken from a tape, with the query that gives it.
+
+Importing this package registers them all. A fact's query names one; so do the key outcomes of a run.
+"""
+
+from undertow.lab.measures import liquidity, losses, prices
+from undertow.lab.measures.registry import Measured, Measurement, measure_names, measured, query_faults
+
+__all__ = [
+    "Measured",
+    "Measurement",
+    "liquidity",
+    "losses",
+    "measure_names",
+    "measured",
+    "prices",
+    "query_faults",
+]

@@ -1,0 +1,198 @@
+"""Measures of the waterfall: who was liquidated, what each stage dealt with, who paid.
+
+Money is in dollars of the settlement asset. "Liquidated dollars" can mean four things, each with its own
+measure: filled orders, takeovers, ADL, and (accounts) who was liquidated at all. Events of an instrument
+are chosen by its name.
+"""
+
+from __future__ import annotations
+
+from undertow.lab.measures.registry import Measured, choose, measure, money_unit, only, window
+from undertow.tape import Tape
+from undertow.tape.schema import Stage
+from undertow.venue.records import EventKind, Role
+
+_STAGES = {
+    "orders": Stage.ORDERS,
+    "takeover": Stage.TAKEOVER,
+    "adl": Stage.ADL,
+    "disposal": Stage.DISPOSAL,
+}
+_ROLES = {role.name.lower(): role for role in Role}
+_HOUSE_EQUITY = (
+    "(select time_ms, sum(equity) as equity from house where role = {role:d} and settlement = 0 group by 1)"
+)
+
+
+def _one(tape: Tape, query: str) -> Measured:
+    value = tape.value(query)
+    return Measured(None if value is None else float(value), query)
+
+
+@measure("count")
+def liquidated_accounts(tape: Tape, instrument: str | None = None) -> Measured:
+    """Accounts that were put under liquidation at least once."""
+    if instrument is None:
+        return _one(tape, "select count(*) from accounts where liquidated > 0")
+    return _one(
+        tape,
+        "select count(distinct account) from events join instruments using (instrument) "
+        f"where events.kind = {EventKind.LIQUIDATION_ORDER:d} and {only(instrument)}",
+    )
+
+
+@measure("usd")
+def stage_notional_usd(
+    tape: Tape, stage: str, instrument: str | None = None, start: float = 0.0, end: float | None = None
+) -> Measured:
+    """Notional one stage of the waterfall dealt with: orders, takeover, adl or disposal."""
+    code = choose(stage, _STAGES, "stage")
+    unit = money_unit(tape)
+    return _one(
+        tape,
+        f"select coalesce(sum(case when kind = 'inverse' then lots * unit * tick_usd / {unit}.0 "
+        f"else notional / {unit}.0 end), 0) from waterfall join instruments using (instrument) "
+        f"where stage = {code:d} and {only(instrument)} and {window(start, end)}",
+    )
+
+
+@measure("usd")
+def liquidation_notional_usd(
+    tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
+) -> Measured:
+    """Liquidation orders filled in the book."""
+    return stage_notional_usd(tape, "orders", instrument, start, end)
+
+
+@measure("usd")
+def takeover_notional_usd(
+    tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
+) -> Measured:
+    """Positions taken over by a provider, the vault or the fund, at their takeover price."""
+    return stage_notional_usd(tape, "takeover", instrument, start, end)
+
+
+@measure("usd")
+def adl_notional_usd(
+    tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
+) -> Measured:
+    """Positions of winners closed by auto-deleveraging, at the closing price."""
+    return stage_notional_usd(tape, "adl", instrument, start, end)
+
+
+@measure("count")
+def adl_accounts(tape: Tape, instrument: str | None = None) -> Measured:
+    """Accounts of winners that auto-deleveraging closed, wholly or in part."""
+    return _one(
+        tape,
+        "select count(distinct account) from events join instruments using (instrument) "
+        f"where events.kind = {EventKind.ADL_CLOSE:d} and {only(instrument)}",
+    )
+
+
+@measure("usd")
+def adl_forgone_usd(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """Profit against the mark that winners gave up when they were closed."""
+    return _event_amount(tape, (EventKind.ADL_CLOSE,), start, end)
+
+
+@measure("usd")
+def fund_paid_usd(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """Shortfalls the insurance fund paid."""
+    return _event_amount(tape, (EventKind.FUND_OUT,), start, end)
+
+
+@measure("usd")
+def bad_debt_usd(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """Shortfalls nobody paid."""
+    return _event_amount(tape, (EventKind.BAD_DEBT,), start, end)
+
+
+@measure("usd")
+def socialised_usd(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """Losses spread over customers: socialised or clawed back."""
+    return _event_amount(tape, (EventKind.SOCIALISED_LOSS, EventKind.CLAWBACK), start, end)
+
+
+def _event_amount(tape: Tape, kinds: tuple[EventKind, ...], start: float, end: float | None) -> Measured:
+    codes = ", ".join(f"{kind:d}" for kind in kinds)
+    query = (
+        f"select coalesce(sum(amount), 0) / {money_unit(tape)}.0 from events "
+        f"where kind in ({codes}) and {window(start, end)}"
+    )
+    return _one(tape, query)
+
+
+@measure("usd")
+def fund_draw_usd(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """The insurance fund's equity at a window's start less its lowest equity in it."""
+    equity = _HOUSE_EQUITY.format(role=Role.FUND)
+    return _one(
+        tape,
+        f"select (arg_min(equity, time_ms) - min(equity)) / {money_unit(tape)}.0 from {equity} "
+        f"where {window(start, end)}",
+    )
+
+
+@measure("usd")
+def fund_change_usd(tape: Tape) -> Measured:
+    """The insurance fund's equity at the end less at the start; negative when it paid."""
+    return role_result_usd(tape, "fund")
+
+
+@measure("usd")
+def role_result_usd(tape: Tape, role: str) -> Measured:
+    """What accounts of one role (fund, vault, fees, customer, ...) won, deposits and withdrawals aside."""
+    code = choose(role, _ROLES, "role")
+    return _one(
+        tape,
+        f"select sum(equity_end - equity_start - deposits + withdrawals) / {money_unit(tape)}.0 "
+        f"from accounts where role = {code:d} and settlement = 0",
+    )
+
+
+@measure("usd")
+def liquidated_loss_usd(tape: Tape) -> Measured:
+    """What accounts that were liquidated lost, as a positive number."""
+    return _one(
+        tape,
+        f"select -coalesce(sum(equity_end - equity_start - deposits + withdrawals), 0) "
+        f"/ {money_unit(tape)}.0 from accounts where role = {Role.CUSTOMER:d} and liquidated > 0 and settlement = 0",
+    )
+
+
+@measure("count")
+def negative_accounts(tape: Tape) -> Measured:
+    """Customers' accounts that ended below zero."""
+    return _one(tape, f"select count(*) from accounts where role = {Role.CUSTOMER:d} and equity_end < 0")
+
+
+@measure("time")
+def time_of_peak_liquidation(tape: Tape, stage: str = "orders", instrument: str | None = None) -> Measured:
+    """Start of the clock minute in which a stage dealt with most notional."""
+    code = choose(stage, _STAGES, "stage")
+    return _one(
+        tape,
+        "select time_ms // 60000 * 60.0 from waterfall join instruments using (instrument) "
+        f"where stage = {code:d} and {only(instrument)} group by 1 order by sum(notional) desc, 1 limit 1",
+    )
+
+
+@measure("duration")
+def withdrawals_closed_seconds(tape: Tape) -> Measured:
+    """How long withdrawals were closed, until the end of the tape where they were not opened again."""
+    return _one(
+        tape,
+        "select coalesce(sum(until - time_ms), 0) / 1000.0 from (select kind, time_ms, "
+        "coalesce(lead(time_ms) over (order by sequence), (select max(time_ms) from series)) as until from events where kind in "
+        f"({EventKind.WITHDRAWALS_CLOSED:d}, {EventKind.WITHDRAWALS_OPEN:d})) "
+        f"where kind = {EventKind.WITHDRAWALS_CLOSED:d}",
+    )
+
+
+@measure("count")
+def rejected_commands(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """Commands the venue refused."""
+    return _one(
+        tape, f"select count(*) from events where kind = {EventKind.REJECTION:d} and {window(start, end)}"
+    )

@@ -1,0 +1,177 @@
+"""Measures of price: how far, when, how far from the outside.
+
+A fall is negative. `field` is last (the default), mark, index, bid, ask or outside; a row without such a
+price (0) is left out. Series are read as recorded, so a low between two records is not seen by `series`
+fields: record every second where the minute matters.
+"""
+
+from __future__ import annotations
+
+from undertow.lab.measures.registry import Measured, choose, measure, only, window
+from undertow.tape import Tape
+from undertow.tape.schema import quoted
+
+_FIELDS = {name: f"{name}_ticks" for name in ("last", "mark", "index", "bid", "ask", "outside")}
+
+
+def _price(field: str) -> str:
+    return str(choose(field, _FIELDS, "field"))
+
+
+def _one(tape: Tape, query: str) -> Measured:
+    value = tape.value(query)
+    return Measured(None if value is None else float(value), query)
+
+
+def _path(instrument: str, start: float, end: float | None, column: str) -> str:
+    """SQL for one instrument's prices in a window, oldest first, as (time_ms, price)."""
+    return (
+        f"select time_ms, {column} as price from series join instruments using (instrument) "
+        f"where name = {quoted(instrument)} and {column} > 0 and {window(start, end)} order by time_ms"
+    )
+
+
+@measure("usd")
+def price_at(tape: Tape, instrument: str, at: float, field: str = "last") -> Measured:
+    """The price at a moment: the last one recorded up to it."""
+    column = _price(field)
+    return _one(
+        tape,
+        f"select {column} * tick_usd from series join instruments using (instrument) "
+        f"where {only(instrument)} and {column} > 0 and {window(0, at)} order by time_ms desc limit 1",
+    )
+
+
+@measure("usd")
+def low_price(
+    tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
+) -> Measured:
+    """The lowest price of a window."""
+    column = _price(field)
+    return _one(
+        tape,
+        f"select min({column} * tick_usd) from series join instruments using (instrument) "
+        f"where {only(instrument)} and {column} > 0 and {window(start, end)}",
+    )
+
+
+@measure("percent")
+def low_fall_percent(
+    tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
+) -> Measured:
+    """From the first price of a window to its lowest."""
+    path = _path(instrument, start, end, _price(field))
+    return _one(tape, f"select 100.0 * (min(price) / arg_min(price, time_ms) - 1) from ({path})")
+
+
+@measure("percent")
+def change_percent(
+    tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
+) -> Measured:
+    """From the first price of a window to its last."""
+    path = _path(instrument, start, end, _price(field))
+    query = f"select 100.0 * (arg_max(price, time_ms) / arg_min(price, time_ms) - 1) from ({path})"
+    return _one(tape, query)
+
+
+@measure("percent")
+def worst_minute_percent(
+    tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
+) -> Measured:
+    """The largest fall between the first and the last price of a clock minute."""
+    path = _path(instrument, start, end, _price(field))
+    return _one(
+        tape,
+        "select min(move) from (select 100.0 * (arg_max(price, time_ms) / arg_min(price, time_ms) - 1) "
+        f"as move from ({path}) group by time_ms // 60000)",
+    )
+
+
+@measure("percent")
+def median_fall_percent(
+    tape: Tape, group_of: str | None = None, start: float = 0.0, end: float | None = None, field: str = "last"
+) -> Measured:
+    """The median over instruments (of a `class`, or all) of `low_fall_percent`."""
+    column = _price(field)
+    chosen = "true" if group_of is None else f"class = {quoted(group_of)}"
+    return _one(
+        tape,
+        "select median(fall) from (select 100.0 * (min(price) / arg_min(price, time_ms) - 1) as fall from ("
+        f"select instrument, time_ms, {column} as price from series join instruments using (instrument) "
+        f"where {chosen} and {column} > 0 and {window(start, end)}) group by instrument)",
+    )
+
+
+@measure("time")
+def time_of_low(
+    tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
+) -> Measured:
+    """When a window's lowest price was first recorded."""
+    path = _path(instrument, start, end, _price(field))
+    query = f"select time_ms / 1000.0 from ({path}) order by price, time_ms limit 1"
+    return _one(tape, query)
+
+
+@measure("time")
+def time_below(
+    tape: Tape,
+    instrument: str,
+    price_usd: float,
+    start: float = 0.0,
+    end: float | None = None,
+    field: str = "last",
+) -> Measured:
+    """When the price first stood below a level."""
+    return _crossing(tape, instrument, f"< {float(price_usd)!r}", (start, end), field)
+
+
+@measure("time")
+def time_above(
+    tape: Tape,
+    instrument: str,
+    price_usd: float,
+    start: float = 0.0,
+    end: float | None = None,
+    field: str = "last",
+) -> Measured:
+    """When the price first stood above a level (back above it, when the window starts at the low)."""
+    return _crossing(tape, instrument, f"> {float(price_usd)!r}", (start, end), field)
+
+
+def _crossing(
+    tape: Tape, instrument: str, test: str, span: tuple[float, float | None], field: str
+) -> Measured:
+    column = _price(field)
+    return _one(
+        tape,
+        f"select min(time_ms) / 1000.0 from series join instruments using (instrument) "
+        f"where {only(instrument)} and {column} > 0 and {column} * tick_usd {test} and {window(*span)}",
+    )
+
+
+_GAP = "100.0 * ({column} / outside_ticks - 1)"
+
+
+@measure("percent")
+def gap_percent_at(tape: Tape, instrument: str, at: float, field: str = "last") -> Measured:
+    """The venue's price against the outside price at a moment."""
+    column = _price(field)
+    return _one(
+        tape,
+        f"select {_GAP.format(column=column)} from series join instruments using (instrument) "
+        f"where {only(instrument)} and {column} > 0 and outside_ticks > 0 and {window(0, at)} "
+        "order by time_ms desc limit 1",
+    )
+
+
+@measure("percent")
+def worst_gap_percent(
+    tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
+) -> Measured:
+    """The deepest discount of the venue's price to the outside price."""
+    column = _price(field)
+    return _one(
+        tape,
+        f"select min({_GAP.format(column=column)}) from series join instruments using (instrument) "
+        f"where {only(instrument)} and {column} > 0 and outside_ticks > 0 and {window(start, end)}",
+    )
