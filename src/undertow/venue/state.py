@@ -16,11 +16,12 @@ asset the sum of `cash` is deposits minus withdrawals; a free record is on exact
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.venue.memory import Memory
 from undertow.venue.records import EVENT, FILL, POSTING
 
 ACCOUNT = np.dtype(
@@ -208,7 +209,7 @@ TIME = 11
 TICK = 12  # danger: number of the current tick
 COUNT_PENDING = 13
 COUNT_DIRTY = 14
-FEE_ACCOUNT = 15
+HOUSE_COUNT = 15  # accounts below this number belong to the house's fixed block
 SELF_TRADE_RULE = 16
 FREEZE_RULE = 17
 BAND_RULE = 18  # 0 mark, 1 index, 2 opposite best
@@ -219,112 +220,144 @@ LIQUIDATION_HALTED = 22
 COUNT_CANDIDATES = 23
 LEDGER_DETAIL = 24  # 1: trade and fee postings are written one by one; 0: only summed in cause_totals
 MAXIMUM_ORDERS = 25  # per account
+USED_PAGES = 26
+TRADE_COUNT = 27  # fills since the venue opened
 COUNTERS = 32
 
 
-class Book(NamedTuple):
-    """All order books in one arena."""
-
-    books: NDArray[np.void]  # BOOK, one per instrument
-    bits: NDArray[np.int64]
-    page_table: NDArray[np.int32]
-    pages: NDArray[np.void]  # LEVEL, 64 per page
-    page_next: NDArray[np.int32]
-    orders: NDArray[np.void]  # ORDER
-
-
-class Danger(NamedTuple):
-    """The safe-corner trigger index."""
-
-    buckets: NDArray[np.void]  # BUCKET, 8192 per price and side
-    offsets: NDArray[np.int64]  # per instrument: subtracted from a price's integer float
-    pending: NDArray[np.int32]  # accounts to value at the next tick whatever prices do
-    dirty: NDArray[np.int32]  # accounts to register again
-    candidates: NDArray[np.int32]  # what a tick found, in account order
-    listed: NDArray[np.int64]  # one bit per account, all zero between ticks: lists once and sorts
+# The first accounts of every venue: HOUSE_STRIDE per settlement asset, in this order.
+HOUSE_STRIDE = 8
+HOUSE_FUND = 0
+HOUSE_FEES = 1
+HOUSE_CLEARING = 2
+HOUSE_VAULT = 3
+HOUSE_LENDING = 4
+HOUSE_TREASURY = 5
 
 
-class Log(NamedTuple):
-    """What happened since the log was last drained."""
-
-    fills: NDArray[np.void]
-    postings: NDArray[np.void]
-    events: NDArray[np.void]
-    cause_totals: NDArray[np.int64]  # settlement asset x cause: sum of amounts posted, ever
-    net_deposits: NDArray[np.int64]  # settlement assets (0..15), then 16 + instrument for spot assets
+BUCKETS_PER_GROUP = 8192
+MAXIMUM_SETTLEMENTS = 16
+CAUSES = 32
+INT32 = np.dtype(np.int32)
+INT64 = np.dtype(np.int64)
 
 
-class State(NamedTuple):
-    """Everything the venue knows."""
+class State(Memory):
+    """Everything the venue knows, as named arrays that kernels and Python share."""
+
+    LAYOUT: ClassVar[dict[str, tuple[np.dtype[Any], int]]] = {
+        "accounts": (ACCOUNT, 1),
+        "holdings": (HOLDING, 1),
+        "orders": (ORDER, 1),
+        "instruments": (INSTRUMENT, 1),
+        "markets": (MARKET, 1),
+        "tiers": (TIER, 1),
+        "profiles": (PROFILE, 1),
+        "counters": (INT64, 1),
+        # books: one arena for all instruments
+        "books": (BOOK, 1),
+        "bits": (INT64, 1),
+        "page_table": (INT32, 1),
+        "pages": (LEVEL, 1),  # 64 per page
+        "page_next": (INT32, 1),
+        # danger: the safe-corner trigger index
+        "buckets": (BUCKET, 1),  # BUCKETS_PER_GROUP per instrument and side
+        "bucket_origin": (INT64, 1),  # per instrument: subtracted from a price's integer float
+        "pending": (INT32, 1),  # accounts to value at the next tick whatever prices do
+        "dirty": (INT32, 1),  # accounts to register again
+        "candidates": (INT32, 1),  # what a tick found, in account order
+        "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
+        "listed": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
+        # log: what happened since it was last drained
+        "fills": (FILL, 1),
+        "postings": (POSTING, 1),
+        "events": (EVENT, 1),
+        "cause_totals": (INT64, 2),  # settlement asset x cause: sum of amounts posted, ever
+        "net_deposits": (INT64, 1),  # settlement assets (0..15), then 16 + instrument for spot assets
+    }
 
     accounts: NDArray[np.void]
     holdings: NDArray[np.void]
+    orders: NDArray[np.void]
     instruments: NDArray[np.void]
     markets: NDArray[np.void]
     tiers: NDArray[np.void]
     profiles: NDArray[np.void]
     counters: NDArray[np.int64]
-    book: Book
-    danger: Danger
-    log: Log
+    books: NDArray[np.void]
+    bits: NDArray[np.int64]
+    page_table: NDArray[np.int32]
+    pages: NDArray[np.void]
+    page_next: NDArray[np.int32]
+    buckets: NDArray[np.void]
+    bucket_origin: NDArray[np.int64]
+    pending: NDArray[np.int32]
+    dirty: NDArray[np.int32]
+    candidates: NDArray[np.int32]
+    worklist_bits: NDArray[np.int64]
+    listed: NDArray[np.int64]
+    fills: NDArray[np.void]
+    postings: NDArray[np.void]
+    events: NDArray[np.void]
+    cause_totals: NDArray[np.int64]
+    net_deposits: NDArray[np.int64]
 
+    def grow(self, name: str, capacity: int) -> None:
+        """Give a one-dimensional array room for `capacity` records, the new ones zero. Never shrinks."""
+        array = getattr(self, name)
+        if capacity > len(array):
+            larger = np.zeros(capacity, array.dtype)
+            larger[: len(array)] = array
+            self.bind(name, larger)
 
-BUCKETS_PER_GROUP = 8192
-MAXIMUM_SETTLEMENTS = 16
+    def grow_accounts(self, capacity: int) -> None:
+        """Room for `capacity` accounts everywhere an account has a place."""
+        for name in ("accounts", "pending", "dirty", "candidates"):
+            self.grow(name, capacity)
+        self.grow("listed", (capacity + 63) // 64)
 
 
 def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: int, order_capacity: int) -> State:
-    """A new venue's memory; the book's bitmaps are added as instruments are listed."""
-    counters = np.zeros(COUNTERS, np.int64)
-    counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
-    book = Book(
-        books=np.zeros(instrument_capacity, BOOK),
-        bits=np.zeros(0, np.int64),
-        page_table=np.zeros(0, np.int32),
-        pages=_empty_pages(256),
-        page_next=np.full(256, -1, np.int32),
-        orders=np.zeros(order_capacity, ORDER),
-    )
-    buckets = np.zeros(2 * instrument_capacity * BUCKETS_PER_GROUP, BUCKET)
-    buckets["head"] = -1
-    danger = Danger(
-        buckets=buckets,
-        offsets=np.zeros(instrument_capacity, np.int64),
-        pending=np.zeros(account_capacity, np.int32),
-        dirty=np.zeros(account_capacity, np.int32),
-        candidates=np.zeros(account_capacity, np.int32),
-        listed=np.zeros((account_capacity + 63) // 64, np.int64),
-    )
-    log = Log(
-        fills=np.zeros(1 << 16, FILL),
-        postings=np.zeros(1 << 16, POSTING),
-        events=np.zeros(1 << 14, EVENT),
-        cause_totals=np.zeros((MAXIMUM_SETTLEMENTS, 32), np.int64),
-        net_deposits=np.zeros(MAXIMUM_SETTLEMENTS + instrument_capacity, np.int64),
-    )
-    return State(
-        accounts=np.zeros(account_capacity, ACCOUNT),
-        holdings=np.zeros(holding_capacity, HOLDING),
-        instruments=np.zeros(instrument_capacity, INSTRUMENT),
-        markets=np.zeros(instrument_capacity, MARKET),
-        tiers=np.zeros(1, TIER),
-        profiles=np.zeros(8, PROFILE),
-        counters=counters,
-        book=book,
-        danger=danger,
-        log=log,
-    )
+    """A new venue's memory; the books' bitmaps are added as instruments are listed."""
+    state = State()
+    lengths = {
+        "accounts": account_capacity,
+        "holdings": holding_capacity,
+        "orders": order_capacity,
+        "instruments": instrument_capacity,
+        "markets": instrument_capacity,
+        "tiers": 1,
+        "profiles": 8,
+        "counters": COUNTERS,
+        "books": instrument_capacity,
+        "bits": 0,
+        "page_table": 0,
+        "page_next": 256,
+        "buckets": 2 * instrument_capacity * BUCKETS_PER_GROUP,
+        "bucket_origin": instrument_capacity,
+        "pending": account_capacity,
+        "dirty": account_capacity,
+        "candidates": account_capacity,
+        "worklist_bits": (account_capacity + 63) // 64,
+        "listed": (account_capacity + 63) // 64,
+        "fills": 1 << 16,
+        "postings": 1 << 16,
+        "events": 1 << 14,
+        "net_deposits": MAXIMUM_SETTLEMENTS + instrument_capacity,
+    }
+    for name, length in lengths.items():
+        state.bind(name, np.zeros(length, State.LAYOUT[name][0]))
+    state.bind("cause_totals", np.zeros((MAXIMUM_SETTLEMENTS, CAUSES), np.int64))
+    state.bind("pages", empty_pages(256))
+    state.counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
+    state.buckets["head"] = -1
+    state.page_next[:] = -1
+    return state
 
 
-def _empty_pages(count: int) -> NDArray[np.void]:
+def empty_pages(count: int) -> NDArray[np.void]:
+    """`count` pages of 64 empty price levels."""
     pages = np.zeros(count * 64, LEVEL)
     pages["head"] = -1
     pages["tail"] = -1
     return pages
-
-
-def grown(array: NDArray[np.void], capacity: int) -> NDArray[np.void]:
-    """A copy of `array` with room for `capacity` records, the new ones zero."""
-    larger = np.zeros(capacity, array.dtype)
-    larger[: len(array)] = array
-    return larger

@@ -1,0 +1,339 @@
+"""Commands in, results out: reads a batch in sequence order and does what each asks, or refuses it with a code.
+
+Holds the one dispatcher that both doors use (arrays of commands, or one by one through the facade). Holds no rule of
+its own: admission decides, matching trades, the ledger moves.
+
+Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow._jit import kernel
+from undertow.errors import Rejection
+from undertow.venue.admission import (
+    BAD_PRICE,
+    BAD_SIZE,
+    NONE,
+    UNKNOWN_ACCOUNT,
+    UNKNOWN_INSTRUMENT,
+    WRONG_SETTLEMENT,
+    admit,
+    band_limit,
+    check_asset_withdrawal,
+    check_place,
+    check_withdrawal,
+    known_account,
+    reducible_lots,
+)
+from undertow.venue.book import order_id, reduce_order, remove, slot_of
+from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_empty, holding_of, pay
+from undertow.venue.margin import SPOT
+from undertow.venue.matching import (
+    REDUCE_ONLY,
+    Taker,
+    cancel_all,
+    cancel_order,
+    cross,
+    fillable_lots,
+    prune_reduce_only,
+    release,
+    reserve,
+    rest,
+)
+from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
+from undertow.venue.state import SELF_TRADE_RULE, State
+
+NEW = int(CommandKind.NEW)
+CANCEL = int(CommandKind.CANCEL)
+AMEND = int(CommandKind.AMEND)
+CANCEL_ALL = int(CommandKind.CANCEL_ALL)
+DEPOSIT = int(CommandKind.DEPOSIT)
+WITHDRAW = int(CommandKind.WITHDRAW)
+TRANSFER = int(CommandKind.TRANSFER)
+DEPOSIT_ASSET = int(CommandKind.DEPOSIT_ASSET)
+WITHDRAW_ASSET = int(CommandKind.WITHDRAW_ASSET)
+IMMEDIATE = int(TimeInForce.IMMEDIATE_OR_CANCEL)
+FILL_OR_KILL = int(TimeInForce.FILL_OR_KILL)
+POST_ONLY = int(TimeInForce.POST_ONLY)
+MARKET = int(OrderFlag.MARKET)
+ENGINE = int(OrderFlag.ENGINE)
+CAUSE_TRANSFER = int(Cause.TRANSFER)
+POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
+FOK_NOT_FILLABLE = int(Rejection.FOK_NOT_FILLABLE)
+REFUSED_REDUCE_ONLY = int(Rejection.REDUCE_ONLY)
+UNKNOWN_ORDER = int(Rejection.UNKNOWN_ORDER)
+NOT_OWNER = int(Rejection.NOT_OWNER)
+SELF_TRADE = int(Rejection.SELF_TRADE)
+BAD_COMMAND = int(Rejection.BAD_COMMAND)
+NO_LIQUIDITY = int(Rejection.NO_LIQUIDITY)
+
+
+@kernel
+def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
+    """Carry out every command in order; `results` (same length) receives code, order id, lots filled, value."""
+    for position in range(len(commands)):
+        command = commands[position]
+        result = results[position]
+        result.order = -1
+        result.filled = 0
+        result.value = 0
+        if command.kind == NEW:
+            result.code = _place(state, command, result)
+        elif command.kind == CANCEL:
+            result.code = _cancel(state, command)
+        elif command.kind == CANCEL_ALL:
+            result.code = NONE if known_account(state, command.account) else UNKNOWN_ACCOUNT
+            if result.code == NONE:
+                result.filled = cancel_all(state, command.account, command.instrument)
+        elif command.kind == AMEND:
+            result.code = _amend(state, command, result)
+        else:
+            result.code = _move_funds(state, command)
+
+
+@kernel
+def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
+    """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop."""
+    for position in range(len(commands)):
+        command = commands[position]
+        result = results[position]
+        result.order = -1
+        result.filled = 0
+        result.value = 0
+        result.code = NONE
+        if command.kind == NEW:
+            taker = _taker(state, command, command.price, command.size)
+            result.code = _trade(state, taker, -1, command.time_in_force, result)
+        else:
+            slot = np.int64(slot_of(state, command.order))
+            if slot < 0:
+                result.code = UNKNOWN_ORDER
+            elif command.kind == CANCEL:
+                cancel_order(state, slot, 0)
+            else:
+                order = state.orders[slot]
+                if command.price == order.price and 0 < command.size < order.size:
+                    reduce_order(state, slot, order.size - command.size)
+                    result.order = command.order
+                else:
+                    cancel_order(state, slot, 0)
+                    taker = _taker(state, command, command.price, command.size)
+                    result.code = _trade(state, taker, -1, 0, result)
+
+
+@kernel
+def _taker(state: State, command: NDArray[np.void], limit: int, lots: int) -> Taker:
+    rule = np.int64(command.self_trade)
+    if rule < 0:
+        rule = state.counters[SELF_TRADE_RULE]
+    return Taker(
+        np.int64(command.account),
+        np.int64(command.instrument),
+        np.int64(command.side),
+        np.int64(limit),
+        np.int64(lots),
+        rule,
+        np.int64(command.origin),
+        np.int64(1 if command.flags & REDUCE_ONLY != 0 else 0),
+    )
+
+
+@kernel
+def _trade(
+    state: State, taker: Taker, holding: int, time_in_force: int, result: NDArray[np.void]
+) -> int:
+    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller has reserved for the whole order."""
+    settling = 1 if holding >= 0 else 0
+    market = state.markets[taker.instrument]
+    maximum = state.instruments[taker.instrument].maximum_ticks
+    if time_in_force == POST_ONLY:
+        crosses = taker.limit >= market.best_ask if taker.side > 0 else taker.limit <= market.best_bid
+        if crosses and (market.best_ask < maximum if taker.side > 0 else market.best_bid > 0):
+            return POST_ONLY_WOULD_TAKE
+    if time_in_force == FILL_OR_KILL and fillable_lots(state, taker) < taker.lots:
+        return FOK_NOT_FILLABLE
+    filled, value, stopped = cross(state, taker, holding, settling)
+    result.filled = filled
+    result.value = value
+    if stopped == 1:
+        return SELF_TRADE
+    left = taker.lots - filled
+    if left > 0:
+        if time_in_force == IMMEDIATE or time_in_force == FILL_OR_KILL:
+            return NO_LIQUIDITY if filled == 0 else NONE
+        slot = rest(state, taker, left, holding)
+        result.order = order_id(state, slot)
+    return NONE
+
+
+@kernel
+def _limit_of(state: State, command: NDArray[np.void]) -> int:
+    """The order's limit; for a market order the furthest price the rulebook lets it reach."""
+    if command.flags & MARKET == 0:
+        return command.price
+    band = state.instruments[command.instrument].market_band_ppm
+    return band_limit(state, command.instrument, command.side, band)
+
+
+@kernel
+def _place(state: State, command: NDArray[np.void], result: NDArray[np.void]) -> int:
+    """A new order: checks, reservation, crossing, resting; what neither traded nor rests is released."""
+    if command.side != 1 and command.side != -1:
+        return BAD_COMMAND
+    if command.instrument < 0 or command.instrument >= len(state.instruments):
+        return UNKNOWN_INSTRUMENT
+    engine = command.flags & ENGINE != 0
+    market_order = command.flags & MARKET != 0
+    taker = _taker(state, command, _limit_of(state, command), command.size)
+    if not engine:
+        code = check_place(state, taker)
+        if code != NONE:
+            return code
+    holding = np.int64(find_holding(state, taker.account, taker.instrument))
+    if taker.reduce_only == 1:
+        lots = np.int64(0) if holding < 0 else np.int64(reducible_lots(state, holding, taker.side))
+        if lots <= 0:
+            return REFUSED_REDUCE_ONLY
+        taker = _taker(state, command, taker.limit, min(taker.lots, lots))
+    if holding < 0:
+        holding = np.int64(holding_of(state, taker.account, taker.instrument))
+    if engine:
+        reserve(state, holding, taker.side, taker.lots, taker.limit)
+    else:
+        code = admit(state, taker, holding, _expected_price(state, taker, market_order))
+        if code != NONE:
+            free_if_empty(state, holding)
+            return code
+    time_in_force = np.int64(IMMEDIATE) if market_order else np.int64(command.time_in_force)
+    code = _trade(state, taker, holding, time_in_force, result)
+    released = taker.lots
+    if result.order >= 0:
+        released = result.filled
+    release(state, holding, taker.side, released, taker.limit)
+    if result.filled > 0:
+        prune_reduce_only(state, taker.account, taker.instrument)
+    free_if_empty(state, holding)
+    return code
+
+
+@kernel
+def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
+    if not market_order:
+        return taker.limit
+    market = state.markets[taker.instrument]
+    if taker.side > 0:
+        return market.best_ask if market.best_ask <= taker.limit else np.int64(0)
+    return market.best_bid if market.best_bid >= taker.limit else np.int64(0)
+
+
+@kernel
+def _cancel(state: State, command: NDArray[np.void]) -> int:
+    slot = np.int64(slot_of(state, command.order))
+    if slot < 0:
+        return UNKNOWN_ORDER
+    if state.orders[slot].account != command.account:
+        return NOT_OWNER
+    cancel_order(state, slot, 1)
+    return NONE
+
+
+@kernel
+def _amend(state: State, command: NDArray[np.void], result: NDArray[np.void]) -> int:
+    """Size down at the same price keeps the place; anything else is a checked replacement that loses it."""
+    slot = np.int64(slot_of(state, command.order))
+    if slot < 0:
+        return UNKNOWN_ORDER
+    order = state.orders[slot]
+    if order.account != command.account:
+        return NOT_OWNER
+    if command.size <= 0:
+        return BAD_SIZE
+    if command.price <= 0 or command.price >= state.instruments[order.instrument].maximum_ticks:
+        return BAD_PRICE
+    holding = np.int64(order.holding)
+    side = np.int64(order.side)
+    if command.price == order.price and command.size <= order.size:
+        release(state, holding, side, order.size - command.size, order.price)
+        reduce_order(state, slot, order.size - command.size)
+        result.order = command.order
+        return NONE
+    reduce_only = np.int64(1 if order.flags & REDUCE_ONLY != 0 else 0)
+    rule = state.counters[SELF_TRADE_RULE]
+    taker = Taker(
+        np.int64(order.account), np.int64(order.instrument), side, np.int64(command.price),
+        np.int64(command.size), rule, np.int64(0), reduce_only,
+    )  # fmt: skip
+    code = check_place(state, taker)
+    if code != NONE:
+        return code
+    release(state, holding, side, order.size, order.price)
+    if reduce_only == 1 and reducible_lots(state, holding, side) < taker.lots:
+        code = REFUSED_REDUCE_ONLY
+    else:
+        code = admit(state, taker, holding, taker.limit)
+    reserve(state, holding, side, order.size, order.price)
+    if code != NONE:
+        return code
+    cancel_order(state, slot, 1)
+    code = _trade(state, taker, holding, 0, result)
+    release(state, holding, side, taker.lots if result.order < 0 else result.filled, taker.limit)
+    if result.filled > 0:
+        prune_reduce_only(state, taker.account, taker.instrument)
+    free_if_empty(state, holding)
+    return code
+
+
+@kernel
+def _move_funds(state: State, command: NDArray[np.void]) -> int:
+    """Deposits, withdrawals and transfers, of cash or of a spot asset."""
+    account = np.int64(command.account)
+    if not known_account(state, account):
+        return UNKNOWN_ACCOUNT
+    if command.size <= 0:
+        return BAD_SIZE
+    if command.kind == DEPOSIT:
+        deposit(state, account, command.size)
+        return NONE
+    if command.kind == DEPOSIT_ASSET:
+        instrument = np.int64(command.instrument)
+        if instrument < 0 or instrument >= len(state.instruments):
+            return UNKNOWN_INSTRUMENT
+        if state.markets[instrument].listed == 0 or state.instruments[instrument].kind != SPOT:
+            return UNKNOWN_INSTRUMENT
+        if state.instruments[instrument].settlement != state.accounts[account].settlement:
+            return WRONG_SETTLEMENT
+        deposit_asset(state, account, instrument, command.size)
+        return NONE
+    if command.kind == WITHDRAW_ASSET:
+        code = check_asset_withdrawal(state, account, command.instrument, command.size)
+        if code == NONE:
+            deposit_asset(state, account, command.instrument, -command.size)
+            free_if_empty(state, find_holding(state, account, command.instrument))
+        return code
+    if command.kind == WITHDRAW:
+        code = check_withdrawal(state, account, command.size)
+        if code == NONE:
+            deposit(state, account, -command.size)
+        return code
+    if command.kind == TRANSFER:
+        return _transfer(state, command)
+    return BAD_COMMAND
+
+
+@kernel
+def _transfer(state: State, command: NDArray[np.void]) -> int:
+    target = np.int64(command.counterparty)
+    if not known_account(state, target):
+        return UNKNOWN_ACCOUNT
+    source = state.accounts[command.account]
+    if source.owner != state.accounts[target].owner:
+        return NOT_OWNER
+    if source.settlement != state.accounts[target].settlement:
+        return WRONG_SETTLEMENT
+    code = check_withdrawal(state, command.account, command.size)
+    if code == NONE:
+        pay(state, command.account, target, command.size, CAUSE_TRANSFER, -1)
+    return code

@@ -1,0 +1,317 @@
+"""Every movement of money and of contracts, with its cause.
+
+Holds the only functions that change an account's cash, a holding's size or quote, or the house's balances. Holds no
+decision about when money should move. Nothing else in the venue writes those fields.
+
+Units: settlement units; lots. Rounding: a fill of an inverse contract rounds the coin amount down once and both
+sides use that same amount; the cost released by a partial close is rounded down, which only moves a unit between the
+realised and the unrealised profit of the same holder.
+Invariants: per settlement asset, the sum of cash over all accounts is deposits minus withdrawals; per perpetual, the
+sums of size and of quote over all holdings are zero, because profit is realised through the contract's clearing
+account (it receives the quote that the holder gives up, and pays the cash).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from undertow._jit import kernel
+from undertow.units import mul_div_floor
+from undertow.venue.danger import cash_moved, mark_dirty, unlink_row
+from undertow.venue.margin import INVERSE, fill_value, refresh_rates
+from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause
+from undertow.venue.state import (
+    COUNT_EVENTS,
+    COUNT_HOLDINGS,
+    COUNT_POSTINGS,
+    FREE_HOLDING,
+    LEDGER_DETAIL,
+    MAXIMUM_SETTLEMENTS,
+    TIME,
+    State,
+)
+
+TRADE = int(Cause.TRADE)
+FEE = int(Cause.FEE)
+DEPOSIT = int(Cause.DEPOSIT)
+WITHDRAWAL = int(Cause.WITHDRAWAL)
+
+
+@kernel
+def note(
+    state: State, source: int, target: int, amount: int, cause: int, place: tuple[int, int]
+) -> None:
+    """Write a posting; `place` is (asset, instrument). Trades and fees in detail only where the venue asks."""
+    if state.counters[LEDGER_DETAIL] == 0 and (cause == TRADE or cause == FEE):
+        return
+    slot = state.counters[COUNT_POSTINGS]
+    state.counters[COUNT_POSTINGS] = slot + 1
+    posting = state.postings[slot]
+    posting.time = state.counters[TIME]
+    posting.amount = amount
+    posting.source = source
+    posting.target = target
+    posting.asset = place[0]
+    posting.instrument = place[1]
+    posting.cause = cause
+
+
+@kernel
+def pay(state: State, source: int, target: int, amount: int, cause: int, instrument: int) -> None:
+    """Move cash between two wallets of one settlement asset. A negative amount flows the other way."""
+    if amount == 0 or source == target:
+        return
+    if amount < 0:
+        source, target, amount = target, source, -amount
+    state.accounts[source].cash -= amount
+    state.accounts[target].cash += amount
+    cash_moved(state, source, -amount)
+    cash_moved(state, target, amount)
+    settlement = state.accounts[source].settlement
+    state.cause_totals[settlement, cause] += amount
+    note(state, source, target, amount, cause, (np.int64(settlement), np.int64(instrument)))
+
+
+@kernel
+def deposit(state: State, account: int, amount: int) -> None:
+    """Cash enters from outside (amount > 0) or leaves (amount < 0)."""
+    state.accounts[account].cash += amount
+    cash_moved(state, account, amount)
+    settlement = state.accounts[account].settlement
+    state.net_deposits[settlement] += amount
+    cause = DEPOSIT if amount > 0 else WITHDRAWAL
+    state.cause_totals[settlement, cause] += abs(amount)
+    place = (np.int64(settlement), np.int64(-1))
+    if amount > 0:
+        note(state, OUTSIDE, account, amount, cause, place)
+    else:
+        note(state, account, OUTSIDE, -amount, cause, place)
+
+
+@kernel
+def deposit_asset(state: State, account: int, instrument: int, lots: int) -> None:
+    """Units of a spot asset enter from outside (lots > 0) or leave (lots < 0)."""
+    holding = holding_of(state, account, instrument)
+    state.holdings[holding].size += lots
+    state.net_deposits[MAXIMUM_SETTLEMENTS + instrument] += lots
+    touched(state, holding)
+    place = (np.int64(SPOT_ASSET_BASE + instrument), np.int64(instrument))
+    if lots > 0:
+        note(state, OUTSIDE, account, lots, DEPOSIT, place)
+    else:
+        note(state, account, OUTSIDE, -lots, WITHDRAWAL, place)
+
+
+@kernel
+def move_asset(state: State, source: int, target: int, instrument: int, lots: int, cause: int) -> None:
+    """Pass `lots` of a spot asset from one account to another, free of payment."""
+    from_row = holding_of(state, source, instrument)
+    to_row = holding_of(state, target, instrument)
+    state.holdings[from_row].size -= lots
+    state.holdings[to_row].size += lots
+    touched(state, from_row)
+    touched(state, to_row)
+    place = (np.int64(SPOT_ASSET_BASE + instrument), np.int64(instrument))
+    note(state, source, target, lots, cause, place)
+
+
+@kernel
+def find_holding(state: State, account: int, instrument: int) -> int:
+    """The account's holding of an instrument, -1 if it has none."""
+    holding = state.accounts[account].first_holding
+    while holding >= 0 and state.holdings[holding].instrument != instrument:
+        holding = state.holdings[holding].next
+    return holding
+
+
+@kernel
+def holding_of(state: State, account: int, instrument: int) -> int:
+    """The account's holding of an instrument, made if it has none (the caller made sure there is room)."""
+    holding = np.int64(find_holding(state, account, instrument))
+    if holding >= 0:
+        return holding
+    counters = state.counters
+    holding = counters[FREE_HOLDING]
+    if holding >= 0:
+        counters[FREE_HOLDING] = state.holdings[holding].next
+    else:
+        holding = counters[COUNT_HOLDINGS]
+        counters[COUNT_HOLDINGS] = holding + 1
+    row = state.holdings[holding]
+    row.size = 0
+    row.quote = 0
+    row.open_buy = 0
+    row.open_sell = 0
+    row.trigger = 0
+    row.rate_ppm = 0
+    row.rate_initial_ppm = 0
+    row.bucket = -1
+    row.account = account
+    row.instrument = instrument
+    row.next = state.accounts[account].first_holding
+    state.accounts[account].first_holding = holding
+    return holding
+
+
+@kernel
+def free_if_empty(state: State, holding: int) -> None:
+    """Give a holding's record back once nothing stands in it (a clearing account's records stay)."""
+    row = state.holdings[holding]
+    if row.size != 0 or row.quote != 0 or row.open_buy != 0 or row.open_sell != 0:
+        return
+    if state.instruments[row.instrument].clearing_holding == holding:
+        return
+    unlink_row(state, holding)
+    owner = state.accounts[row.account]
+    if owner.first_holding == holding:
+        owner.first_holding = row.next
+    else:
+        before = owner.first_holding
+        while state.holdings[before].next != holding:
+            before = state.holdings[before].next
+        state.holdings[before].next = row.next
+    row.account = -1
+    row.next = state.counters[FREE_HOLDING]
+    state.counters[FREE_HOLDING] = holding
+
+
+@kernel
+def touched(state: State, holding: int) -> None:
+    """A holding's size or quote changed: its cached rates and its account's danger corner must follow."""
+    refresh_rates(state, holding)
+    mark_dirty(state, state.holdings[holding].account)
+
+
+@kernel
+def apply_fill(state: State, holding: int, lots: int, price: int) -> int:
+    """Change a position by a signed fill; realise what it closes. Returns the profit realised, in cash.
+
+    The part that reduces the position releases its share of `quote` (rounded down) and, with the fill's value, becomes
+    cash that the clearing account pays; the part that opens adds its value to `quote`.
+    """
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    sign = -1 if record.kind == INVERSE else 1
+    value = fill_value(record.kind, record.unit, abs(lots), price)
+    flow = -sign * value if lots > 0 else sign * value
+    before = row.size
+    realised = 0
+    if before != 0 and (before > 0) != (lots > 0):
+        closed = min(abs(lots), abs(before))
+        released = row.quote
+        if closed < abs(before):
+            released = mul_div_floor(row.quote, closed, abs(before))
+        closing_flow = flow
+        if closed < abs(lots):
+            closing = fill_value(record.kind, record.unit, closed, price)
+            closing_flow = -sign * closing if lots > 0 else sign * closing
+        realised = released + closing_flow
+        row.quote += flow - realised
+        _realise(state, row.account, row.instrument, realised)
+    else:
+        row.quote += flow
+    row.size = before + lots
+    _count_interest(state, row.instrument, before, row.size)
+    touched(state, holding)
+    return realised
+
+
+@kernel
+def _count_interest(state: State, instrument: int, before: int, after: int) -> None:
+    state.markets[instrument].open_interest += max(after, 0) - max(before, 0)
+
+
+@kernel
+def _realise(state: State, account: int, instrument: int, amount: int) -> None:
+    """Pay a realised profit out of the contract's clearing account, which takes over the quote behind it."""
+    clearing = state.holdings[state.instruments[instrument].clearing_holding]
+    clearing.quote += amount
+    clearing_account = np.int64(clearing.account)
+    if amount == 0 or clearing_account == account:
+        return
+    state.accounts[clearing_account].cash -= amount
+    state.accounts[account].cash += amount
+    settlement = state.accounts[account].settlement
+    state.cause_totals[settlement, TRADE] += abs(amount)
+    place = (np.int64(settlement), np.int64(instrument))
+    if amount > 0:
+        note(state, clearing_account, account, amount, TRADE, place)
+    else:
+        note(state, account, clearing_account, -amount, TRADE, place)
+
+
+@kernel
+def swap_spot(state: State, buyer_row: int, seller_row: int, lots: int, price: int) -> int:
+    """Both legs of a spot fill: cash to the seller, the asset to the buyer. Returns the cash that moved."""
+    buyer = np.int64(state.holdings[buyer_row].account)
+    seller = np.int64(state.holdings[seller_row].account)
+    instrument = np.int64(state.holdings[buyer_row].instrument)
+    value = lots * price * state.instruments[instrument].unit
+    state.holdings[buyer_row].size += lots
+    state.holdings[seller_row].size -= lots
+    pay(state, buyer, seller, value, TRADE, instrument)
+    note(state, seller, buyer, lots, TRADE, (SPOT_ASSET_BASE + instrument, instrument))
+    touched(state, buyer_row)
+    touched(state, seller_row)
+    return value
+
+
+@kernel
+def move_position(state: State, source_row: int, target_row: int, lots: int, quote: int) -> None:
+    """Pass signed `lots` and `quote` of a position between two holders at cost, nothing realised.
+
+    The receiving side may hold the opposite sign; what nets out there is realised at its own cost through clearing.
+    """
+    source = state.holdings[source_row]
+    target = state.holdings[target_row]
+    source.size -= lots
+    source.quote -= quote
+    before = target.size
+    target.quote += quote
+    target.size = before + lots
+    _count_interest(state, source.instrument, source.size + lots, source.size)
+    _count_interest(state, target.instrument, before, target.size)
+    if before != 0 and (before > 0) != (lots > 0):
+        after = before + lots
+        released = target.quote
+        if after != 0:
+            larger = target.quote - quote if (after > 0) == (before > 0) else quote
+            whole = abs(before) if (after > 0) == (before > 0) else abs(lots)
+            released = target.quote - mul_div_floor(larger, abs(after), whole)
+        target.quote -= released
+        _realise(state, target.account, target.instrument, released)
+    touched(state, source_row)
+    touched(state, target_row)
+
+
+@kernel
+def settle_flat(state: State, holding: int) -> int:
+    """Turn the quote of a closed position into cash. Returns what was realised."""
+    row = state.holdings[holding]
+    amount = row.quote
+    if row.size != 0 or amount == 0 or state.instruments[row.instrument].clearing_holding == holding:
+        return 0
+    row.quote = 0
+    _realise(state, row.account, row.instrument, amount)
+    touched(state, holding)
+    return amount
+
+
+@kernel
+def tell(
+    state: State, kind: int, who: tuple[int, int], what: tuple[int, int, int, int], amount: int, detail: int
+) -> None:
+    """Write an event; `who` is (account, counterparty), `what` is (instrument, side, size, price)."""
+    slot = state.counters[COUNT_EVENTS]
+    state.counters[COUNT_EVENTS] = slot + 1
+    event = state.events[slot]
+    event.time = state.counters[TIME]
+    event.kind = kind
+    event.account = who[0]
+    event.counterparty = who[1]
+    event.instrument = what[0]
+    event.side = what[1]
+    event.size = what[2]
+    event.price = what[3]
+    event.amount = amount
+    event.detail = detail

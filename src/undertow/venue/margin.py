@@ -1,0 +1,324 @@
+"""What an account is worth and what it must keep: pure valuation, no state change.
+
+Holds the integer formulas of equity, maintenance and initial margin for every margin rule, and the split of an
+account's health into a price-independent base and one term per holding that the danger index relies on.
+Holds no trigger, no liquidation, no order logic.
+
+Units: settlement units of the account's wallet (micro-dollars, or atoms of the coin for inverse contracts).
+Rounding: what an account must keep is rounded up, what counts in its favour down; a position is marked exactly
+(linear) or down (inverse). Invariant: `row_health` is monotone in the price in integer arithmetic itself, because each
+requirement is rounded once and its slope in the notional is below one.
+
+Sources of the formulas: spec of each rulebook (brackets with deduction, square-root margin, stepped risk limits).
+"""
+
+from __future__ import annotations
+
+from undertow._jit import kernel
+from undertow.units import mul_div_ceil, mul_div_floor, mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
+from undertow.venue.records import InstrumentKind
+from undertow.venue.state import (
+    COLLATERAL_NONE,
+    COLLATERAL_RAW,
+    MARGIN_FLAT,
+    MARGIN_SQUARE_ROOT,
+    MARGIN_STEPS,
+    MARGIN_TIERS,
+    WEIGHT_SQUARE_ROOT,
+    WEIGHT_TIERS_BY_QUANTITY,
+    WEIGHT_TIERS_BY_VALUE,
+    State,
+)
+
+SPOT = int(InstrumentKind.SPOT)
+LINEAR = int(InstrumentKind.LINEAR)
+INVERSE = int(InstrumentKind.INVERSE)
+
+ONE_PPM_SQUARED = 1_000_000_000_000
+
+
+@kernel
+def position_value(kind: int, unit: int, size: int, price: int) -> int:
+    """Mark value of a signed size: linear size x price x unit; inverse -(size x unit / price), rounded down."""
+    if kind == INVERSE:
+        return (-size * unit) // price
+    return size * price * unit
+
+
+@kernel
+def notional(kind: int, unit: int, size: int, price: int) -> int:
+    """Absolute value of a size, in settlement units, rounded up."""
+    lots = abs(size)
+    if kind == INVERSE:
+        return (lots * unit + price - 1) // price
+    return lots * price * unit
+
+
+@kernel
+def fill_value(kind: int, unit: int, lots: int, price: int) -> int:
+    """What changes hands when `lots` trade at `price`; an inverse contract's coin amount is rounded down, once."""
+    if kind == INVERSE:
+        return (lots * unit) // price
+    return lots * price * unit
+
+
+@kernel
+def tier_of(state: State, instrument: int, amount: int) -> int:
+    """Index of the last tier whose floor is at or below `amount`."""
+    record = state.instruments[instrument]
+    tier = record.tier_start
+    last = record.tier_start + record.tier_count - 1
+    while tier < last and state.tiers[tier + 1].floor <= amount:
+        tier += 1
+    return tier
+
+
+@kernel
+def asset_value(state: State, holding: int, price: int, initial: int) -> int:
+    """Collateral value of a spot balance in its account's profile; a negative balance counts in full."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    worth = row.size * price * record.unit
+    if row.size <= 0:
+        return worth
+    collateral = state.profiles[state.accounts[row.account].profile].collateral
+    if collateral == COLLATERAL_NONE:
+        return 0
+    if collateral == COLLATERAL_RAW:
+        return worth
+    if record.weight_rule == WEIGHT_TIERS_BY_QUANTITY:
+        tier = state.tiers[tier_of(state, row.instrument, row.size)]
+        return mul_div_floor(price * record.unit, row.size * tier.rate_ppm + tier.deduction, 1_000_000)
+    if record.weight_rule == WEIGHT_TIERS_BY_VALUE:
+        tier = state.tiers[tier_of(state, row.instrument, worth)]
+        return mul_ppm_floor(worth, tier.rate_ppm) + tier.deduction
+    weight = row.rate_initial_ppm if initial == 1 else row.rate_ppm
+    return mul_ppm_floor(worth, weight)
+
+
+@kernel
+def row_maintenance(state: State, holding: int, price: int) -> int:
+    """Maintenance margin of one holding, times its profile's multiplier, rounded up once."""
+    row = state.holdings[holding]
+    if row.size == 0:
+        return 0
+    record = state.instruments[row.instrument]
+    if record.kind == SPOT and row.size > 0:
+        return 0
+    amount = notional(record.kind, record.unit, row.size, price)
+    multiplier = state.profiles[state.accounts[row.account].profile].maintenance_multiplier_ppm
+    rate = row.rate_ppm
+    deduction = 0
+    if record.kind != SPOT:
+        if record.margin_rule == MARGIN_TIERS:
+            tier = state.tiers[tier_of(state, row.instrument, amount)]
+            rate = tier.rate_ppm
+            deduction = tier.deduction
+        elif record.margin_rule == MARGIN_FLAT:
+            rate = record.rate_floor_ppm
+    if multiplier == 1_000_000:
+        return mul_ppm_ceil(amount, rate) - deduction
+    return mul_div_ceil(amount, rate * multiplier, ONE_PPM_SQUARED) - mul_ppm_floor(deduction, multiplier)
+
+
+@kernel
+def row_health(state: State, holding: int, price: int) -> int:
+    """What one holding adds to its account's health if its instrument stood at `price`."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    if record.kind == SPOT:
+        if row.size == 0:
+            return 0
+        return asset_value(state, holding, price, 0) - row_maintenance(state, holding, price)
+    if row.size == 0:
+        return row.quote
+    worth = position_value(record.kind, record.unit, row.size, price) + row.quote
+    return worth - row_maintenance(state, holding, price)
+
+
+@kernel
+def base_health(state: State, account: int) -> int:
+    """The part of health that no price moves: cash, margin on borrowed cash, the rulebook's equality rule."""
+    owner = state.accounts[account]
+    profile = state.profiles[owner.profile]
+    base = owner.cash - profile.trigger_at_equality
+    if owner.cash < 0 and profile.borrow_maintenance_ppm > 0:
+        base -= mul_ppm_ceil(-owner.cash, profile.borrow_maintenance_ppm)
+    return base
+
+
+@kernel
+def account_health(state: State, account: int) -> int:
+    """Equity minus maintenance at current marks; negative means the rulebook may liquidate."""
+    health = base_health(state, account)
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        health += row_health(state, holding, state.markets[row.instrument].mark)
+        holding = row.next
+    return health
+
+
+@kernel
+def row_side(state: State, holding: int) -> int:
+    """+1 if a fall of the price hurts this holding, -1 if a rise does, 0 if its price does not matter."""
+    row = state.holdings[holding]
+    if row.size == 0:
+        return 0
+    if row.size > 0:
+        if state.instruments[row.instrument].kind == SPOT:
+            if state.profiles[state.accounts[row.account].profile].collateral == COLLATERAL_NONE:
+                return 0
+        return 1
+    return -1
+
+
+@kernel
+def row_sensitivity(state: State, holding: int, price: int) -> int:
+    """How much money one hundred per cent of price means to this holding."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    return notional(record.kind, record.unit, row.size, price)
+
+
+@kernel
+def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
+    """(equity, maintenance margin, gross notional) of an account at current marks, total weights."""
+    owner = state.accounts[account]
+    profile = state.profiles[owner.profile]
+    equity = owner.cash
+    maintenance = 0
+    gross = 0
+    if owner.cash < 0 and profile.borrow_maintenance_ppm > 0:
+        maintenance += mul_ppm_ceil(-owner.cash, profile.borrow_maintenance_ppm)
+    holding = owner.first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        if record.kind == SPOT:
+            if row.size != 0:
+                equity += asset_value(state, holding, mark, 0)
+            if row.size < 0:
+                gross += notional(SPOT, record.unit, row.size, mark)
+        else:
+            equity += row.quote
+            if row.size != 0:
+                equity += position_value(record.kind, record.unit, row.size, mark)
+                gross += notional(record.kind, record.unit, row.size, mark)
+        maintenance += row_maintenance(state, holding, mark)
+        holding = row.next
+    return equity, maintenance, gross
+
+
+@kernel
+def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amount: int) -> int:
+    """Initial margin rate of a position of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
+    record = state.instruments[instrument]
+    rate = max(state.accounts[account].leverage_floor_ppm, record.rate_initial_floor_ppm)
+    if record.margin_rule == MARGIN_TIERS:
+        rate = max(rate, state.tiers[tier_of(state, instrument, amount)].initial_ppm)
+    elif record.margin_rule == MARGIN_SQUARE_ROOT:
+        rate = max(rate, sqrt_rate_ppm(record.rate_initial_factor_ppb, lots, record.lots_per_coin))
+    elif record.margin_rule == MARGIN_STEPS:
+        rate += step_count(record.step_base, record.step_size, amount) * record.rate_floor_ppm
+    return max(rate, state.markets[instrument].initial_ppm)
+
+
+@kernel
+def step_count(base: int, step: int, amount: int) -> int:
+    """Risk-limit steps above the base that hold `amount`."""
+    if step <= 0 or amount <= base:
+        return 0
+    return (amount - base + step - 1) // step
+
+
+@kernel
+def initial_parts(state: State, account: int) -> tuple[int, int, int]:
+    """(equity at initial weights, initial margin with open orders reserved, cash reserved by spot bids)."""
+    owner = state.accounts[account]
+    profile = state.profiles[owner.profile]
+    equity = owner.cash
+    required = 0
+    reserved = 0
+    holding = owner.first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        if record.kind == SPOT:
+            if row.size != 0:
+                equity += asset_value(state, holding, mark, 1)
+            if row.size < 0:
+                amount = notional(SPOT, record.unit, row.size, mark)
+                required += mul_ppm_ceil(amount, row.rate_initial_ppm)
+            if row.open_buy > 0:
+                reserved += row.open_buy
+                required += mul_ppm_ceil(row.open_buy, 1_000_000 - record.weight_initial_ppm)
+        else:
+            equity += row.quote
+            if row.size != 0:
+                equity += position_value(record.kind, record.unit, row.size, mark)
+            lots = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
+            if lots > 0:
+                amount = notional(record.kind, record.unit, lots, mark)
+                rate = initial_rate_ppm(state, account, row.instrument, lots, amount)
+                required += mul_ppm_ceil(amount, rate)
+        holding = row.next
+    borrowed = reserved - owner.cash
+    if borrowed > 0 and profile.borrow_initial_ppm > 0:
+        required += mul_ppm_ceil(borrowed, profile.borrow_initial_ppm)
+    return equity, required, reserved
+
+
+@kernel
+def refresh_rates(state: State, holding: int) -> None:
+    """Recompute the size-dependent rates a holding caches; call after every change of its size or quote."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    if row.size == 0:
+        row.rate_ppm = 0
+        row.rate_initial_ppm = 0
+        return
+    lots = abs(row.size)
+    if record.kind == SPOT:
+        if row.size > 0:
+            _refresh_weight(state, holding, lots)
+        else:
+            _refresh_borrow(state, holding, lots)
+        return
+    if record.margin_rule == MARGIN_SQUARE_ROOT:
+        rate = sqrt_rate_ppm(record.rate_factor_ppb, lots, record.lots_per_coin)
+        row.rate_ppm = max(record.rate_floor_ppm, rate)
+    elif record.margin_rule == MARGIN_STEPS:
+        steps = step_count(record.step_base, record.step_size, abs(row.quote))
+        row.rate_ppm = record.rate_floor_ppm * (1 + steps)
+
+
+@kernel
+def _refresh_weight(state: State, holding: int, lots: int) -> None:
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    total = record.weight_total_ppm
+    initial = record.weight_initial_ppm
+    if record.weight_rule == WEIGHT_SQUARE_ROOT and record.weight_factor_ppb > 0:
+        rate = sqrt_rate_ppm(record.weight_factor_ppb, lots, record.lots_per_coin)
+        cap = 1_100_000_000_000 // (1_000_000 + rate)
+        total = min(total, cap)
+        initial = min(initial, cap)
+    row.rate_ppm = total
+    row.rate_initial_ppm = initial
+
+
+@kernel
+def _refresh_borrow(state: State, holding: int, lots: int) -> None:
+    """max(1.03/weight - 1, 0.6 f sqrt(size)) and max(1.1/weight - 1, f sqrt(size)), rounded up to ppm."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    total = max(record.weight_total_ppm, 1)
+    initial = max(record.weight_initial_ppm, 1)
+    rate = sqrt_rate_ppm(record.weight_factor_ppb, lots, record.lots_per_coin)
+    maintenance = (1_030_000_000_000 + total - 1) // total - 1_000_000
+    opening = (1_100_000_000_000 + initial - 1) // initial - 1_000_000
+    row.rate_ppm = min(max(maintenance, mul_ppm_ceil(rate, 600_000)), 2_000_000_000)
+    row.rate_initial_ppm = min(max(opening, rate), 2_000_000_000)

@@ -1,0 +1,302 @@
+"""Matching: how an incoming order meets the book, and what each fill does to both accounts.
+
+Holds the one matching loop of the venue, cancellation, and the list of an account's own orders. Holds no admission
+rule (`admission.py`) and no reading of commands (`execution.py`). The loop runs with accounts (the venue) or without
+(the book alone, for its benchmark and its differential test); it is the same loop.
+
+Units: ticks, lots, settlement units. Invariants: price-time priority; an account's reserved lots equal the sum of its
+resting orders; a resting reduce-only order never opens a position.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from undertow._jit import kernel
+from undertow.units import mul_ppm_ceil
+from undertow.venue.book import (
+    free_slot,
+    insert,
+    level_above,
+    level_below,
+    level_index,
+    order_id,
+    reduce_order,
+    remove,
+    take_slot,
+)
+from undertow.venue.ledger import FEE, apply_fill, free_if_empty, pay, swap_spot
+from undertow.venue.margin import SPOT, fill_value
+from undertow.venue.records import OrderFlag, SelfTrade
+from undertow.venue.state import COUNT_FILLS, HOUSE_FEES, HOUSE_STRIDE, TIME, TRADE_COUNT, State
+
+REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
+CANCEL_TAKER = int(SelfTrade.CANCEL_TAKER)
+
+
+
+class Taker(NamedTuple):
+    """An incoming order as the matching loop sees it."""
+
+    account: int
+    instrument: int
+    side: int
+    limit: int
+    lots: int
+    self_trade: int
+    origin: int
+    reduce_only: int
+
+
+@kernel
+def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int, int, int]:
+    """Trade `taker` against the book down its limit. Returns (lots filled, value, 1 if stopped by self-trade).
+
+    `holding` is the taker's row; `settling` 0 leaves accounts alone (book only).
+    """
+    market = state.markets[taker.instrument]
+    maximum = state.instruments[taker.instrument].maximum_ticks
+    orders = state.orders
+    left = np.int64(taker.lots)
+    value = np.int64(0)
+    while left > 0:
+        price = market.best_ask if taker.side > 0 else market.best_bid
+        if taker.side > 0:
+            if price >= maximum or price > taker.limit:
+                break
+        elif price <= 0 or price < taker.limit:
+            break
+        slot = state.pages[level_index(state, taker.instrument, price)].head
+        maker = orders[slot]
+        if maker.account == taker.account and taker.self_trade != 0:
+            if taker.self_trade == CANCEL_TAKER:
+                return taker.lots - left, value, 1
+            cancel_order(state, slot, settling)
+            continue
+        traded = min(left, maker.size)
+        if settling == 1 and maker.flags & REDUCE_ONLY != 0:
+            reducible = -maker.side * state.holdings[maker.holding].size
+            if reducible <= 0:
+                cancel_order(state, slot, settling)
+                continue
+            traded = min(traded, reducible)
+        _record(state, taker, slot, traded)
+        left -= traded
+        if settling == 1:
+            value += _settle(state, taker, holding, slot, traded)
+        owner = np.int64(maker.account)
+        row = np.int64(maker.holding)
+        if traded == maker.size:
+            remove(state, slot)
+            if settling == 1:
+                _forget(state, slot)
+            free_slot(state, slot)
+        else:
+            reduce_order(state, slot, traded)
+        if settling == 1:
+            prune_reduce_only(state, owner, taker.instrument)
+            free_if_empty(state, row)
+    return taker.lots - left, value, 0
+
+
+@kernel
+def _record(state: State, taker: Taker, slot: int, traded: int) -> None:
+    maker = state.orders[slot]
+    position = state.counters[COUNT_FILLS]
+    state.counters[COUNT_FILLS] = position + 1
+    state.counters[TRADE_COUNT] += 1
+    fill = state.fills[position]
+    fill.time = state.counters[TIME]
+    fill.price = maker.price
+    fill.size = traded
+    fill.taker = taker.account
+    fill.maker = maker.account
+    fill.maker_order = order_id(state, slot)
+    fill.instrument = taker.instrument
+    fill.side = taker.side
+    fill.origin = taker.origin
+    state.markets[taker.instrument].last = maker.price
+
+
+@kernel
+def _settle(state: State, taker: Taker, holding: int, slot: int, traded: int) -> int:
+    """Both sides of one fill: position or asset and cash, the maker's reservation, both fees."""
+    maker = state.orders[slot]
+    record = state.instruments[taker.instrument]
+    market = state.markets[taker.instrument]
+    price = maker.price
+    row = np.int64(maker.holding)
+    if record.kind == SPOT:
+        value = traded * price * record.unit
+        if maker.side > 0:
+            state.holdings[row].open_buy -= value
+            swap_spot(state, row, holding, traded, price)
+        else:
+            state.holdings[row].open_sell -= traded
+            swap_spot(state, holding, row, traded, price)
+    else:
+        value = fill_value(record.kind, record.unit, traded, price)
+        if maker.side > 0:
+            state.holdings[row].open_buy -= traded
+        else:
+            state.holdings[row].open_sell -= traded
+        apply_fill(state, row, maker.side * traded, price)
+        apply_fill(state, holding, taker.side * traded, price)
+    fees = record.settlement * HOUSE_STRIDE + HOUSE_FEES
+    if record.taker_fee_ppm != 0:
+        fee = mul_ppm_ceil(value, record.taker_fee_ppm)
+        pay(state, taker.account, fees, fee, FEE, taker.instrument)
+    if record.maker_fee_ppm != 0:
+        fee = mul_ppm_ceil(value, record.maker_fee_ppm)
+        pay(state, maker.account, fees, fee, FEE, taker.instrument)
+    market.volume_lots += traded
+    market.volume_value += value
+    if taker.side < 0:
+        market.sell_value += value
+    return value
+
+
+@kernel
+def cancel_order(state: State, slot: int, settling: int) -> None:
+    """Withdraw a resting order: off the book, its reservation released, its slot free."""
+    remove(state, slot)
+    if settling == 1:
+        order = state.orders[slot]
+        holding = np.int64(order.holding)
+        release(state, holding, order.side, order.size, order.price)
+        _forget(state, slot)
+        free_slot(state, slot)
+        free_if_empty(state, holding)
+        return
+    free_slot(state, slot)
+
+
+@kernel
+def release(state: State, holding: int, side: int, lots: int, price: int) -> None:
+    """Undo what a resting order of `lots` reserved; the inverse of `reserve`."""
+    row = state.holdings[holding]
+    if side < 0:
+        row.open_sell -= lots
+    elif state.instruments[row.instrument].kind == SPOT:
+        row.open_buy -= lots * price * state.instruments[row.instrument].unit
+    else:
+        row.open_buy -= lots
+
+
+@kernel
+def reserve(state: State, holding: int, side: int, lots: int, price: int) -> None:
+    """Reserve for a resting order: lots, or for a spot bid the cash at its limit."""
+    release(state, holding, side, -lots, price)
+
+
+@kernel
+def _forget(state: State, slot: int) -> None:
+    """Unlink an order from its account's own list."""
+    orders = state.orders
+    order = orders[slot]
+    owner = state.accounts[order.account]
+    if order.own_previous >= 0:
+        orders[order.own_previous].own_next = order.own_next
+    else:
+        owner.first_order = order.own_next
+    if order.own_next >= 0:
+        orders[order.own_next].own_previous = order.own_previous
+    owner.order_count -= 1
+    if order.flags & REDUCE_ONLY != 0:
+        owner.reduce_only_count -= 1
+
+
+@kernel
+def rest(state: State, taker: Taker, lots: int, holding: int) -> int:
+    """Put what is left of an order into the book. Returns its slot. Its reservation is the caller's affair."""
+    orders = state.orders
+    slot = np.int64(take_slot(state))
+    order = orders[slot]
+    order.size = lots
+    order.price = taker.limit
+    order.account = taker.account
+    order.holding = holding
+    order.instrument = taker.instrument
+    order.side = taker.side
+    order.flags = REDUCE_ONLY if taker.reduce_only == 1 else 0
+    insert(state, slot)
+    if holding >= 0:
+        owner = state.accounts[taker.account]
+        order.own_previous = -1
+        order.own_next = owner.first_order
+        if owner.first_order >= 0:
+            orders[owner.first_order].own_previous = slot
+        owner.first_order = slot
+        owner.order_count += 1
+        if taker.reduce_only == 1:
+            owner.reduce_only_count += 1
+    return slot
+
+
+@kernel
+def cancel_all(state: State, account: int, instrument: int) -> int:
+    """Withdraw every resting order of an account in one instrument (-1: in all). Returns how many."""
+    cancelled = 0
+    slot = np.int64(state.accounts[account].first_order)
+    while slot >= 0:
+        following = np.int64(state.orders[slot].own_next)
+        if instrument < 0 or state.orders[slot].instrument == instrument:
+            cancel_order(state, slot, 1)
+            cancelled += 1
+        slot = following
+    return cancelled
+
+
+@kernel
+def prune_reduce_only(state: State, account: int, instrument: int) -> None:
+    """After a position shrank: withdraw reduce-only orders, newest first, that it can no longer feed."""
+    if state.accounts[account].reduce_only_count == 0:
+        return
+    orders = state.orders
+    total = np.int64(0)
+    slot = np.int64(state.accounts[account].first_order)
+    while slot >= 0:
+        order = orders[slot]
+        if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
+            total += order.size
+        slot = np.int64(order.own_next)
+    slot = np.int64(state.accounts[account].first_order)
+    while slot >= 0 and total > 0:
+        order = orders[slot]
+        following = np.int64(order.own_next)
+        if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
+            reducible = max(-order.side * state.holdings[order.holding].size, 0)
+            if total > reducible:
+                total -= order.size
+                cancel_order(state, slot, 1)
+        slot = following
+
+
+@kernel
+def fillable_lots(state: State, taker: Taker) -> int:
+    """Lots that `taker` could trade down to its limit, its own resting orders left out; stops at its size."""
+    market = state.markets[taker.instrument]
+    maximum = state.instruments[taker.instrument].maximum_ticks
+    offsets = state.books[taker.instrument].bits
+    lots = np.int64(0)
+    price = market.best_ask if taker.side > 0 else market.best_bid
+    while lots < taker.lots:
+        if taker.side > 0:
+            if price >= maximum or price > taker.limit:
+                break
+        elif price <= 0 or price < taker.limit:
+            break
+        slot = np.int64(state.pages[level_index(state, taker.instrument, price)].head)
+        while slot >= 0 and lots < taker.lots:
+            if state.orders[slot].account != taker.account or taker.self_trade == 0:
+                lots += state.orders[slot].size
+            elif taker.self_trade == CANCEL_TAKER:
+                return lots
+            slot = np.int64(state.orders[slot].next)
+        if taker.side > 0:
+            price = level_above(state.bits, offsets[1], price + 1, maximum)
+        else:
+            price = level_below(state.bits, offsets[0], price - 1)
+    return lots

@@ -1,0 +1,124 @@
+"""How compiled kernels see the venue's memory: one pointer, no reference counting, no copying.
+
+Holds the Numba type of a `Memory`: an object that owns named arrays and a small table of their addresses. A kernel
+receives the table's address and reads `memory.name` as an array view. Holds no venue concept.
+
+Why: a kernel that takes two dozen arrays as a tuple spends more time passing them on than working (measured: 0.7 M
+commands a second against 20 M with this type), and compiles several times slower.
+
+Invariants: the table always holds the current address and shape of every array (`bind` is the only writer), arrays
+are C-contiguous, and a kernel never outlives its `Memory`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import AttributeTemplate
+from numba.extending import NativeValue, infer_getattr, lower_getattr_generic, models
+from numba.extending import register_model, typeof_impl, unbox
+from numba.np.arrayobj import make_array, populate_array
+from numpy.typing import NDArray
+
+WORDS = 3  # table words of one array: address, first and second dimension
+
+
+class Memory:
+    """Named, typed, C-contiguous arrays with a stable table of addresses.
+
+    Subclasses set `LAYOUT`: name -> (dtype, number of dimensions). Arrays are read as attributes and replaced with
+    `bind`, which checks dtype, dimensions and contiguity.
+    """
+
+    LAYOUT: dict[str, tuple[np.dtype[Any], int]] = {}
+
+    def __init__(self) -> None:
+        self.table = np.zeros(len(self.LAYOUT) * WORDS, np.int64)
+
+    @property
+    def address(self) -> int:
+        """Where the table of addresses is; what a kernel receives."""
+        return self.table.ctypes.data
+
+    def bind(self, name: str, array: NDArray[Any]) -> None:
+        """Make `array` the memory behind `name` from the next kernel call on."""
+        dtype, dimensions = self.LAYOUT[name]
+        if array.dtype != dtype or array.ndim != dimensions or not array.flags.c_contiguous:
+            raise TypeError(f"{name} is a C-contiguous array of {dimensions} dimension(s) of {dtype}")
+        object.__setattr__(self, name, array)
+        start = list(self.LAYOUT).index(name) * WORDS
+        self.table[start] = array.ctypes.data
+        self.table[start + 1 : start + 1 + dimensions] = array.shape
+
+
+class _MemoryType(types.Type):  # type: ignore[misc]
+    """The Numba type of one Memory class."""
+
+    def __init__(self, owner: type[Memory]) -> None:
+        super().__init__(name=f"Memory({owner.__module__}.{owner.__qualname__})")
+        self.owner = owner
+
+    def array_type(self, name: str) -> Any:
+        dtype, dimensions = self.owner.LAYOUT[name]
+        return types.Array(numba.from_dtype(dtype), dimensions, "C")
+
+
+@typeof_impl.register(Memory)
+def _typeof(value: Memory, _context: Any) -> _MemoryType:
+    return _MemoryType(type(value))
+
+
+register_model(_MemoryType)(models.OpaqueModel)
+
+
+@unbox(_MemoryType)
+def _unbox(_type: Any, value: Any, context: Any) -> Any:
+    address = context.pyapi.object_getattr_string(value, "address")
+    number = context.pyapi.long_as_ulonglong(address)
+    context.pyapi.decref(address)
+    return NativeValue(context.builder.inttoptr(number, cgutils.voidptr_t))
+
+
+@infer_getattr
+class _MemoryAttributes(AttributeTemplate):  # type: ignore[misc]
+    key = _MemoryType
+
+    def generic_resolve(self, owner: Any, attribute: str) -> Any:
+        return owner.array_type(attribute) if attribute in owner.owner.LAYOUT else None
+
+
+@lower_getattr_generic(_MemoryType)
+def _lower_attribute(context: Any, builder: Any, owner: Any, value: Any, attribute: str) -> Any:
+    array_type = owner.array_type(attribute)
+    start = list(owner.owner.LAYOUT).index(attribute) * WORDS
+    table = builder.bitcast(value, ir.IntType(64).as_pointer())
+    word = [_load_constant(builder, table, start + k) for k in range(array_type.ndim + 1)]
+    array = make_array(array_type)(context, builder)
+    size = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
+    if isinstance(array_type.dtype, types.Record):
+        size = array_type.dtype.size
+    itemsize = ir.Constant(ir.IntType(64), size)
+    strides = [itemsize]
+    if array_type.ndim == 2:
+        strides = [builder.mul(word[2], itemsize), itemsize]
+    populate_array(
+        array,
+        data=builder.inttoptr(word[0], array.data.type),
+        shape=word[1:],
+        strides=strides,
+        itemsize=itemsize,
+        meminfo=None,
+    )
+    return array._getvalue()
+
+
+def _load_constant(builder: Any, table: Any, position: int) -> Any:
+    """Read one table word; it cannot change while a kernel runs, and LLVM is told so."""
+    pointer = builder.gep(table, [ir.Constant(ir.IntType(64), position)])
+    loaded = builder.load(pointer)
+    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return loaded
