@@ -64,7 +64,7 @@ class Tolerance(BaseModel):
 
 
 class Query(BaseModel):
-    """A named measure and its arguments: `{ measure = "low_price", instrument = "BTC-PERP", from = "20:50" }`."""
+    """A named measure and its arguments: `{ measure = "low_price", instrument = "BTC-PERP" }`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

@@ -156,8 +156,9 @@ def liquidated_loss_usd(tape: Tape) -> Measured:
     """What accounts that were liquidated lost, as a positive number."""
     return _one(
         tape,
-        f"select -coalesce(sum(equity_end - equity_start - deposits + withdrawals), 0) "
-        f"/ {money_unit(tape)}.0 from accounts where role = {Role.CUSTOMER:d} and liquidated > 0 and settlement = 0",
+        "select -coalesce(sum(equity_end - equity_start - deposits + withdrawals), 0) "
+        f"/ {money_unit(tape)}.0 from accounts "
+        f"where role = {Role.CUSTOMER:d} and liquidated > 0 and settlement = 0",
     )
 
 
@@ -184,8 +185,8 @@ def withdrawals_closed_seconds(tape: Tape) -> Measured:
     return _one(
         tape,
         "select coalesce(sum(until - time_ms), 0) / 1000.0 from (select kind, time_ms, "
-        "coalesce(lead(time_ms) over (order by sequence), (select max(time_ms) from series)) as until from events where kind in "
-        f"({EventKind.WITHDRAWALS_CLOSED:d}, {EventKind.WITHDRAWALS_OPEN:d})) "
+        "coalesce(lead(time_ms) over (order by sequence), (select max(time_ms) from series)) as until "
+        f"from events where kind in ({EventKind.WITHDRAWALS_CLOSED:d}, {EventKind.WITHDRAWALS_OPEN:d})) "
         f"where kind = {EventKind.WITHDRAWALS_CLOSED:d}",
     )
 
