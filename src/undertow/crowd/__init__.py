@@ -1,0 +1,1 @@
+"""Who is inside the venue: what they hold, and how they behave."""
