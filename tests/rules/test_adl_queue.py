@@ -28,7 +28,7 @@ def ranked(scores: list[int]) -> RankedQueue:
 
 
 def test_six_longs_and_a_short_of_twenty() -> None:
-    # BitMEX autoDeleveragingExamples: six longs, scores 3 6 1 4 5 2; a short of 20 with bankruptcy price 650 is
+    # BitMEX autoDeleveragingExamples: six longs, scores 3 6 1 4 5 2; a short of 20, bankruptcy price 650, is
     # liquidated. Account 2 closes its 10, account 5 closes 10 of 20, at 650.
     winners = holders([10, 10, 20, 30, 20, 10], mark_ticks=700, entry_ticks=600)
     need = Need(need_lots=20, deficit_micros=20 * 50_000_000, price_ticks=650)

@@ -8,7 +8,7 @@ from undertow.venue.allocation.reference import Row
 
 
 def test_rate_is_uncovered_loss_over_net_profits() -> None:
-    # Vector clawback (Dcoin full-liquidation page): loss 100, fund 40, profits 50 and 550: rate 0.1, 5 and 55.
+    # Vector clawback (Dcoin full-liquidation page): loss 100, fund 40, profits 50, 550: rate 0.1, 5 and 55.
     uncovered = cover_from_fund(100 * DOLLAR, 40 * DOLLAR).uncovered_micros
     result = clawback(uncovered, column([50 * DOLLAR, 550 * DOLLAR]))
     assert result.take_micros.tolist() == [5 * DOLLAR, 55 * DOLLAR]

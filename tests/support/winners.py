@@ -23,12 +23,10 @@ def column(values: Any) -> NDArray[np.int64]:
     return np.array(values, np.int64)
 
 
-def winners(
-    rows: list[Row], *, side: int = 1, mark_ticks: int = 100, seed: int = 1, step: int = 1
-) -> Winners:
+def winners(rows: list[Row], *, side: int = 1, mark_ticks: int = 100) -> Winners:
     """Winners from rows of plain integers."""
     columns = [column([row[field] for row in rows]) for field in range(len(Row._fields))]
-    return Winners(*columns, side, mark_ticks, DOLLAR, seed, step)
+    return Winners(*columns, side, mark_ticks, DOLLAR, seed=1, step=1)
 
 
 def holders(sizes: list[int], *, side: int = 1, mark_ticks: int = 100, entry_ticks: int = 80) -> Winners:

@@ -16,6 +16,7 @@ import numpy as np
 
 from undertow.units import PPM
 from undertow.venue.allocation.policy import forgone_per_lot
+from undertow.venue.allocation.prorata import sum_of
 from undertow.venue.allocation.winners import Allocation, Need, Policy, Winners, allocate
 
 
@@ -52,7 +53,7 @@ def report(name: str, winners: Winners, need: Need, allocation: Allocation) -> R
     per_lot = forgone_per_lot(winners, need)
     closed, taken = int(close.sum()), int(take.sum())
     paid = per_lot * closed + taken
-    lots, profit = int(winners.size_lots.sum()), int(np.maximum(winners.profit_micros, 0).sum())
+    lots, profit = int(winners.size_lots.sum()), sum_of(np.maximum(winners.profit_micros, 0))
     unclosed = need.need_lots - closed
     burden = close * per_lot + take
     row = int(burden.argmax()) if len(burden) else -1

@@ -100,7 +100,9 @@ def allocate(policy: Policy, winners: Winners, need: Need) -> Allocation:
     faults = np.zeros(2, np.int64)
     total = _check_rows(winners.account, size, faults)
     if faults[0]:
-        raise InvariantError(f"allocation {policy.name}: {faults[0]} positions are negative or oversized")
+        raise InvariantError(
+            f"allocation {policy.name}: {faults[0]} rows hold a negative or oversized position"
+        )
     if total > AMOUNT_LIMIT:
         raise InvariantError(f"allocation {policy.name}: the winners hold over {AMOUNT_LIMIT} lots together")
     if need.need_lots < 0 or need.deficit_micros < 0:
