@@ -1,7 +1,7 @@
 """Two runs, or more, side by side: the key outcomes of each and the difference to the first.
 
-Holds no measure. A row exists when any of the runs has the outcome; a run without it (an instrument it does not list)
-has None there, never a zero.
+Holds no measure. A row exists when any of the runs has the outcome; a run without it (an instrument it does
+not list) has None there, never a zero.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ class ComparedRow:
     def differences(self) -> tuple[float | None, ...]:
         """Value less the first run's value, one for each further run."""
         first = self.values[0]
-        return tuple(
-            None if first is None or value is None else value - first for value in self.values[1:]
-        )
+        return tuple(None if first is None or value is None else value - first for value in self.values[1:])
 
     @property
     def differs(self) -> bool:
@@ -41,7 +39,7 @@ class ComparedRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side. `settings` holds what they were run with where it differs, one value for each run."""
+    """Runs side by side; `settings` holds what they were run with where it differs, a value for each."""
 
     names: tuple[str, ...]
     settings: dict[str, tuple[str, ...]]
@@ -49,7 +47,7 @@ class Comparison:
 
 
 def compare(*runs: Path | str) -> Comparison:
-    """Compare run folders. Raises CommandLineError for fewer than two, InputError for a folder that is no run."""
+    """Compare run folders. Raises CommandLineError for fewer than two, InputError where one is no run."""
     if len(runs) < 2:
         raise CommandLineError(f"compare needs two or more runs, was given {len(runs)}")
     tapes = [Tape(RunFolder.open(Path(run))) for run in runs]
@@ -76,7 +74,9 @@ def _differing_settings(records: list[dict[str, Any]]) -> dict[str, tuple[str, .
             key: str(record.get(key, "-"))
             for key in ("case", "rulebook", "seed", "accounts", "data", "version", "status")
         }
-        described.append({**plain, **{str(key): str(value) for key, value in record.get("settings", {}).items()}})
+        described.append(
+            {**plain, **{str(key): str(value) for key, value in record.get("settings", {}).items()}}
+        )
     keys = dict.fromkeys(key for each in described for key in each)
     rows = {key: tuple(each.get(key, "as in the case") for each in described) for key in keys}
     return {key: values for key, values in rows.items() if len(set(values)) > 1}

@@ -1,7 +1,7 @@
 """The key outcomes of a run: the dozen numbers that a report opens with and two runs are compared by.
 
-Holds the choice of numbers; how each is measured stands in `undertow.lab.measures`. `summary.json` keeps them beside
-the tape, each with the query that gives it.
+Holds the choice of numbers; how each is measured stands in `undertow.lab.measures`. `summary.json` keeps
+them beside the tape, each with the query that gives it.
 
 Units: those of facts (`undertow.case.facts.UNITS`). Falls and gaps are negative.
 """
@@ -21,7 +21,7 @@ SUMMARY_FILE = "summary.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """One number of a run. `instrument` is empty for the whole venue; `value` None where the tape cannot say."""
+    """One number of a run; `instrument` is empty for the whole venue, `value` None where nothing is known."""
 
     name: str
     label: str
@@ -51,7 +51,9 @@ _VENUE = (
     _Wanted("fund_draw", "Deepest draw on the insurance fund", "USD", "fund_draw_usd"),
     _Wanted("fund_change", "Insurance fund, end less start", "USD", "fund_change_usd"),
     _Wanted("vault_result", "Result of the liquidator vault", "USD", "role_result_usd", {"role": "vault"}),
-    _Wanted("provider_result", "Result of backstop providers", "USD", "role_result_usd", {"role": "provider"}),
+    _Wanted(
+        "provider_result", "Result of backstop providers", "USD", "role_result_usd", {"role": "provider"}
+    ),
     _Wanted("bad_debt", "Bad debt", "USD", "bad_debt_usd"),
     _Wanted("socialised", "Losses spread over customers", "USD", "socialised_usd"),
     _Wanted("negative_accounts", "Accounts left below zero", "accounts", "negative_accounts"),

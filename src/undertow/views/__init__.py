@@ -1,0 +1,1 @@
+"""What people see: the command line, its progress bars and the report. Decides nothing about a run."""

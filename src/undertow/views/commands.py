@@ -1,0 +1,232 @@
+"""What each sub-command does: calls the lab, prints tables, returns an exit code.
+
+Heavy modules are imported inside the functions; a command that needs no engine does not load one. Results
+go to stdout, progress and messages to stderr.
+"""
+
+from __future__ import annotations
+
+import signal
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from undertow.errors import CommandLineError, InputError
+from undertow.views.cli import INCOMPLETE, INTERRUPTED, OK, settings_from
+
+if TYPE_CHECKING:
+    from undertow.lab.score import Score
+    from undertow.tape import RunFolder
+
+SEED_LIMIT = 2**31 - 1
+ACCOUNTS_LIMIT = 50_000_000
+_CASE_TABLES = {"facts", "crowd", "world", "outside", "timeline", "mechanisms", "instruments"}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `undertow run`, as they were given."""
+
+    case: str
+    settings: tuple[str, ...]
+    data: Path | None
+    accounts: int | None
+    seed: int
+    out: Path | None
+    report: bool
+    strict: bool
+    quiet: bool
+
+
+def run_command(options: RunOptions) -> int:
+    """Run a case, score it, write the report."""
+    settings = settings_from(options.settings)
+    _check_numbers(options)
+    from undertow.lab.run import run_case
+    from undertow.views import tables
+    from undertow.views.progress import listener
+
+    errors = Console(stderr=True)
+    progress = listener(errors, options.quiet)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        result = run_case(
+            options.case, settings, options.data, options.accounts, options.seed, options.out, progress
+        )
+    finally:
+        progress.end()
+    folder = _folder_of(result.folder)
+    if options.report:
+        from undertow.views.report import write_report
+
+        progress.begin("Writing the report")
+        try:
+            write_report(folder)
+        finally:
+            progress.end()
+    out = _output()
+    if options.quiet:
+        out.print(str(folder.path), highlight=False, soft_wrap=True)
+    else:
+        tables.run_summary(out, folder)
+        if result.score is not None:
+            tables.score_table(out, result.score)
+        out.print(f"\nRun folder: {folder.path}", highlight=False, soft_wrap=True)
+        if options.report:
+            out.print(f"Report:     {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
+    if result.status != "complete":
+        errors.print(
+            f"undertow: interrupted; the partial run is in {folder.path}", highlight=False, soft_wrap=True
+        )
+        return INTERRUPTED
+    return _strict(options.strict, folder, result.score)
+
+
+def cases_command() -> int:
+    """List the cases that ship."""
+    from undertow.case.load import case_names, load_case
+    from undertow.views import tables
+
+    tables.case_list(_output(), [(name, load_case(name, {})) for name in case_names()])
+    return OK
+
+
+def show_command(case: str, pairs: Sequence[str]) -> int:
+    """Show what is in a case."""
+    settings = settings_from(pairs)
+    from undertow.case.load import load_case
+    from undertow.views import tables
+
+    tables.case_in_words(_output(), load_case(case, settings))
+    return OK
+
+
+def check_command(file: Path) -> int:
+    """Check a case or rulebook file; the loaders raise one error that lists every fault."""
+    if not file.is_file():
+        raise CommandLineError(f"{file}: no such file")
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not valid TOML: {error}") from None
+    if _CASE_TABLES & content.keys():
+        kind, name = "case", _check_case(file)
+    else:
+        kind, name = "rulebook", _check_rulebook(file)
+    _output().print(f"{file}: a valid {kind} ({name})", highlight=False, soft_wrap=True)
+    return OK
+
+
+def score_command(run: Path, case: str | None, strict: bool) -> int:
+    """Score a run again, against its own case or another."""
+    from undertow.case.load import load_case
+    from undertow.lab.score import score_run, write_score
+    from undertow.tape import RunFolder, Tape
+    from undertow.views import tables
+
+    folder = RunFolder.open(run)
+    own = folder.path / "case.toml"
+    if case is None and not own.is_file():
+        raise InputError(f"{folder.path}: has no case.toml; name the case with --case")
+    facts = load_case(case if case is not None else str(own), {}).facts
+    if not facts:
+        raise InputError(f"{case or own}: has no facts to score against")
+    with Tape(folder) as tape:
+        found = score_run(facts, tape)
+    if case is None:
+        write_score(folder, found)
+    tables.score_table(_output(), found)
+    return _strict(strict, folder, found)
+
+
+def report_command(run: Path, strict: bool) -> int:
+    """Write a run's report and say where it is."""
+    from undertow.lab.score import read_score
+    from undertow.tape import RunFolder
+    from undertow.views.progress import listener
+    from undertow.views.report import write_report
+
+    folder = RunFolder.open(run)
+    progress = listener(Console(stderr=True))
+    progress.begin("Writing the report")
+    try:
+        path = write_report(folder)
+    finally:
+        progress.end()
+    _output().print(str(path), highlight=False, soft_wrap=True)
+    return _strict(strict, folder, read_score(folder))
+
+
+def compare_command(runs: Sequence[Path], everything: bool) -> int:
+    """Show runs side by side."""
+    from undertow.lab.compare import compare
+    from undertow.views import tables
+
+    tables.comparison(_output(), compare(*runs), everything)
+    return OK
+
+
+def warmup_command() -> int:
+    """Compile every kernel by running a small case once."""
+    from undertow.lab.warmup import warm_up
+    from undertow.views.progress import listener
+
+    progress = listener(Console(stderr=True))
+    try:
+        warm_up(progress)
+    finally:
+        progress.end()
+    return OK
+
+
+def _check_numbers(options: RunOptions) -> None:
+    """Refuse values no run can have, before anything is loaded."""
+    if options.accounts is not None and not 1 <= options.accounts <= ACCOUNTS_LIMIT:
+        raise CommandLineError(f"--accounts must be between 1 and {ACCOUNTS_LIMIT:,}, not {options.accounts}")
+    if not 0 <= options.seed <= SEED_LIMIT:
+        raise CommandLineError(f"--seed must be between 0 and {SEED_LIMIT}, not {options.seed}")
+    if options.data is not None and not options.data.is_dir():
+        raise CommandLineError(f"--data {options.data}: no such folder")
+    if options.out is not None and options.out.is_file():
+        raise CommandLineError(f"--out {options.out}: is a file; name a folder to create")
+
+
+def _check_case(file: Path) -> str:
+    from undertow.case.load import load_case
+    from undertow.errors import CaseError
+    from undertow.lab.score import check_facts
+
+    case = load_case(str(file), {})
+    faults = check_facts(case.facts)
+    if faults:
+        raise CaseError("\n".join(f"{file}: {fault}" for fault in faults))
+    return str(case.title)
+
+
+def _check_rulebook(file: Path) -> str:
+    from undertow.rulebook.load import load_rulebook
+
+    return str(load_rulebook(str(file)).title)
+
+
+def _folder_of(folder: Any) -> RunFolder:
+    from undertow.tape import RunFolder
+
+    return folder if isinstance(folder, RunFolder) else RunFolder.open(Path(folder))
+
+
+def _strict(strict: bool, folder: RunFolder, score: Score | None) -> int:
+    if not strict:
+        return OK
+    incomplete = folder.status != "complete" or (score is not None and not score.passed)
+    return INCOMPLETE if incomplete else OK
+
+
+def _output() -> Console:
+    """Standard output; wide enough for tables when it is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)

@@ -1,0 +1,224 @@
+"""The command line: quick help, one message for each mistake, exit codes that mean something."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.synthetic_run import Sizes, make_synthetic_run
+
+from undertow.errors import CapacityError, InvariantError
+from undertow.lab.compare import compare
+from undertow.tape import RunFolder
+from undertow.views import cli, commands
+from undertow.views.cli import BAD_INPUT, BROKEN, INCOMPLETE, INTERRUPTED, OK, main
+from undertow.views.progress import Lines
+from undertow.views.text import dollars, duration, exact_units, figures, in_unit, sections
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two complete runs and a partial one."""
+    folder = tmp_path_factory.mktemp("runs")
+    make_synthetic_run(folder / "crash-1", Sizes(accounts=200, fills=500, steps=1200))
+    make_synthetic_run(folder / "crash-2", Sizes(accounts=300, fills=700, steps=1200))
+    make_synthetic_run(folder / "cut", Sizes(accounts=100, fills=100, steps=1200, status="partial"))
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["compare", "--help"], ["--version"]])
+def test_help_loads_no_compiler(arguments: list[str], repository: Path) -> None:
+    code = (
+        "import sys; from undertow.views.cli import main; code = main(sys.argv[1:]);"
+        "heavy = {'numba', 'numpy', 'duckdb', 'bokeh', 'pydantic'} & set(sys.modules);"
+        "sys.exit(code or ', '.join(sorted(heavy)) or 0)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(repository / "src")},
+    )
+    assert (result.returncode, result.stderr) == (OK, "")
+    if arguments[0] != "--version":
+        assert "Exit codes:" in result.stdout
+        assert "interrupted; a run leaves a readable folder, marked partial" in result.stdout
+
+
+HINT = " (try: undertow --help)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["runn"],
+            'Unknown command "runn". Did you mean "run"? Available commands: run, cases, show, check, score, '
+            f"report, compare, warmup{HINT}",
+        ),
+        (["run"], f'Command "run" parameter CASE requires an argument{HINT}'),
+        (["run", "a", "b"], f"unexpected argument 'b'{HINT}"),
+        (["run", "a", "--acounts", "5"], f"Unknown option: --acounts. Did you mean --accounts?{HINT}"),
+        (["run", "a", "--seed", "x"], f'Invalid value for --seed: unable to convert "x" into int{HINT}'),
+        (["run", "a", "--seed"], f'Command "run" parameter --seed requires an argument{HINT}'),
+        (["run", "a", "--seed=-1"], "--seed must be between 0 and 2147483647, not -1"),
+        (["run", "a", "--accounts", "0"], "--accounts must be between 1 and 50,000,000, not 0"),
+        (["run", "a", "--set", "seed"], "--set takes KEY=VALUE, was given 'seed'"),
+        (["run", "a", "--set", "=3"], "--set takes KEY=VALUE, was given '=3'"),
+        (["run", "a", "--set", "k=1", "--set", "k=2"], "--set k is given twice: '1' and '2'"),
+        (["run", "a", "--data", "nowhere"], "--data nowhere: no such folder"),
+        (["compare", "only-one"], "compare needs two or more runs, was given 1"),
+        (["report", "nowhere"], "nowhere: no such run folder"),
+        (["check", "nowhere.toml"], "nowhere.toml: no such file"),
+    ],
+)
+def test_a_wrong_command_line_is_one_message(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == BAD_INPUT
+    said = capsys.readouterr()
+    assert said.err == f"undertow: {message}\n"
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (InvariantError("cash does not add up"), BROKEN, "an internal invariant broke, please report it: cash"),
+        (CapacityError("the order arena is full"), INCOMPLETE, "the order arena is full"),
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted"),
+        (ZeroDivisionError("division"), BROKEN, "internal error, please report it (UNDERTOW_TRACEBACK=1 shows"),
+    ],
+)
+def test_whatever_happens_has_a_code_and_one_line(
+    error: BaseException,
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> int:
+        raise error
+
+    monkeypatch.setattr(commands, "cases_command", fail)
+    assert main(["cases"]) == code
+    said = capsys.readouterr().err
+    assert said.startswith(f"undertow: {message}")
+    assert said.count("\n") == 1
+
+
+def test_check_refuses_what_is_no_toml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "case.toml"
+    file.write_text("[facts\n")
+    assert main(["check", str(file)]) == BAD_INPUT
+    assert f"{file}: not valid TOML: " in capsys.readouterr().err
+
+
+def test_compare_shows_what_differs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(runs / "crash-1"), str(runs / "crash-2")]) == OK
+    said = capsys.readouterr().out
+    assert "Accounts liquidated" in said
+    assert "accounts" in said and "200" in said and "300" in said
+    assert "Deepest fall, BTC-PERP" not in said  # the same path in both
+    assert "outcomes are equal" in said
+
+
+def test_compared_numbers_are_those_of_the_runs(runs: Path) -> None:
+    found = compare(runs / "crash-1", runs / "crash-2", runs / "crash-1")
+    assert found.names == ("crash-1", "crash-2", "crash-1")
+    assert found.settings == {"accounts": ("200", "300", "200")}
+    row = next(row for row in found.rows if row.name == "liquidated_accounts")
+    assert row.differences == (row.values[1] - row.values[0], 0)  # type: ignore[operator]
+    assert row.differs
+
+
+def test_compare_of_equal_runs_says_so(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(runs / "crash-1"), str(runs / "crash-1")]) == OK
+    assert capsys.readouterr().out == "No key outcome differs.\n"
+
+
+def test_report_is_written_and_strict_minds_a_partial_run(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(runs / "crash-1"), "--strict"]) == OK
+    assert capsys.readouterr().out.strip() == str(runs / "crash-1" / "report.html")
+    assert (runs / "crash-1" / "report.html").is_file()
+    assert main(["report", str(runs / "cut")]) == OK
+    assert main(["report", str(runs / "cut"), "--strict"]) == INCOMPLETE
+    assert RunFolder.open(runs / "cut").status == "partial"
+
+
+def test_settings_are_pairs() -> None:
+    assert cli.settings_from(["a.b=1", " c = x=y "]) == {"a.b": "1", "c": "x=y"}
+
+
+def test_lines_come_seldom_and_only_for_long_work() -> None:
+    now = [0.0]
+    said: list[str] = []
+    lines = Lines(said.append, lambda: now[0])
+    lines.begin("Running", 100)
+    for second in range(25):
+        now[0] = float(second)
+        lines.advance(4)
+    lines.end()
+    lines.begin("Short", 10)
+    lines.advance(10)
+    lines.end()
+    assert said == [
+        "Running: 12 of 100 (12 %)\n",
+        "Running: 52 of 100 (52 %)\n",
+        "Running: 92 of 100 (92 %)\n",
+        "Running: done in 24 s\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (dollars(-18_000_000.0), "−$18.0 million"),
+        (dollars(999_900_000.0), "$1.00 billion"),
+        (dollars(4567.0, sign=True), "+$4,567"),
+        (dollars(0.0), "$0"),
+        (dollars(None), "–"),
+        (exact_units(-1_234_567_890, 6), "−1,234.567890"),
+        (exact_units(5, 0), "5"),
+        (figures(0.01234), "0.0123"),
+        (figures(123456.0), "123,000"),
+        (duration(3675), "1 h 1 min 15 s"),
+        (duration(-1.5), "−1.5 s"),
+        (in_unit(12.34, "%", sign=True), "+12.3 %"),
+        (in_unit(825.0, "accounts"), "825"),
+    ],
+)
+def test_numbers_in_words(given: str, text: str) -> None:
+    assert given == text
+
+
+def test_a_rulebook_in_words() -> None:
+    content = {
+        "name": "x",
+        "fees": {"source": "a", "taker_ppm": 700, "liquidation_ppm": 5000},
+        "margin": {"classes": {"BTC": {"kind": "flat", "brackets": [{"cap_usd": 50_000, "max_leverage": 125}]}}},
+        "funding": {"interval_seconds": 28_800, "capped": True},
+    }
+    assert [(section.title, section.rows) for section in sections(content)] == [
+        ("", (("name", "x"),)),
+        ("fees", (("taker", "0.07 %"), ("liquidation", "0.5 %"))),
+        (
+            "margin",
+            (
+                ("classes › BTC › kind", "flat"),
+                ("classes › BTC › brackets 1", "cap $50,000, max leverage 125"),
+            ),
+        ),
+        ("funding", (("interval", "8 h"), ("capped", "yes"))),
+    ]
