@@ -1,0 +1,190 @@
+"""What happens to an account that cannot carry its positions, stage by stage.
+
+Holds the models of liquidation into the book, backstop, insurance and loss allocation. The mechanisms are
+named by what they do, never by who uses them. Holds no behaviour.
+
+Units: ppm, seconds, settlement units (see `base`). Invariant: a figure of a mechanism that is not chosen
+cannot be set.
+
+Sources: mechanisms 1.4 to 1.7, 2.4 to 2.7, 3 (liquidation, queue), 4, 5.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+from undertow.rulebook.base import Count, Money, Needs, Part, Rate, Share, Table
+
+
+class Liquidation(Table):
+    """Stage 1: orders into the book.
+
+    `random-slices`: each second with `probability_ppm`, a slice of the position, shared cap by average
+    daily volume, the jitter after the cap; limit a random way through the opposite side. `one-shot`: all
+    orders cancelled, one order. `staged`: the whole position, above `threshold_usd` first a part, then a
+    pause. `fillable-price`: slices at a price that worsens with the shortfall. `auto_close` "fraction":
+    below max(share x maintenance, maintenance - gap) the position passes to the backstop a part each
+    second.
+    """
+
+    NEEDS: ClassVar[Needs] = {
+        "pacing": {
+            "random-slices": (
+                "probability_ppm",
+                "slice_ppm",
+                "floor_usd",
+                "volume_cap_ppm",
+                "jitter_low_ppm",
+                "jitter_high_ppm",
+                "cross_low_ppm",
+                "cross_high_ppm",
+            ),
+            "one-shot": ("slicing", "fill", "limit"),
+            "staged": ("threshold_usd", "first_ppm", "cooldown_seconds"),
+            "fillable-price": (
+                "slice_ppm",
+                "floor_usd",
+                "block_cap_usd",
+                "attempts_per_block",
+                "spread_to_maintenance_ppm",
+                "bankruptcy_adjustment_ppm",
+                "fee_cap_ppm",
+            ),
+        },
+        "auto_close": {
+            "none": (),
+            "fraction": ("auto_close_half_ppm", "auto_close_gap_ppm", "auto_close_floor_usd"),
+        },
+    }
+
+    pacing: Literal["random-slices", "one-shot", "staged", "fillable-price"]
+    # random-slices; the first two also fillable-price
+    slice_ppm: Share = 0
+    floor_usd: Money = Decimal(0)
+    probability_ppm: Share = 0  # per second, contract and account
+    volume_cap_ppm: Share = 0  # of average daily volume, one pool for all accounts
+    jitter_low_ppm: Rate = 0
+    jitter_high_ppm: Rate = 0
+    cross_low_ppm: Share = 0
+    cross_high_ppm: Share = 0
+    # one-shot
+    slicing: Literal["smallest-restoring", "whole-position", "tier-down"] = "whole-position"
+    fill: Literal["partial", "all-or-nothing"] = "partial"
+    limit: Literal["bankruptcy", "market-band"] = "bankruptcy"
+    # staged
+    threshold_usd: Money = Decimal(0)
+    first_ppm: Share = 0
+    cooldown_seconds: Count = 0
+    # fillable-price
+    block_cap_usd: Money = Decimal(0)
+    attempts_per_block: Count = 0
+    spread_to_maintenance_ppm: Rate = 0
+    bankruptcy_adjustment_ppm: Rate = 0
+    fee_cap_ppm: Share = 0
+    # auto-close
+    auto_close: Literal["none", "fraction"] = "none"
+    auto_close_half_ppm: Share = 0
+    auto_close_gap_ppm: Share = 0
+    auto_close_floor_usd: Money = Decimal(0)
+
+
+class Disposal(Part):
+    """How fast the house sells what it took over: a rate of the stock, within a share of turnover."""
+
+    NEEDS: ClassVar[Needs] = {"price_floor": {"none": (), "band": ("band_ppm_per_minute",)}}
+
+    rate_ppm_per_second: Share
+    max_turnover_share_ppm: Share  # of the last minute's turnover; 0: no limit
+    price_floor: Literal["none", "band"] = "none"
+    band_ppm_per_minute: Share = 0  # it does not sell through a larger fall while solvent
+
+
+class Backstop(Table):
+    """Stage 2: somebody takes the position over.
+
+    Triggers: `auto-close-fraction` (see `Liquidation.auto_close`), `after-order` (the order did not
+    suffice), `maintenance-share` (equity below that share of maintenance).
+    """
+
+    NEEDS: ClassVar[Needs] = {
+        "kind": {
+            "none": (),
+            "providers": (
+                "trigger",
+                "price_split_ppm",
+                "per_minute_usd",
+                "per_hour_usd",
+                "overflow_to_allocation",
+            ),
+            "vault": ("trigger", "capital_usd", "loss_threshold_ppm", "disposal"),
+            "fund": ("trigger", "disposal", "collateral_disposal"),
+        },
+        "trigger": {
+            "auto-close-fraction": (),
+            "after-order": (),
+            "maintenance-share": ("maintenance_share_ppm",),
+        },
+    }
+
+    kind: Literal["none", "providers", "vault", "fund"]
+    trigger: Literal["auto-close-fraction", "after-order", "maintenance-share"] = "after-order"
+    maintenance_share_ppm: Share = 0
+    price_split_ppm: Share = 0  # providers: weight of the zero price in their price, the rest is the mark
+    per_minute_usd: Money = Decimal(0)  # providers: capacity of each
+    per_hour_usd: Money = Decimal(0)
+    overflow_to_allocation: bool = False  # beyond capacity straight to stage 4
+    capital_usd: Money = Decimal(0)
+    loss_threshold_ppm: Share = 0  # vault: a loss beyond this share of its capital is allocated instead
+    disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
+    collateral_disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
+    hedge_cost_ppm: Share = 0  # of notional taken over, what laying it off costs the backstop
+
+
+class Insurance(Table):
+    """Stage 3: the fund pays."""
+
+    cover: Literal["partial", "whole-or-nothing"]
+    net_position_limit_ppm: Rate  # of the fund: net notional it may hold; 0: no limit
+    loss_limit_usd: Money = Decimal(0)  # most it pays for one account at a time; 0: no limit
+    isolated_funds: tuple[str, ...] = ()  # classes of contracts with a fund of their own
+    inflow: tuple[Literal["liquidation-fee", "takeover-residual", "residual-share", "better-fills"], ...]
+
+
+class Allocation(Table):
+    """Stage 4: who bears what is left. `group`: the queue is cut into the so many best ranked, pro rata
+    within.
+    """
+
+    NEEDS: ClassVar[Needs] = {
+        "policy": {
+            "queue": ("score", "price"),
+            "contract-pro-rata": ("price",),
+            "wealth-pro-rata": ("price",),
+            "water-filling": ("price",),
+            "risk-aware": ("price",),
+            "random-start": ("price",),
+            "socialised": (),
+            "clawback": (),
+            "bad-debt": (),
+        }
+    }
+
+    policy: Literal[
+        "queue",
+        "contract-pro-rata",
+        "wealth-pro-rata",
+        "water-filling",
+        "risk-aware",
+        "random-start",
+        "socialised",
+        "clawback",
+        "bad-debt",
+    ]
+    score: Literal[
+        "profit-times-margin-ratio", "profit-times-leverage", "price-ratio-times-leverage", "opposing-size"
+    ] = "profit-times-leverage"
+    price: Literal["bankruptcy", "previous-mark", "zero-mix"] = "bankruptcy"
+    trigger: Literal["fund-exhausted", "negative-equity", "capacity-exhausted"]
+    group: Count = 0  # queue: share among this many (more if needed) by size; 0: strictly in order
+    events_per_step: Count = 0  # largest number of closes at a time; 0: no limit
