@@ -42,7 +42,7 @@ ACCOUNT = np.dtype(
         ("profile", np.int8),
         ("role", np.int8),
         ("stage", np.int8),  # see Stage
-        ("exempt", np.int8),  # never liquidated (a privilege)
+        ("exempt", np.int8),  # see EXEMPT_*
         ("once_liquidated", np.int8),
     ],
     align=True,
@@ -52,6 +52,11 @@ ACCOUNT = np.dtype(
 STAGE_FREE = 0
 STAGE_LIQUIDATING = 1  # frozen; the engine sends orders
 STAGE_TAKEN = 2  # positions passed to a backstop; the account may trade again with what it deposits
+
+# ACCOUNT.exempt
+EXEMPT_NOT = 0
+EXEMPT_PRIVILEGE = 1  # the engine never liquidates it
+EXEMPT_BAD_DEBT = 2  # owes more than anybody covered and holds nothing more to sell
 
 HOLDING = np.dtype(
     [
@@ -222,6 +227,7 @@ LEDGER_DETAIL = 24  # 1: trade and fee postings are written one by one; 0: only 
 MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 TRADE_COUNT = 27  # fills since the venue opened
+COUNT_BANKRUPT = 28
 COUNTERS = 32
 
 
@@ -268,6 +274,7 @@ class State(Memory):
         "candidates": (INT32, 1),  # what a tick found, in account order
         "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
         "listed": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
+        "bankrupt": (INT32, 1),  # accounts whose positions nobody took: to be allocated among winners
         # log: what happened since it was last drained
         "fills": (FILL, 1),
         "postings": (POSTING, 1),
@@ -296,6 +303,7 @@ class State(Memory):
     candidates: NDArray[np.int32]
     worklist_bits: NDArray[np.int64]
     listed: NDArray[np.int64]
+    bankrupt: NDArray[np.int32]
     fills: NDArray[np.void]
     postings: NDArray[np.void]
     events: NDArray[np.void]
@@ -312,7 +320,7 @@ class State(Memory):
 
     def grow_accounts(self, capacity: int) -> None:
         """Room for `capacity` accounts everywhere an account has a place."""
-        for name in ("accounts", "pending", "dirty", "candidates"):
+        for name in ("accounts", "pending", "dirty", "candidates", "bankrupt"):
             self.grow(name, capacity)
         self.grow("listed", (capacity + 63) // 64)
 
@@ -340,6 +348,7 @@ def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: 
         "candidates": account_capacity,
         "worklist_bits": (account_capacity + 63) // 64,
         "listed": (account_capacity + 63) // 64,
+        "bankrupt": account_capacity,
         "fills": 1 << 16,
         "postings": 1 << 16,
         "events": 1 << 14,
