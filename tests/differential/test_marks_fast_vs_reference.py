@@ -184,10 +184,12 @@ def test_funding_rate(ruled: list[dict[str, int]], first_due: int, steps: list[A
 
 
 @given(
-    sizes=st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=30),
+    sizes=st.lists(st.one_of(st.integers(-100, 100), st.integers(-(10**9), 10**9)), min_size=9, max_size=30),
     units=st.tuples(st.integers(1, 200), st.integers(1, 10**9)),
-    charge_ticks=st.integers(1, 2_000_000),
-    charge_ppb=st.integers(-1_000_000_000, 1_000_000_000),
+    charge_ticks=st.one_of(st.integers(1, 100), st.integers(1, 2_000_000)),
+    charge_ppb=st.one_of(
+        st.integers(-1_000_000_000, 1_000_000_000), st.integers(1, 1_000).map(lambda rate: -rate * 1_000_000)
+    ),
 )
 def test_amounts(sizes: list[int], units: tuple[int, int], charge_ticks: int, charge_ppb: int) -> None:
     """Instrument 0 is linear, 1 inverse, 2 not due."""

@@ -224,3 +224,11 @@ def test_payer_pays_up_receiver_receives_down_and_the_house_keeps_the_rest() -> 
     funding.charge_positions(instruments, sizes, charges, amounts, remainders)
     assert amounts.tolist() == [-2, 0, 0, 0]  # owes 1.2, is owed 0.4 and 0.8
     assert remainders.tolist() == [2, 0]
+
+
+def test_an_inverse_value_rounds_the_way_its_payment_does() -> None:
+    """Ten atoms x ticks at a price of 3 ticks are 3.33 atoms: the payer's value is 4, the receiver's 3."""
+    assert funding.funding_amount(INVERSE, 10, 1, 3, 1_000_000_000) == -4
+    assert funding.funding_amount(INVERSE, 10, -1, 3, 1_000_000_000) == 3
+    assert funding.funding_amount(INVERSE, 10, -1, 3, -1_000_000_000) == -4
+    assert funding.funding_amount(INVERSE, 10, 1, 3, -1_000_000_000) == 3

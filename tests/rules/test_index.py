@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from undertow.venue import index
-from undertow.venue.fixed_point import decay_ppb
+from undertow.venue.fixed_point import decay_ppb, smoothed
 
 
 @pytest.fixture
@@ -120,6 +120,14 @@ def test_weight_of_a_step_is_one_minus_the_exponential() -> None:
     assert decay_ppb(60_000, 300_000) == 181_269_247
     assert decay_ppb(0, 300_000) == 0
     assert decay_ppb(1_000, 0) == 1_000_000_000
+
+
+def test_half_a_microtick_of_smoothing_goes_to_the_even_step() -> None:
+    """Steps of 0.5, 1.5 and -0.5 microticks become 0, 2 and 0; a wide gap rounds the same way."""
+    half = 500_000_000
+    assert [smoothed(7, 7 + gap, half) for gap in (1, 3, -1)] == [7, 9, 7]
+    assert smoothed(0, 3_000_000_001, half) == 1_500_000_000
+    assert smoothed(0, 3_000_000_003, half) == 1_500_000_002
 
 
 def test_wrapped_token_before_and_after_the_change(vectors: dict[str, dict[str, Any]]) -> None:
