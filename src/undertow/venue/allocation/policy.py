@@ -23,7 +23,7 @@ import numpy as np
 from undertow.errors import InputError
 from undertow.units import PPM
 from undertow.venue.allocation import scores
-from undertow.venue.allocation.prorata import endowment, risk_weights, share, water_fill
+from undertow.venue.allocation.prorata import fill_endowment, risk_weights, share, water_fill
 from undertow.venue.allocation.queue import (
     close_by_rank,
     close_from_row,
@@ -31,6 +31,7 @@ from undertow.venue.allocation.queue import (
     select_cut,
     touched_rows,
 )
+from undertow.venue.allocation.scratch import scratch
 from undertow.venue.allocation.winners import Allocation, Int64s, Need, Policy, Winners, untouched
 
 _Policy = TypeVar("_Policy", bound=Policy)
@@ -74,7 +75,7 @@ class ContractProRata:
     def allocate(self, winners: Winners, need: Need) -> Allocation:
         """Close in proportion; takes no money."""
         close = close_in_proportion(winners.size_lots, need.need_lots)
-        return Allocation(close, np.zeros_like(close), touched_rows(close, close))
+        return Allocation(close, np.zeros(len(close), np.int64), touched_rows(close, close))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ class MoneyPolicy:
         """Close the lots in proportion, then take the rest of the deficit from profits."""
         close = close_in_proportion(winners.size_lots, need.need_lots)
         per_lot = forgone_per_lot(winners, need)
-        caps = endowment(winners, close, per_lot, self.cap_ppm)
+        caps = scratch("caps", len(close))
+        fill_endowment(winners, close, per_lot, self.cap_ppm, caps)
         take = water_fill(_still_missing(close, per_lot, need), caps, self.weight(winners, caps))
         return Allocation(close, take, touched_rows(close, take))
 

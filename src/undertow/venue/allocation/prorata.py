@@ -22,6 +22,7 @@ from undertow.units import PPM, mul_div_floor
 from undertow.venue.allocation import reference
 from undertow.venue.allocation.queue import select_cut
 from undertow.venue.allocation.scores import SCORE_LIMIT, ratio_floor
+from undertow.venue.allocation.scratch import scratch
 from undertow.venue.allocation.winners import Int64s, Winners
 
 _TOTAL_LIMIT = 1 << 58
@@ -58,11 +59,11 @@ def _share(weights: Int64s, total: int, amount: int, shares: Int64s, remainders:
 def _add_one(remainders: Int64s, cut: int, left: int, shares: Int64s) -> None:
     """One more unit for every row above the cut remainder, and for the first `left` rows at it."""
     for row in range(remainders.shape[0]):
-        if remainders[row] > cut:
-            shares[row] += 1
-        elif remainders[row] == cut and left > 0:
-            shares[row] += 1
+        extra = 1 if remainders[row] > cut else 0  # no branch: about half the rows get one, in no order
+        if remainders[row] == cut and left > 0:
+            extra = 1
             left -= 1
+        shares[row] += extra
 
 
 @kernel
@@ -130,7 +131,7 @@ def share(amount: int, weights: Int64s) -> Int64s:
         return shares
     if total < 0 or amount >= SCORE_LIMIT:
         return np.array(reference.share(amount, weights.tolist()), np.int64)
-    remainders = np.empty(len(weights), np.int64)
+    remainders = scratch("remainders", len(weights))
     missing = amount - int(_share(weights, total, amount, shares, remainders))
     if missing > 0:
         cut, left = select_cut(remainders, _ONE_EACH, missing)
@@ -154,7 +155,7 @@ def water_fill(amount: int, caps: Int64s, weights: Int64s) -> Int64s:
     if amount >= _TOTAL_LIMIT or caps_total < 0 or weights_total < 0:
         return np.array(reference.water_fill(amount, caps.tolist(), weights.tolist()), np.int64)
     state = np.array([amount, *_start_level(amount, caps, weights, weights_total)], np.int64)
-    rows = np.empty(len(caps), np.int64)
+    rows = scratch("uncapped", len(caps))
     rows = rows[: _raise_level(caps, weights, state, rows, takes)]
     takes[rows] = share(int(state[0]), weights[rows])
     return takes
@@ -181,7 +182,8 @@ def _start_level(amount: int, caps: Int64s, weights: Int64s, weights_total: int)
 
 
 @kernel
-def _endowment(winners: Winners, close: Int64s, forgone_per_lot: int, cap_ppm: int, caps: Int64s) -> None:
+def fill_endowment(winners: Winners, close: Int64s, forgone_per_lot: int, cap_ppm: int, caps: Int64s) -> None:
+    """The money that may be taken: `cap_ppm` of the profit left after the closes, never of the principal."""
     for row in range(caps.shape[0]):
         left = max(winners.profit_micros[row] - forgone_per_lot * close[row], 0)
         caps[row] = (left // PPM) * cap_ppm + (left % PPM) * cap_ppm // PPM
@@ -199,13 +201,6 @@ def _risk_weights(winners: Winners, caps: Int64s, threshold_ppm: int, exponent: 
         for _ in range(exponent):
             weight = ratio_floor(weight, leverage - threshold_ppm, PPM)
         weights[row] = weight
-
-
-def endowment(winners: Winners, close: Int64s, forgone_per_lot: int, cap_ppm: int = PPM) -> Int64s:
-    """The money that may be taken: `cap_ppm` of the profit left after the closes, never of the principal."""
-    caps = np.empty(len(close), np.int64)
-    _endowment(winners, close, forgone_per_lot, cap_ppm, caps)
-    return caps
 
 
 def risk_weights(winners: Winners, caps: Int64s, threshold_ppm: int, exponent: int) -> Int64s:

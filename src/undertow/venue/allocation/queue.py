@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from undertow._jit import kernel, leading_zeros
+from undertow.venue.allocation.scratch import scratch
 from undertow.venue.allocation.winners import Allocation, Int64s, Need, Winners, untouched
 
 _BUCKETS = 4096
@@ -160,7 +161,7 @@ def select_cut(keys: Int64s, weights: Int64s, need: int) -> tuple[int, int]:
 
     `weights` may be empty, meaning one each. Needs 0 < need <= sum of weights.
     """
-    spare = np.empty(2 * len(keys), np.int64)
+    spare = scratch("candidates", 2 * len(keys))
     cut, left = _select(keys, weights, need, np.zeros(_BUCKETS, np.int64), spare)
     return int(cut), int(left)
 
@@ -172,14 +173,13 @@ def rank_order(keys: Int64s, rows: Int64s) -> Int64s:
     high, low = int(keys.max()), int(keys.min())
     if high - low >= 1 << 63:
         return rows[np.argsort(~keys, kind="stable")]
-    left, right = high - keys, np.empty_like(keys)
-    here, there = rows, np.empty_like(rows)
+    left, left_out = high - keys, np.empty_like(keys)
+    order, order_out = rows.copy(), np.empty_like(rows)
     table = np.empty(_DIGITS, np.int64)
     for shift in range(0, (high - low).bit_length(), _DIGIT_BITS):
-        _digit_pass(left, here, right, there, shift, table)
-        left, right = right, left
-        here, there = there, np.empty_like(rows) if here is rows else here
-    return here.copy() if here is rows else here
+        _digit_pass(left, order, left_out, order_out, shift, table)
+        left, left_out, order, order_out = left_out, left, order_out, order
+    return order
 
 
 def close_by_rank(keys: Int64s, winners: Winners, need: Need) -> Allocation:
@@ -191,7 +191,7 @@ def close_by_rank(keys: Int64s, winners: Winners, need: Need) -> Allocation:
     if wanted <= 0:
         return untouched(count)
     cut, left = select_cut(keys, size, wanted)
-    close, rows = np.empty(count, np.int64), np.empty(count, np.int64)
+    close, rows = np.empty(count, np.int64), scratch("touched", count)
     rows = rows[: _close(keys, size, cut, left, close, rows)]
     return Allocation(close, np.zeros(count, np.int64), rank_order(keys[rows], rows))
 
@@ -199,12 +199,12 @@ def close_by_rank(keys: Int64s, winners: Winners, need: Need) -> Allocation:
 def close_from_row(first: int, winners: Winners, need: Need) -> Allocation:
     """Close whole positions in row order from `first`, wrapping round, until the need is met."""
     size = winners.size_lots
-    result, rows = untouched(len(size)), np.empty(len(size), np.int64)
+    result, rows = untouched(len(size)), scratch("touched", len(size))
     touched = _close_from(first, size, need.need_lots, result.close_lots, rows)
-    return result._replace(order=rows[:touched])
+    return result._replace(order=rows[:touched].copy())
 
 
 def touched_rows(close: Int64s, take: Int64s) -> Int64s:
     """The rows that give anything, in row order."""
-    rows = np.empty(len(close), np.int64)
-    return rows[: _touched(close, take, rows)]
+    rows = scratch("touched", len(close))
+    return rows[: _touched(close, take, rows)].copy()
