@@ -174,7 +174,12 @@ class AutoConversion(Table):
     NEEDS: ClassVar[Needs] = {
         "kind": {
             "none": (),
-            "negative-cash": ("cash_floor_usd", "ratio_of_net_collateral", "margin_fraction_slack_ppm"),
+            "negative-cash": (
+                "cash_floor_usd",
+                "ratio_of_net_collateral",
+                "margin_fraction_slack_ppm",
+                "profiles",
+            ),
         }
     }
 
@@ -182,3 +187,4 @@ class AutoConversion(Table):
     cash_floor_usd: Money = Decimal(0)  # debt above this is converted
     ratio_of_net_collateral: Count = 0  # so is debt above this multiple of net collateral
     margin_fraction_slack_ppm: Share = 0  # and any debt once the margin fraction is this close to maintenance
+    profiles: tuple[str, ...] = ()  # the profiles it applies to; the others borrow instead

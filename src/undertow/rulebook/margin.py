@@ -20,6 +20,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from undertow.rulebook.base import Factor, Loc, Money, Needs, Rate, Row, Share, Table, micros
+from undertow.rulebook.faults import suggest
 from undertow.units import PPM
 
 Leverage = Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -150,18 +151,20 @@ class MarginClass(Table):
 
 
 class Margin(Table):
-    """The margin classes by name; a contract of an unknown class follows `default`."""
+    """The margin classes by name; a contract of an unknown class follows the class that `default` names."""
 
+    default: str
     classes: dict[str, MarginClass]
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
         """The class that everything else falls back to must be there."""
-        if "default" not in self.classes:
-            yield ("classes",), "has no class named default; add [margin.classes.default]"
+        if self.default not in self.classes:
+            hint = suggest(self.default, self.classes)
+            yield ("default",), f"is {self.default!r}, which [margin.classes] does not have; {hint}"
 
     def of(self, name: str) -> MarginClass:
-        """The class of that name, or `default`."""
-        return self.classes.get(name, self.classes["default"])
+        """The class of that name, or the default one."""
+        return self.classes.get(name, self.classes[self.default])
 
 
 def _bracket_faults(rows: tuple[Bracket, ...]) -> Iterator[tuple[Loc, str]]:

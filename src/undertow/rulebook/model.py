@@ -99,6 +99,11 @@ class Rulebook(Part):
         if self.settlement in self.collateral:
             wrong = "is the settlement asset, which always counts in full; take it out of [collateral]"
             yield ("collateral", self.settlement), wrong
+        for name in self.auto_conversion.profiles:
+            if name not in self.profiles:
+                hint = suggest(name, self.profiles)
+                wrong = f"speaks of profile {name!r}, which [profiles] does not have; {hint}"
+                yield ("auto_conversion", "profiles"), wrong
         for name, rule in classes.items():
             if rule.kind == "steps" and self.contract == "linear":
                 wrong = "is 'steps', whose limits are in coins; use another kind, or contract = \"inverse\""
@@ -115,6 +120,12 @@ class Rulebook(Part):
     def margin_class(self, name: str) -> MarginClass:
         """Margin of a class of contracts; `default` for an unknown one."""
         return self.margin.of(name)
+
+    def profile_name(self, name: str) -> str:
+        """That profile if the rulebook has it, else its first: a crowd made for another venue still finds a
+        seat.
+        """
+        return name if name in self.profiles else next(iter(self.profiles))
 
     def fingerprint(self) -> str:
         """Sixteen hex digits over every figure, equal for equal rulebooks."""

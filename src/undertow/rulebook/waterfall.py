@@ -92,11 +92,11 @@ class Liquidation(Table):
 class Disposal(Part):
     """How fast the house sells what it took over: a rate of the stock, within a share of turnover."""
 
-    NEEDS: ClassVar[Needs] = {"price_floor": {"none": (), "band": ("band_ppm_per_minute",)}}
+    NEEDS: ClassVar[Needs] = {"price_floor": {"none": (), "band": ("band_ppm_per_minute",), "bankruptcy": ()}}
 
     rate_ppm_per_second: Share
     max_turnover_share_ppm: Share  # of the last minute's turnover; 0: no limit
-    price_floor: Literal["none", "band"] = "none"
+    price_floor: Literal["none", "band", "bankruptcy"] = "none"  # bankruptcy: rests there, does not cross
     band_ppm_per_minute: Share = 0  # it does not sell through a larger fall while solvent
 
 
