@@ -163,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Times every allocation policy.")
     parser.add_argument("--winners", type=int, default=1_000_000)
     parser.add_argument("--need", type=float, default=2.0, metavar="PERCENT")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     if given.winners < 1 or not 0 < given.need <= 100 or given.rounds < 1:

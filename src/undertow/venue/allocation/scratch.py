@@ -1,8 +1,7 @@
 """Working memory that is kept between calls: taking it from the system anew costs more than the arithmetic.
 
 Holds one int64 buffer per name and thread, grown when needed. (Measured at a million winners: the page
-faults of fresh buffers doubled the time of a pro-rata.) Never holds a result: what a caller may keep is always
-a fresh array.
+faults of fresh buffers doubled the time of a pro-rata.) Never holds a result: what a caller keeps is fresh.
 
 Units: none. Invariant: a buffer's content is undefined when it is handed out, and its own until the same name
 is asked for again in the same thread.
