@@ -65,9 +65,11 @@ def need_of(winners: Winners, percent: float) -> Need:
 def argsort_closes(keys: NDArray[np.int64], size: NDArray[np.int64], need: int) -> NDArray[np.int64]:
     """The NumPy reference: stable argsort, cumulated sizes, closes."""
     order = np.argsort(-keys, kind="stable")
-    before = np.cumsum(size[order]) - size[order]
-    closes = np.empty_like(size)
-    closes[order] = np.clip(need - before, 0, size[order])
+    reach = np.cumsum(size[order])
+    last = int(np.searchsorted(reach, need))
+    closes = np.zeros_like(size)
+    closes[order[: last + 1]] = size[order[: last + 1]]
+    closes[order[last]] -= reach[last] - need
     return closes
 
 
