@@ -228,7 +228,7 @@ def test_same_seed_same_crowd_other_seed_other_crowd(crowd: Population) -> None:
     traders = crowd.kind == Holder.TRADER
     assert np.array_equal(other.equity_micros[traders], crowd.equity_micros[traders])
     assert not np.array_equal(other.cash_micros, crowd.cash_micros)
-    # Sizes are quantiles, not draws. What differs between crowds is who is who, not how much: longs of the tail stay within a per cent.
+    # Sizes are quantiles, not draws; who is who differs, not how much: the long tail stays within 3 per cent.
     longs = [
         np.maximum(_values(one)[: one.position_offsets[one.tail_accounts]], 0).sum() for one in (crowd, other)
     ]

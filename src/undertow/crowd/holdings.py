@@ -62,6 +62,7 @@ def sum_rows(offsets: Integers, values: Integers) -> Integers:
 
 
 def accounts_of(offsets: Integers) -> Integers:
+    """The account of each row."""
     return np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
 
 
