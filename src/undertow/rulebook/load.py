@@ -68,6 +68,7 @@ def with_overrides(rulebook: Rulebook, changes: Mapping[str, Any]) -> Rulebook:
         raise RulebookError("\n".join(faults))
     for place in written:
         _drop_unused(data, place, written)
+        _drop_deductions(data, place)
     cited = {name for _, name in citations(data)}
     data["sources"] = {name: source for name, source in data["sources"].items() if name in cited}
     data["overridden"] = tuple(sorted({*rulebook.overridden, *changes}))
@@ -175,12 +176,32 @@ def _drop_unused(data: dict[str, Any], place: Loc, written: list[Loc]) -> None:
     selector = str(place[-1])
     if owner is None or not issubclass(owner, Part) or selector not in owner.NEEDS:
         return
-    table: Any = data
+    around: list[Any] = [data]
     for part in place[:-1]:
-        table = table[part]
-    needed = owner.NEEDS[selector].get(table[selector], ())
+        around.append(around[-1][part])
+    table = around[-1]
+    needed = owner.NEEDS[selector].get(str(table.get(selector)), ())
     for key in owner.owned_keys(selector):
         ours = (*place[:-1], key)
-        if key in table and key not in needed and not any(other[: len(ours)] == ours for other in written):
-            del table[key]
-            table["inferred"] = tuple(name for name in table.get("inferred", ()) if name.split(".")[0] != key)
+        if key not in table or key in needed or any(other[: len(ours)] == ours for other in written):
+            continue
+        del table[key]
+        for depth, outer in enumerate(around):
+            if isinstance(outer, dict) and "inferred" in outer:
+                gone = dotted(ours[depth:])
+                kept = (
+                    name for name in outer["inferred"] if name != gone and not name.startswith(f"{gone}.")
+                )
+                outer["inferred"] = tuple(kept)
+        _drop_unused(data, ours, written)  # it may itself have selected a mechanism
+
+
+def _drop_deductions(data: dict[str, Any], place: Loc) -> None:
+    """After a bracket changed, the deductions written in its table no longer hold: the recursion gives them."""
+    if "brackets" not in place or place[-1] in ("brackets", "deduction_usd"):
+        return
+    table: Any = data
+    for part in place[: place.index("brackets") + 1]:
+        table = table[part]
+    for row in table:
+        row.pop("deduction_usd", None)

@@ -79,35 +79,61 @@ class Rulebook(Part):
                 yield ("sources", name), "is declared but no table cites it; cite it or take it out"
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
-        """Names in one table that another should define."""
-        classes = self.margin.classes
-        named: list[tuple[Loc, str]] = [
-            ((table, "classes", name), name)
-            for table, part in (("fees", self.fees), ("orders", self.orders), ("funding", self.funding))
-            for name in part.classes
-        ]
-        named += [(("insurance", "isolated_funds"), name) for name in self.insurance.isolated_funds]
-        for place, name in named:
-            if name not in classes:
-                hint = suggest(name, classes)
-                yield place, f"speaks of class {name!r}, which [margin.classes] does not have; {hint}"
-        for asset, weight in self.collateral.items():
-            if weight.price.of and weight.price.of not in self.collateral:
-                hint = suggest(weight.price.of, self.collateral)
-                wrong = f"is {weight.price.of!r}, which [collateral] does not have; {hint}"
-                yield ("collateral", asset, "price", "of"), wrong
+        """What one table says against another."""
+        yield from self._unknown_names()
+        yield from self._unmarked_inferences()
         if self.settlement in self.collateral:
             wrong = "is the settlement asset, which always counts in full; take it out of [collateral]"
             yield ("collateral", self.settlement), wrong
-        for name in self.auto_conversion.profiles:
-            if name not in self.profiles:
-                hint = suggest(name, self.profiles)
-                wrong = f"speaks of profile {name!r}, which [profiles] does not have; {hint}"
-                yield ("auto_conversion", "profiles"), wrong
-        for name, rule in classes.items():
+        for name, rule in self.margin.classes.items():
             if rule.kind == "steps" and self.contract == "linear":
-                wrong = "is 'steps', whose limits are in coins; use another kind, or contract = \"inverse\""
+                wrong = "is 'steps', whose limits are in coins; use another kind, or contract = 'inverse'"
                 yield ("margin", "classes", name, "kind"), wrong
+        if self.backstop.trigger == "auto-close-fraction" and self.liquidation.auto_close == "none":
+            wrong = "is 'auto-close-fraction', but liquidation.auto_close is 'none'; set that to 'fraction'"
+            yield ("backstop", "trigger"), wrong
+
+    def _unknown_names(self) -> Iterator[tuple[Loc, str]]:
+        """Classes, assets and profiles that are spoken of but not there."""
+        named: list[tuple[Loc, str, str]] = [
+            ((table, "classes", name), "margin.classes", name)
+            for table, part in (("fees", self.fees), ("orders", self.orders), ("funding", self.funding))
+            for name in part.classes
+        ]
+        funds = self.insurance.isolated_funds
+        named += [(("insurance", "isolated_funds"), "margin.classes", name) for name in funds]
+        named += [
+            (("collateral", asset, "price", "of"), "collateral", rule.price.of)
+            for asset, rule in self.collateral.items()
+            if rule.price.of
+        ]
+        named += [
+            (("auto_conversion", "profiles"), "profiles", name) for name in self.auto_conversion.profiles
+        ]
+        homes: dict[str, Mapping[str, Any]] = {
+            "margin.classes": self.margin.classes,
+            "collateral": self.collateral,
+            "profiles": self.profiles,
+        }
+        for place, home, name in named:
+            if name not in homes[home]:
+                yield place, f"names {name!r}, which [{home}] does not have; {suggest(name, homes[home])}"
+
+    def _unmarked_inferences(self) -> Iterator[tuple[Loc, str]]:
+        """A table that cites inference alone must say so of every figure."""
+        changed = self.overridden
+        for dotted, table in self.tables():
+            cited = self.cited(table)
+            if not cited or any(source.standing != "inference" for source in cited):
+                continue
+            for key in sorted(table.model_fields_set - {"source", "inferred", "classes"}):
+                path = f"{dotted}.{key}"
+                ours = any(
+                    f"{path}.".startswith(f"{name}.") or name.startswith(f"{path}.") for name in changed
+                )
+                if key not in table.inferred and not ours:
+                    wrong = f"leaves out {key!r}, whose only source is inference; add it"
+                    yield (*dotted.split("."), "inferred"), wrong
 
     def tables(self) -> Iterator[tuple[str, Table]]:
         """Every table with its dotted name, in the order of the file."""
@@ -115,7 +141,7 @@ class Rulebook(Part):
 
     def cited(self, table: Table) -> list[Source]:
         """The sources of a table, for a report."""
-        return [self.sources[name] for name in table.source]
+        return [self.sources[name] for name in table.source if name in self.sources]
 
     def margin_class(self, name: str) -> MarginClass:
         """Margin of a class of contracts; `default` for an unknown one."""

@@ -11,10 +11,11 @@ Sources: mechanisms 1.4 to 1.7, 2.4 to 2.7, 3 (liquidation, queue), 4, 5.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-from undertow.rulebook.base import Count, Money, Needs, Part, Rate, Share, Table
+from undertow.rulebook.base import Count, Loc, Money, Needs, Part, Rate, Share, Table
 
 
 class Liquidation(Table):
@@ -87,6 +88,16 @@ class Liquidation(Table):
     auto_close_half_ppm: Share = 0
     auto_close_gap_ppm: Share = 0
     auto_close_floor_usd: Money = Decimal(0)
+
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        """Ranges the wrong way round, and slices that never come."""
+        for name in ("jitter", "cross"):
+            low, high = getattr(self, f"{name}_low_ppm"), getattr(self, f"{name}_high_ppm")
+            if low > high:
+                yield (f"{name}_low_ppm",), f"is {low}, above {name}_high_ppm {high}; exchange them"
+        for key in ("slice_ppm", "first_ppm", "probability_ppm"):
+            if key in self.model_fields_set and getattr(self, key) == 0:
+                yield (key,), "is 0, so nothing would ever be sold; make it larger"
 
 
 class Disposal(Part):
@@ -162,7 +173,7 @@ class Allocation(Table):
             "contract-pro-rata": ("price",),
             "wealth-pro-rata": ("price",),
             "water-filling": ("price",),
-            "risk-aware": ("price",),
+            "risk-aware-pro-rata": ("price",),
             "random-start": ("price",),
             "socialised": (),
             "clawback": (),
@@ -175,15 +186,15 @@ class Allocation(Table):
         "contract-pro-rata",
         "wealth-pro-rata",
         "water-filling",
-        "risk-aware",
+        "risk-aware-pro-rata",
         "random-start",
         "socialised",
         "clawback",
         "bad-debt",
     ]
-    score: Literal[
-        "profit-times-margin-ratio", "profit-times-leverage", "price-ratio-times-leverage", "opposing-size"
-    ] = "profit-times-leverage"
+    score: Literal["profit-margin-ratio", "profit-leverage", "price-ratio-leverage", "opposing-size"] = (
+        "profit-leverage"
+    )
     price: Literal["bankruptcy", "previous-mark", "zero-mix"] = "bankruptcy"
     trigger: Literal["fund-exhausted", "negative-equity", "capacity-exhausted"]
     group: Count = 0  # queue: share among this many (more if needed) by size; 0: strictly in order
