@@ -13,7 +13,7 @@ import numpy as np
 
 from undertow._jit import kernel
 from undertow.errors import Rejection
-from undertow.units import mul_ppm_ceil, mul_ppm_floor
+from undertow.units import mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
 from undertow.venue.ledger import find_holding
 from undertow.venue.margin import SPOT, initial_parts, maintenance_parts, position_value
 from undertow.venue.matching import Taker, release, reserve
@@ -179,11 +179,12 @@ def _admit_spot(state: State, taker: Taker, holding: int) -> int:
 def _admit_short_sale(state: State, taker: Taker, holding: int, short: int) -> int:
     """Selling more than is held borrows the asset: its initial margin must be there beforehand."""
     record = state.instruments[taker.instrument]
-    if record.weight_initial_ppm <= 0:
+    if record.borrow_initial_floor_ppm <= 0:
         return BORROWING_CLOSED
     equity, required, _reserved = initial_parts(state, taker.account)
     amount = position_value(SPOT, record.unit, short, state.markets[taker.instrument].mark)
-    rate = (1_100_000_000_000 + record.weight_initial_ppm - 1) // record.weight_initial_ppm - 1_000_000
+    rate = sqrt_rate_ppm(record.borrow_initial_factor_ppb, short, record.lots_per_coin)
+    rate = max(record.borrow_initial_floor_ppm, rate)
     if equity < required + mul_ppm_ceil(amount, rate):
         return INSUFFICIENT_MARGIN
     return NONE

@@ -1,20 +1,21 @@
 """Who is below maintenance now: exact, and without valuing everybody.
 
-Holds the safe-corner trigger index: each account registers one adverse price per holding (its corner) at which the
-venue's own integer formula found it healthy; while no price is past its corner the account cannot be unhealthy, so
-only accounts with a crossed corner are valued. Holds no formula of health (`margin`) and no liquidation. The full
-scans it must equal at every tick are in `danger_scan`.
+Holds the safe-corner trigger index: each account registers one adverse price per holding (its corner) at
+which the venue's own integer formula found it healthy; while no price is past its corner the account cannot
+be unhealthy, so only accounts with a crossed corner are valued. Holds no formula of health (`margin`) and no
+liquidation. The full scans it must equal at every tick are in `danger_scan`.
 
-Units: prices in ticks, health and reserves in settlement units. Floats choose where a corner lies and which bucket
-holds it; integers verify the corner and decide who is in danger.
+Units: prices in ticks, health and reserves in settlement units. Floats choose where a corner lies and which
+bucket holds it; integers verify the corner and decide who is in danger.
 
-The engine's duties: `mark_dirty` after any change of a holding's size, quote or rates and of an account's role,
-profile or exemption; `cash_moved` after any other change of cash; `unlink_row` before a holding is freed (a new
-holding has bucket -1); `set_bucket_origin` once when an instrument is listed.
+The engine's duties: `mark_dirty` after any change of a holding's size, quote or rates and of an account's
+role, profile or exemption; `cash_moved` after any other change of cash; `unlink_row` before a holding is
+freed (a new holding has bucket -1); `set_bucket_origin` once when an instrument is listed.
 
-Invariants between ticks, for every customer that is not exempt and neither pending nor dirty: `reserve` is at most its
-health at its corner and not negative; every priced holding is linked in the bucket of its trigger; no trigger is
-past its market's `processed` price. So whoever is unhealthy after prices move is walked, pending or dirty.
+Invariants between ticks, for every customer that is not exempt and neither pending nor dirty: `reserve` is at
+most its health at its corner and not negative; every priced holding is linked in the bucket of its trigger;
+no trigger is past its market's `processed` price. So whoever is unhealthy after prices move is walked,
+pending or dirty.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from __future__ import annotations
 import numpy as np
 
 from undertow._jit import kernel
-from undertow.units import AMOUNT_LIMIT, mul_ppm_ceil
-from undertow.venue.margin import account_health, base_health, row_health, row_sensitivity, row_side
+from undertow.units import AMOUNT_LIMIT, PPM, mul_ppm_ceil
+from undertow.venue.margin import SPOT, account_health, base_health, row_health, row_sensitivity, row_side
 from undertow.venue.records import Role
 from undertow.venue.state import (
     BUCKETS_PER_GROUP,
@@ -31,6 +32,8 @@ from undertow.venue.state import (
     COUNT_CANDIDATES,
     COUNT_DIRTY,
     COUNT_PENDING,
+    MARGIN_FLAT,
+    MARGIN_TIERS,
     TICK,
     State,
 )
@@ -46,19 +49,19 @@ ATTEMPTS = 6
 @kernel
 def integer_float(price: int) -> int:
     """The price's exponent and leading nine bits, as one number that never falls when the price rises."""
-    return np.float64(max(price, 1)).view(np.int64) >> BUCKET_SHIFT
+    return int(np.float64(max(price, 1)).view(np.int64) >> BUCKET_SHIFT)
 
 
 @kernel
 def price_bucket(state: State, instrument: int, price: int) -> int:
     """Bucket of a price: monotone, 512 an octave, eight octaves either side of the instrument's origin."""
-    bucket = integer_float(price) - state.bucket_origin[instrument]
+    bucket = int(integer_float(price) - state.bucket_origin[instrument])
     return min(max(bucket, 0), BUCKETS_PER_GROUP - 1)
 
 
 @kernel
 def set_bucket_origin(state: State, instrument: int, price: int) -> None:
-    """Centre an instrument's buckets on `price` and start walking from it; before anyone holds the instrument."""
+    """Centre an instrument's buckets on `price` and walk from there on; before anyone holds any of it."""
     state.bucket_origin[instrument] = integer_float(price) - BUCKETS_PER_GROUP // 2
     state.markets[instrument].processed = price
 
@@ -76,34 +79,33 @@ def unlink_row(state: State, holding: int) -> None:
         bucket.head = row.bucket_next
     if row.bucket_next >= 0:
         state.holdings[row.bucket_next].bucket_previous = row.bucket_previous
-    bucket.count -= 1
     row.bucket = -1
 
 
 @kernel
 def _link_row(state: State, holding: int, side: int, trigger: int) -> None:
-    """Give a holding its trigger; its list links change only if the bucket does."""
+    """Give a holding its trigger. It stays where it is if that bucket is reached no later than its own."""
     row = state.holdings[holding]
     target = price_bucket(state, row.instrument, trigger)
     if side < 0:
         target += BUCKETS_PER_GROUP
-    bucket = state.buckets[row.instrument * (2 * BUCKETS_PER_GROUP) + target]
     row.trigger = trigger
-    if row.bucket != target:
+    place = np.int64(row.bucket)
+    if place < 0 or (place < BUCKETS_PER_GROUP) != (side > 0) or (place - target) * side < 0:
         unlink_row(state, holding)
-        row.bucket = target
+        place = target
+        bucket = state.buckets[row.instrument * (2 * BUCKETS_PER_GROUP) + place]
+        row.bucket = place
         row.bucket_previous = -1
         row.bucket_next = bucket.head
         if bucket.head >= 0:
             state.holdings[bucket.head].bucket_previous = holding
+        else:
+            bucket.best = trigger
         bucket.head = holding
-        bucket.count += 1
-    if bucket.count == 1:
+    bucket = state.buckets[row.instrument * (2 * BUCKETS_PER_GROUP) + place]
+    if (trigger - bucket.best) * side > 0:
         bucket.best = trigger
-    elif side > 0:
-        bucket.best = max(bucket.best, trigger)
-    else:
-        bucket.best = min(bucket.best, trigger)
 
 
 @kernel
@@ -160,7 +162,7 @@ def cash_moved(state: State, account: int, amount: int) -> None:
 def is_watched(state: State, account: int) -> bool:
     """Whether danger applies: a customer without the privilege of never being liquidated."""
     owner = state.accounts[account]
-    return owner.role < FIRST_HOUSE_ROLE and owner.exempt == 0
+    return bool(owner.role < FIRST_HOUSE_ROLE and owner.exempt == 0)
 
 
 @kernel
@@ -175,6 +177,25 @@ def has_stake(state: State, account: int) -> bool:
             return True
         holding = row.next
     return False
+
+
+@kernel
+def is_monotone(state: State, holding: int) -> bool:
+    """Whether a gain in the price can never cost more maintenance than it is worth.
+
+    Always so for assets. Size-dependent rates have no upper end, and a profile may multiply any rate.
+    """
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    if record.kind == SPOT:
+        return True
+    rate = np.int64(row.rate_ppm)
+    if record.margin_rule == MARGIN_TIERS:
+        rate = state.tiers[record.tier_start + record.tier_count - 1].rate_ppm
+    elif record.margin_rule == MARGIN_FLAT:
+        rate = record.rate_floor_ppm
+    multiplier = state.profiles[state.accounts[row.account].profile].maintenance_multiplier_ppm
+    return bool(rate * multiplier <= PPM * PPM)
 
 
 @kernel
@@ -231,32 +252,32 @@ def _register(state: State, account: int, health: int) -> None:
         return
     slack = 0
     sensitivity = 0.0
+    monotone = True
     holding = owner.first_holding
     while holding >= 0:
         row = state.holdings[holding]
         if row_side(state, holding) != 0:
+            monotone = monotone and is_monotone(state, holding)
             slack += ROUNDING_SLACK
             sensitivity += float(row_sensitivity(state, holding, state.markets[row.instrument].mark))
         holding = row.next
-    if health < slack:
+    if health < slack or not monotone:
         unregister(state, account)
         owner.reserve = 0
         if slack > 0 or has_stake(state, account):
             add_pending(state, account)
         return
-    move = 0.0
-    reserve = health - slack
-    if sensitivity > 0.0:
-        move = 0.97 * health / sensitivity
+    move = 0.97 * health / sensitivity if sensitivity > 0.0 else 0.0
+    attempt = 0
+    while True:
         reserve = _corner_health(state, account, move) - slack
-        attempt = 0
-        while reserve < 0 and move > 0.0:
-            # give the deficit back, and twice as much each time; the last resort is the price itself
-            move = max(move + (1 << attempt) * 1.01 * reserve / sensitivity, 0.0)
-            attempt += 1
-            if attempt > ATTEMPTS:
-                move = 0.0
-            reserve = _corner_health(state, account, move) - slack
+        if reserve >= 0 or move == 0.0:
+            break
+        # give the deficit back, and twice as much each time; the last resort is the price itself
+        move = max(move + (1 << attempt) * 1.01 * reserve / sensitivity, 0.0)
+        attempt += 1
+        if attempt > ATTEMPTS:
+            move = 0.0
     owner.reserve = reserve
     if _settle_on(state, account, move):
         add_pending(state, account)
@@ -292,35 +313,41 @@ def list_account(state: State, account: int, count: int) -> int:
 
 @kernel
 def _walk(state: State, instrument: int, price: int, count: int) -> int:
-    """List the accounts whose corner lies between the processed price and `price`; returns the new length."""
+    """List the accounts whose corner lies between the processed price and `price`; returns the new length.
+
+    Every holding leaves a bucket that the price has passed: crossed ones for good, the rest to where they belong. In
+    the bucket of the price itself, which goes first, those that are not crossed may stay.
+    """
     processed = state.markets[instrument].processed
     side = 1 if price < processed else -1
-    first = price_bucket(state, instrument, min(price, processed))
-    last = price_bucket(state, instrument, max(price, processed))
+    here = price_bucket(state, instrument, price)
+    steps = abs(here - price_bucket(state, instrument, processed)) + 1
     group = instrument * (2 * BUCKETS_PER_GROUP)
     if side < 0:
         group += BUCKETS_PER_GROUP
-    for number in range(group + first, group + last + 1):
-        bucket = state.buckets[number]
-        if bucket.head < 0 or (bucket.best - price) * side <= 0:
+    for step in range(steps):
+        bucket = state.buckets[group + here + step * side]
+        if bucket.head < 0 or (step == 0 and (bucket.best - price) * side <= 0):
             continue
-        best = 0 if side > 0 else AMOUNT_LIMIT
-        holding = bucket.head
+        holding = np.int64(bucket.head)
+        bucket.head = -1
+        bucket.best = 0 if side > 0 else AMOUNT_LIMIT
         while holding >= 0:
             row = state.holdings[holding]
+            following = np.int64(row.bucket_next)
+            row.bucket = -1
             if (row.trigger - price) * side > 0:
                 count = list_account(state, row.account, count)
-            elif (row.trigger - best) * side > 0:
-                best = row.trigger
-            holding = row.bucket_next
-        bucket.best = best
+            else:
+                _link_row(state, holding, side, row.trigger)
+            holding = following
     state.markets[instrument].processed = price
     return count
 
 
 @kernel
 def sort_listed(state: State, count: int) -> None:
-    """Put the worklist in account order and clear its bits: insertion if it is short, else along the bitmap."""
+    """Put the worklist in account order and clear its bits: by insertion if short, else along the bitmap."""
     worklist = state.candidates
     bitmap = state.worklist_bits
     words = (state.counters[COUNT_ACCOUNTS] + 63) >> 6

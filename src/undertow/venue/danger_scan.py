@@ -1,18 +1,18 @@
 """The full scans that the danger index must equal at every tick: the plain one and the fast one.
 
-Holds `scan`, which values every account by the exact formula (the engine's oracle mode), and the slabs: columns of
-floats, accounts grouped by their number of priced holdings, from which one pass at memory speed yields a certified
-lower bound of everybody's health. Only accounts whose bound is negative are valued exactly, so both scans write the
-same candidates. Holds no trigger.
+Holds `scan`, which values every account by the exact formula (the engine's oracle mode), and the slabs:
+columns of floats, accounts grouped by their number of priced holdings, from which one pass at memory speed
+yields a certified lower bound of everybody's health. Only accounts whose bound is negative are valued
+exactly, so both scans write the same candidates. Holds no trigger.
 
-Why the bound holds: within one price range [half, double] a holding's health is concave in the price (in one over
-the price for inverse contracts), since maintenance rates only rise and collateral weights only fall with the bracket;
-its chord between the ends, both valued exactly, lies below it. Rounding of the formula and of floats is taken off
-the account's constant when the slab is built.
+Why the bound holds: within one price range [half, double] a holding's health is concave in the price (in one
+over the price for inverse contracts), since maintenance rates only rise and collateral weights only fall with
+the bracket; its chord between the ends, both valued exactly, lies below it. Rounding of the formula and of
+floats is taken off the account's constant when the slab is built.
 
-Units: settlement units throughout; slab columns are float64 of the same.
-Invariant: a slab is a picture of sizes, cash and rates; `refit` an account when they change. Prices may move freely
-inside the range; outside it `slab_scan` returns -1 and the slabs must be built again.
+Units: settlement units throughout; slab columns are float64 of the same. Invariant: a slab is a picture of
+sizes, cash and rates; `refit` an account when they change. Prices may move freely inside the range; outside
+it `slab_scan` returns -1 and the slabs must be built again.
 """
 
 from __future__ import annotations
@@ -26,16 +26,23 @@ from undertow._jit import kernel
 from undertow.venue.danger import ROUNDING_SLACK, has_stake, is_watched, list_account, sort_listed
 from undertow.venue.margin import account_health, base_health, row_health, row_side
 from undertow.venue.records import InstrumentKind
-from undertow.venue.state import COUNT_ACCOUNTS, COUNT_CANDIDATES, TICK, State
+from undertow.venue.state import (
+    COUNT_ACCOUNTS,
+    COUNT_CANDIDATES,
+    MARGIN_TIERS,
+    TICK,
+    WEIGHT_TIERS_BY_VALUE,
+    State,
+)
 
 INVERSE = int(InstrumentKind.INVERSE)
-BLOCK = 1024  # accounts whose bounds are summed in the cache before they are looked at
+TILE = 512  # accounts whose bounds are summed in the cache before they are looked at
 FLOAT_LOSS = 2.0**-44  # of all magnitudes summed: 256 roundings of a float64
 NEVER = 1e300  # constant of a slot whose account cannot be a candidate
 
 
 class Slabs(NamedTuple):
-    """Accounts by number of priced holdings; class k has its slots and k columns of them next to each other."""
+    """Accounts by number of priced holdings: in class k each tile of 512 slots is k columns in a row."""
 
     slope: NDArray[np.float64]  # per row: health per unit of the factor
     instrument: NDArray[np.uint16]  # per row: which factor
@@ -46,7 +53,7 @@ class Slabs(NamedTuple):
     first_row: NDArray[np.int64]  # per class
     low: NDArray[np.int64]  # per instrument: lowest price the slopes hold for
     high: NDArray[np.int64]  # per instrument: highest
-    bound: NDArray[np.float64]  # scratch of one block
+    bound: NDArray[np.float64]  # scratch of one tile
 
 
 @kernel
@@ -109,10 +116,12 @@ def _factor(state: State, instrument: int, price: int) -> float:
 
 @kernel
 def _fit(state: State, slabs: Slabs, account: int, size_class: int) -> None:
-    """Write an account's chords into its slot of the given class; rows beyond its priced holdings become zero."""
+    """Write an account's chords into its slot of the given class; columns it does not need become zero."""
     slot = slabs.slot[account]
-    width = slabs.first_slot[size_class + 1] - slabs.first_slot[size_class]
-    place = slabs.first_row[size_class] + slot - slabs.first_slot[size_class]
+    offset = slot - slabs.first_slot[size_class]
+    start = offset - offset % TILE
+    width = min(TILE, slabs.first_slot[size_class + 1] - slabs.first_slot[size_class] - start)
+    place = slabs.first_row[size_class] + start * size_class + offset - start
     last = place + size_class * width
     constant = float(base_health(state, account))
     magnitude = abs(constant)
@@ -146,7 +155,7 @@ def _fit(state: State, slabs: Slabs, account: int, size_class: int) -> None:
 
 @kernel
 def refit(state: State, slabs: Slabs, account: int) -> bool:
-    """Bring an account's slot up to date; false if it has none or too few rows, and the slabs must be rebuilt."""
+    """Bring an account's slot up to date; false if it has none, or too small a one: build again then."""
     slot = slabs.slot[account] if account < len(slabs.slot) else -1
     watched = is_watched(state, account)
     if slot < 0:
@@ -166,7 +175,7 @@ def refit(state: State, slabs: Slabs, account: int) -> bool:
 def build_slabs(state: State) -> Slabs:
     """Slabs of the state as it is, good for prices from half to double the present marks.
 
-    Raises ValueError if some bracket's maintenance rate falls, or its collateral weight rises, with the amount.
+    Raises ValueError if a bracket's maintenance rate falls, or its collateral weight rises, with the amount.
     """
     _require_concave(state)
     accounts = int(state.counters[COUNT_ACCOUNTS])
@@ -187,7 +196,7 @@ def build_slabs(state: State) -> Slabs:
         first_row=np.concatenate((np.zeros(1, np.int64), np.cumsum(rows)[:-1])),
         low=np.maximum((marks + 1) // 2, 1),
         high=np.maximum(marks * 2, 2),
-        bound=np.zeros(BLOCK, np.float64),
+        bound=np.zeros(TILE, np.float64),
     )
     _assign_slots(state, slabs, slabs.first_slot[:-1].copy())
     return slabs
@@ -197,8 +206,11 @@ def _require_concave(state: State) -> None:
     for number, record in enumerate(state.instruments):
         first, count = int(record["tier_start"]), int(record["tier_count"])
         rates = state.tiers["rate_ppm"][first : first + count]
-        steps = np.diff(rates) if record["kind"] != InstrumentKind.SPOT else -np.diff(rates)
-        if (steps < 0).any():
+        if record["kind"] == InstrumentKind.SPOT:
+            wrong = record["weight_rule"] == WEIGHT_TIERS_BY_VALUE and bool((np.diff(rates) > 0).any())
+        else:
+            wrong = record["margin_rule"] == MARGIN_TIERS and bool((np.diff(rates) < 0).any())
+        if wrong:
             raise ValueError(
                 f"instrument {number}: a bracket's maintenance rate may not fall, nor its weight rise, "
                 f"with the amount; got {rates.tolist()}"
@@ -211,18 +223,19 @@ def _list_suspects(state: State, slabs: Slabs, factors: NDArray[np.float64]) -> 
     count = 0
     for size_class in range(len(slabs.first_slot) - 1):
         first = slabs.first_slot[size_class]
-        width = slabs.first_slot[size_class + 1] - first
-        for start in range(0, width, BLOCK):
-            length = min(BLOCK, width - start)
+        size = slabs.first_slot[size_class + 1] - first
+        place = slabs.first_row[size_class]
+        for start in range(0, size, TILE):
+            length = min(TILE, size - start)
             constant = slabs.constant[first + start : first + start + length]
             for offset in range(length):
                 slabs.bound[offset] = constant[offset]
-            for column in range(size_class):
-                place = slabs.first_row[size_class] + column * width + start
+            for _ in range(size_class):
                 slope = slabs.slope[place : place + length]
                 instrument = slabs.instrument[place : place + length]
                 for offset in range(length):
                     slabs.bound[offset] += slope[offset] * factors[instrument[offset]]
+                place += length
             for offset in range(length):
                 if slabs.bound[offset] < 0.0:
                     account = slabs.account[first + start + offset]
@@ -248,5 +261,5 @@ def _slab_scan(state: State, slabs: Slabs, factors: NDArray[np.float64]) -> int:
 
 
 def slab_scan(state: State, slabs: Slabs) -> int:
-    """As `scan`, from slabs: every account's bound, the few below zero exactly; -1 if a price left the range."""
+    """As `scan`: bounds for all, exact for the few below zero; -1 if a price left the slabs' range."""
     return _slab_scan(state, slabs, np.zeros(len(slabs.low), np.float64))

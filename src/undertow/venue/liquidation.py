@@ -13,13 +13,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_ppm_ceil
-from undertow.venue.ledger import FEE, free_if_empty, pay, tell
+from undertow.venue.admission import band_limit
+from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.margin import SPOT, account_health, maintenance_parts, notional, row_maintenance
-from undertow.venue.matching import Taker, cancel_all, cross, release, reserve
+from undertow.venue.matching import Taker, cancel_all, cross, fillable_lots, release, reserve
 from undertow.venue.records import Cause, EventKind, Origin
 from undertow.venue.state import (
     COUNT_CANDIDATES,
@@ -52,6 +52,9 @@ EVENT_FUND_OUT = int(EventKind.FUND_OUT)
 class OneShot(NamedTuple):
     """Figures of the "one-shot" pacing."""
 
+    whole_position: int  # 1: no smallest slice, the position goes at once
+    all_or_nothing: int  # 1: the order fills whole or not at all
+    at_band: int  # 1: the limit is the market band, not the zero price
     fund_takes_over: int  # 0: what the order did not close goes straight to allocation
     net_limit_ppm: int  # of the fund's equity; 0 none
     whole_or_nothing: int
@@ -84,8 +87,10 @@ def recover(state: State, account: int) -> bool:
 
 
 @kernel
-def forced_order(state: State, holding: int, lots: int, limit: int, fee_ppm: int) -> tuple[int, int]:
-    """Send an immediate-or-cancel order that reduces a holding. Returns (lots filled, value).
+def forced_order(
+    state: State, holding: int, lots: int, limit: int, fee_ppm: int, all_or_nothing: int
+) -> tuple[int, int]:
+    """Send an immediate order that reduces a holding. Returns (lots filled, value).
 
     The liquidation fee, a share of the value, goes to the instrument's insurance fund.
     """
@@ -95,9 +100,12 @@ def forced_order(state: State, holding: int, lots: int, limit: int, fee_ppm: int
     side = np.int64(-1 if row.size > 0 else 1)
     zero = np.int64(0)
     taker = Taker(account, instrument, side, limit, lots, zero, np.int64(LIQUIDATION), zero)
-    reserve(state, holding, side, lots, limit)
-    filled, value, _stopped = cross(state, taker, holding, 1)
-    release(state, holding, side, lots, limit)
+    filled = zero
+    value = zero
+    if all_or_nothing == 0 or fillable_lots(state, taker) >= lots:
+        reserve(state, holding, side, lots, limit)
+        filled, value, _stopped = cross(state, taker, holding, 1)
+        release(state, holding, side, lots, limit)
     if filled > 0 and fee_ppm > 0:
         fund = np.int64(state.instruments[instrument].fund)
         pay(state, account, fund, mul_ppm_ceil(value, fee_ppm), LIQUIDATION_FEE, instrument)
@@ -145,12 +153,12 @@ def one_shot(state: State, rule: OneShot) -> None:
     for position in range(state.counters[COUNT_CANDIDATES]):
         account = np.int64(state.candidates[position])
         begin(state, account)
-        if not _close_positions(state, account):
+        if not _close_positions(state, account, rule):
             resolve(state, account, rule.fund_takes_over, rule.net_limit_ppm, rule.whole_or_nothing)
 
 
 @kernel
-def _close_positions(state: State, account: int) -> bool:
+def _close_positions(state: State, account: int, rule: OneShot) -> bool:
     """Close down position after position until the account is healthy. False if it stays below maintenance."""
     while not recover(state, account):
         holding = np.int64(largest_position(state, account))
@@ -160,9 +168,15 @@ def _close_positions(state: State, account: int) -> bool:
         instrument = state.holdings[holding].instrument
         if state.markets[instrument].halted == 1:
             return False
-        lots = restoring_lots(state, holding, maintenance - equity)
+        lots = np.int64(abs(state.holdings[holding].size))
+        if rule.whole_position == 0:
+            lots = np.int64(restoring_lots(state, holding, maintenance - equity))
         limit = zero_price(state, holding, equity, maintenance)
-        filled, _value = forced_order(state, holding, lots, limit, state.instruments[instrument].liquidation_fee_ppm)
+        if rule.at_band == 1:
+            side = -1 if state.holdings[holding].size > 0 else 1
+            limit = band_limit(state, instrument, side, state.instruments[instrument].market_band_ppm)
+        fee = state.instruments[instrument].liquidation_fee_ppm
+        filled, _value = forced_order(state, holding, lots, limit, fee, rule.all_or_nothing)
         if filled < lots:
             return recover(state, account)
     return True

@@ -312,13 +312,10 @@ def _refresh_weight(state: State, holding: int, lots: int) -> None:
 
 @kernel
 def _refresh_borrow(state: State, holding: int, lots: int) -> None:
-    """max(1.03/weight - 1, 0.6 f sqrt(size)) and max(1.1/weight - 1, f sqrt(size)), rounded up to ppm."""
+    """Margin on a borrowed balance: the asset's floors, or factor x sqrt(coins) where that is more."""
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
-    total = max(record.weight_total_ppm, 1)
-    initial = max(record.weight_initial_ppm, 1)
-    rate = sqrt_rate_ppm(record.weight_factor_ppb, lots, record.lots_per_coin)
-    maintenance = (1_030_000_000_000 + total - 1) // total - 1_000_000
-    opening = (1_100_000_000_000 + initial - 1) // initial - 1_000_000
-    row.rate_ppm = min(max(maintenance, mul_ppm_ceil(rate, 600_000)), 2_000_000_000)
-    row.rate_initial_ppm = min(max(opening, rate), 2_000_000_000)
+    maintenance = sqrt_rate_ppm(record.borrow_factor_ppb, lots, record.lots_per_coin)
+    opening = sqrt_rate_ppm(record.borrow_initial_factor_ppb, lots, record.lots_per_coin)
+    row.rate_ppm = min(max(record.borrow_floor_ppm, maintenance), 2_000_000_000)
+    row.rate_initial_ppm = min(max(record.borrow_initial_floor_ppm, opening), 2_000_000_000)

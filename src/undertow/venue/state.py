@@ -116,6 +116,10 @@ INSTRUMENT = np.dtype(
         ("weight_total_ppm", np.int64),  # spot as collateral; 0: not accepted
         ("weight_initial_ppm", np.int64),
         ("weight_factor_ppb", np.int64),  # 1.1 / (1 + factor x sqrt(coins)); 0: none
+        ("borrow_floor_ppm", np.int64),  # maintenance on a negative balance of the asset
+        ("borrow_initial_floor_ppm", np.int64),  # initial margin; 0: the asset cannot be borrowed
+        ("borrow_factor_ppb", np.int64),
+        ("borrow_initial_factor_ppb", np.int64),
         ("fund", np.int32),  # account of the insurance fund that backs this instrument
         ("clearing_holding", np.int32),
         ("tier_start", np.int32),

@@ -1,0 +1,317 @@
+"""Stage 4 of the waterfall: positions that nobody took are closed against winners, or paid for by them.
+
+Holds the gathering of losers and winners into arrays, the call of an allocation policy, and the closes and payments it
+asks for. Holds no ranking (`allocation`): any object with `name` and `allocate` will do.
+
+Units: lots, ticks, settlement units. Invariants: a loser's position and a winner's shrink by the same lots at the same
+price; losers and winners are taken in a total order (account, then the policy's rank).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow._jit import kernel
+from undertow.venue.allocation.report import Report, report
+from undertow.venue.allocation.winners import (
+    Allocation,
+    Need,
+    Policy,
+    Winners,
+    allocate,
+    scope_of,
+    untouched,
+)
+from undertow.venue.ledger import free_if_empty, pay, tell
+from undertow.venue.margin import SPOT, maintenance_parts, notional, position_value
+from undertow.venue.matching import cancel_all
+from undertow.venue.records import Cause, EventKind
+from undertow.venue.state import COUNT_BANKRUPT, COUNT_HOLDINGS, STAGE_LIQUIDATING, State
+from undertow.venue.takeover import close_between, cover, has_positions, sweep_flat, take_over, zero_price
+
+ADL = int(Cause.ADL)
+SOCIALISED_LOSS = int(Cause.SOCIALISED_LOSS)
+EVENT_ADL = int(EventKind.ADL_CLOSE)
+EVENT_SOCIALISED = int(EventKind.SOCIALISED_LOSS)
+EVENT_BAD_DEBT = int(EventKind.BAD_DEBT)
+
+LOSER = np.dtype(
+    [
+        ("account", np.int64),
+        ("holding", np.int64),
+        ("instrument", np.int64),
+        ("size", np.int64),
+        ("zero", np.int64),  # zero price
+        ("price", np.int64),  # of the close
+        ("deficit", np.int64),  # of the whole wallet, on its first row only
+    ]
+)
+
+HOLDER = np.dtype(
+    [
+        ("account", np.int64),
+        ("holding", np.int64),
+        ("instrument", np.int64),
+        ("size", np.int64),
+        ("notional", np.int64),
+        ("entry", np.int64),
+        ("profit", np.int64),
+        ("wallet", np.int64),
+        ("equity", np.int64),
+        ("maintenance", np.int64),
+    ]
+)
+
+
+class BadDebt:
+    """Ask nobody: the house keeps the wallet as it is, and the hole shows in its equity."""
+
+    name = "bad-debt"
+
+    def allocate(self, winners: Winners, need: Need) -> Allocation:
+        """Touch no row."""
+        return untouched(len(winners.account))
+
+
+class ClosingRule(NamedTuple):
+    """How stage 4 works at this venue."""
+
+    policy: Policy
+    price: str  # bankruptcy, previous-mark, zero-mix
+    cancels_orders: bool  # the winner's open orders in the contract are withdrawn
+    whole_or_nothing: int
+
+
+@kernel
+def collect_losers(state: State, out: NDArray[np.void]) -> int:
+    """Every contract position of every wallet listed as bankrupt, in list order, with its zero price."""
+    count = 0
+    for position in range(state.counters[COUNT_BANKRUPT]):
+        account = state.bankrupt[position]
+        equity, maintenance, _gross = maintenance_parts(state, account)
+        deficit = max(-equity, 0)
+        holding = state.accounts[account].first_holding
+        while holding >= 0:
+            row = state.holdings[holding]
+            if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
+                loser = out[count]
+                loser.account = account
+                loser.holding = holding
+                loser.instrument = row.instrument
+                loser.size = row.size
+                loser.zero = zero_price(state, holding, equity, maintenance)
+                loser.deficit = deficit
+                deficit = 0
+                count += 1
+            holding = row.next
+    return count
+
+
+@kernel
+def collect_holders(state: State, wanted: NDArray[np.int64], out: NDArray[np.void]) -> int:
+    """Customers' positions on the wanted sides (bit 0 longs, bit 1 shorts, per instrument), in holding order.
+
+    Wallets under liquidation are left out: they are losers themselves.
+    """
+    count = 0
+    for holding in range(state.counters[COUNT_HOLDINGS]):
+        row = state.holdings[holding]
+        if row.account < 0 or row.size == 0:
+            continue
+        side_bit = 1 if row.size > 0 else 2
+        if wanted[row.instrument] & side_bit == 0:
+            continue
+        owner = state.accounts[row.account]
+        if owner.role != 0 or owner.stage == STAGE_LIQUIDATING:
+            continue
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        equity, maintenance, _gross = maintenance_parts(state, row.account)
+        holder = out[count]
+        holder.account = row.account
+        holder.holding = holding
+        holder.instrument = row.instrument
+        holder.size = row.size
+        holder.notional = notional(record.kind, record.unit, row.size, mark)
+        holder.entry = abs(row.quote)
+        holder.profit = position_value(record.kind, record.unit, row.size, mark) + row.quote
+        holder.wallet = owner.cash
+        holder.equity = equity
+        holder.maintenance = maintenance
+        count += 1
+    return count
+
+
+@kernel
+def settle_closes(
+    state: State, losers: NDArray[np.void], winners: NDArray[np.void], order: NDArray[np.int64],
+    closes: NDArray[np.int64], cancels: int,
+) -> int:  # fmt: skip
+    """Close losers, in order, against winners in rank order. Returns the lots closed."""
+    turn = 0
+    given = np.int64(0)
+    closed = np.int64(0)
+    for position in range(len(losers)):
+        loser = losers[position]
+        while state.holdings[loser.holding].size != 0 and turn < len(order):
+            winner = winners[order[turn]]
+            left = closes[order[turn]] - given
+            if left <= 0 or state.holdings[winner.holding].size == 0:
+                turn += 1
+                given = np.int64(0)
+                continue
+            if given == 0 and cancels == 1:
+                cancel_all(state, winner.account, winner.instrument)
+            lots = min(abs(state.holdings[loser.holding].size), left)
+            record = state.instruments[loser.instrument]
+            mark = state.markets[loser.instrument].mark
+            side = np.int64(1 if loser.size > 0 else -1)
+            forgone = position_value(record.kind, record.unit, -side * lots, mark) - position_value(
+                record.kind, record.unit, -side * lots, loser.price
+            )
+            who = (winner.account, loser.account)
+            close_between(
+                state, (loser.account, loser.holding), (winner.account, winner.holding), lots, loser.price
+            )
+            tell(state, EVENT_ADL, who, (loser.instrument, -side, lots, loser.price), forgone, mark)
+            given += lots
+            closed += lots
+    for position in range(len(order)):
+        free_if_empty(state, winners[order[position]].holding)
+    return closed
+
+
+@kernel
+def finish_bankrupt(state: State, whole_or_nothing: int, fund: int) -> None:
+    """After the closes: what a listed wallet has left goes to the fund, what it lacks the fund pays if it can."""
+    for position in range(state.counters[COUNT_BANKRUPT]):
+        account = np.int64(state.bankrupt[position])
+        sweep_flat(state, account)
+        if not has_positions(state, account):
+            cover(state, account, fund, whole_or_nothing)
+            if state.accounts[account].cash == 0:
+                state.accounts[account].stage = 0
+        elif only_assets(state, account):
+            take_over(state, account, fund)
+    state.counters[COUNT_BANKRUPT] = 0
+
+
+@kernel
+def only_assets(state: State, account: int) -> bool:
+    """Whether everything the wallet still holds is spot assets."""
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
+            return False
+        holding = row.next
+    return True
+
+
+def close_price(rule: str, loser_zero: int, mark: int, previous_mark: int) -> int:
+    """Price of a close: the loser's zero price, the previous mark, or two thirds zero price and a third mark."""
+    if rule == "previous-mark":
+        return previous_mark
+    if rule == "zero-mix":
+        return (2 * loser_zero + mark) // 3
+    return loser_zero
+
+
+def close_bankrupt(state: State, rule: ClosingRule, fund: int, seed: int, step: int) -> list[Report]:
+    """Run stage 4 for the wallets listed this step. Returns one report per contract and side that was closed."""
+    count = int(state.counters[COUNT_BANKRUPT])
+    if count == 0:
+        return []
+    rows = int(state.counters[COUNT_HOLDINGS])
+    losers = np.zeros(min(rows, 64 * count + 64), LOSER)
+    losers = losers[: collect_losers(state, losers)]
+    reports: list[Report] = []
+    if isinstance(rule.policy, BadDebt):
+        _leave_as_bad_debt(state, fund)
+    elif len(losers):
+        for group in _groups(losers):
+            reports += _close_group(state, rule, losers[group], fund, (seed, step))
+    finish_bankrupt(state, rule.whole_or_nothing, fund)
+    return reports
+
+
+def _groups(losers: NDArray[np.void]) -> list[NDArray[np.int64]]:
+    """Rows of each (instrument, side), longs first, in instrument order; account order inside."""
+    key = losers["instrument"] * 2 + (losers["size"] < 0)
+    return [np.flatnonzero(key == value) for value in np.unique(key)]
+
+
+def _close_group(
+    state: State, rule: ClosingRule, losers: NDArray[np.void], fund: int, draw: tuple[int, int]
+) -> list[Report]:
+    instrument = int(losers["instrument"][0])
+    side = 1 if losers["size"][0] > 0 else -1
+    scope = scope_of(rule.policy)
+    wanted = np.zeros(len(state.instruments), np.int64)
+    wanted[instrument] = 3 if scope in ("both", "session") else (2 if side > 0 else 1)
+    holders = np.zeros(int(state.counters[COUNT_HOLDINGS]), HOLDER)
+    holders = holders[: collect_holders(state, wanted, holders)]
+    holders = holders[np.argsort(holders["account"], kind="stable")]
+    market = state.markets[instrument]
+    losers = losers.copy()
+    for loser in losers:
+        loser["price"] = close_price(
+            rule.price, int(loser["zero"]), int(market["mark"]), int(market["previous_mark"])
+        )
+    need = Need(
+        int(np.abs(losers["size"]).sum()), int(losers["deficit"].sum()), int(np.median(losers["price"]))
+    )
+    if scope != "opposing":
+        need = need._replace(need_lots=0)
+    if len(holders) == 0:
+        return []
+    winners = winners_of(state, instrument, holders, 0 if scope != "opposing" else -side, draw)
+    allocation = allocate(rule.policy, winners, need)
+    order = np.ascontiguousarray(allocation.order)
+    closes = np.ascontiguousarray(allocation.close_lots)
+    settle_closes(state, losers, holders, order, closes, int(rule.cancels_orders))
+    _take_money(state, holders, allocation.take_micros, fund, instrument)
+    return [report(rule.policy.name, winners, need, allocation)]
+
+
+def winners_of(
+    state: State, instrument: int, holders: NDArray[np.void], side: int, draw: tuple[int, int]
+) -> Winners:
+    """Holder rows as the arrays an allocation policy takes."""
+    column = {name: np.ascontiguousarray(holders[name]) for name in HOLDER.names or ()}
+    return Winners(
+        column["account"],
+        np.abs(column["size"]),
+        column["notional"],
+        column["entry"],
+        column["profit"],
+        column["wallet"],
+        column["equity"],
+        column["maintenance"],
+        side,
+        int(state.markets[instrument]["mark"]),
+        int(state.instruments[instrument]["unit"]),
+        draw[0],
+        draw[1],
+    )
+
+
+def _take_money(
+    state: State, holders: NDArray[np.void], take: NDArray[np.int64], fund: int, instrument: int
+) -> None:
+    """Collect what a money policy takes into the fund, which then covers the losers."""
+    for row in np.flatnonzero(take > 0):
+        account, amount = int(holders["account"][row]), int(take[row])
+        pay(state, account, fund, amount, SOCIALISED_LOSS, instrument)
+        tell(state, EVENT_SOCIALISED, (account, fund), (instrument, 0, 0, 0), amount, 0)
+
+
+def _leave_as_bad_debt(state: State, fund: int) -> None:
+    """The house takes every listed wallet over as it is, so that the hole shows in the fund's equity."""
+    for account in state.bankrupt[: int(state.counters[COUNT_BANKRUPT])]:
+        equity = int(take_over(state, int(account), fund))
+        if equity < 0:
+            tell(state, EVENT_BAD_DEBT, (int(account), fund), (-1, 0, 0, 0), -equity, 1)

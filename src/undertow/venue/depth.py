@@ -1,0 +1,79 @@
+"""What the books show: average prices for a size, and notional resting near a price.
+
+Holds read-only walks over the order books for funding, for behaviours and for the tape. Changes nothing.
+
+Units: ticks, lots, settlement units. Invariant: a walk never visits more levels than the distance it was asked for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow._jit import kernel
+from undertow.venue.book import level_above, level_below, level_index
+from undertow.venue.margin import fill_value
+from undertow.venue.state import State
+
+
+@kernel
+def average_price(state: State, instrument: int, side: int, lots: int) -> int:
+    """Average price, to the lower tick, of taking `lots` from one side (+1: from the asks); 0 if too thin."""
+    market = state.markets[instrument]
+    offsets = state.books[instrument].bits
+    maximum = state.instruments[instrument].maximum_ticks
+    left = np.int64(lots)
+    cost = np.int64(0)
+    price = np.int64(market.best_ask if side > 0 else market.best_bid)
+    while left > 0 and 0 < price < maximum:
+        taken = min(left, state.pages[level_index(state, instrument, price)].size)
+        cost += taken * price
+        left -= taken
+        if side > 0:
+            price = level_above(state.bits, offsets[1], price + 1, maximum)
+        else:
+            price = level_below(state.bits, offsets[0], price - 1)
+    return 0 if left > 0 else cost // lots
+
+
+@kernel
+def _impact(state: State, lots: NDArray[np.int64], bids: NDArray[np.int64], asks: NDArray[np.int64]) -> None:
+    for instrument in range(len(lots)):
+        bids[instrument] = average_price(state, instrument, -1, lots[instrument])
+        asks[instrument] = average_price(state, instrument, 1, lots[instrument])
+
+
+def impact_prices(state: State, lots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(average bid, average ask) of every instrument for its impact size; 0 where the book is too thin."""
+    bids, asks = np.zeros(len(lots), np.int64), np.zeros(len(lots), np.int64)
+    _impact(state, lots, bids, asks)
+    return bids, asks
+
+
+@kernel
+def depth_near(state: State, around: NDArray[np.int64], bands_ppm: NDArray[np.int64], out: NDArray[np.int64]) -> None:
+    """Notional resting within each band of a price, per instrument: out[instrument, band, 0 bids | 1 asks].
+
+    `around` is one price an instrument (0: left out); `bands_ppm` rise.
+    """
+    for instrument in range(len(around)):
+        if around[instrument] <= 0:
+            continue
+        record = state.instruments[instrument]
+        offsets = state.books[instrument].bits
+        maximum = record.maximum_ticks
+        for side in range(2):
+            total = np.int64(0)
+            market = state.markets[instrument]
+            price = np.int64(market.best_bid if side == 0 else market.best_ask)
+            for band in range(len(bands_ppm)):
+                width = around[instrument] * bands_ppm[band] // 1_000_000
+                limit = around[instrument] - width if side == 0 else around[instrument] + width
+                while 0 < price < maximum and ((side == 0 and price >= limit) or (side == 1 and price <= limit)):
+                    lots = state.pages[level_index(state, instrument, price)].size
+                    total += fill_value(record.kind, record.unit, lots, price)
+                    if side == 0:
+                        price = level_below(state.bits, offsets[0], price - 1)
+                    else:
+                        price = level_above(state.bits, offsets[1], price + 1, maximum)
+                out[instrument, band, side] = total

@@ -1,0 +1,267 @@
+"""One venue, one step: the stages in order, nothing else.
+
+Holds the order of the stages and the wiring of a rulebook to them. Every stage is a readable call into its module;
+liquidation and allocation can be replaced by any object that offers the same method. Holds no formula, no file, no
+clock of its own: time is what `step` is told.
+
+Units: milliseconds, ticks, lots, settlement units. Invariants: same calls, same bytes; after every step the books
+balance (`audit`), nobody listed as in danger was at or above maintenance, and the log holds everything that happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.rulebook.model import Rulebook
+from undertow.venue import audit as auditing
+from undertow.venue import danger, danger_scan
+from undertow.venue.accrual import accrue_funding, accrue_interest
+from undertow.venue.allocation.report import Report
+from undertow.venue.book import make_order_room
+from undertow.venue.closing import ClosingRule, close_bankrupt
+from undertow.venue.compile import (
+    Listing,
+    instrument_figures,
+    start_ticks,
+    write_profiles,
+    write_rules,
+    write_tiers,
+)
+from undertow.venue.execution import execute
+from undertow.venue.gates import Gates
+from undertow.venue.pricing import Pricing
+from undertow.venue.records import RESULT
+from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
+from undertow.venue.stages import closing_rule, disposal_stage, liquidation_stage
+from undertow.venue.state import (
+    COUNT_CANDIDATES,
+    COUNT_EVENTS,
+    COUNT_FILLS,
+    COUNT_HOLDINGS,
+    COUNT_POSTINGS,
+    HOUSE_FUND,
+    HOUSE_STRIDE,
+    LEDGER_DETAIL,
+    LIQUIDATION_HALTED,
+    LIVE_ORDERS,
+    TIME,
+    TRADE_COUNT,
+    State,
+    allocate,
+)
+
+HOUR_MS = 3_600_000
+PPB = 1_000_000_000
+
+
+class Stage(Protocol):
+    """Liquidation as the engine calls it: everything that happens to the listed candidates."""
+
+    def __call__(self, engine: Engine, seconds: int) -> None: ...
+
+
+class Drained(NamedTuple):
+    """What was logged since the last drain, in order."""
+
+    fills: NDArray[np.void]
+    postings: NDArray[np.void]
+    events: NDArray[np.void]
+
+
+class Engine:
+    """A venue under a rulebook, in integers. `facade.Venue` offers the same in human units."""
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        *,
+        settlements: int = 1,
+        instruments: int = 64,
+        accounts: int = 1024,
+        seed: int = 0,
+        step_seconds: int = 1,
+        constituents: int = 1,
+        oracle: bool = False,
+        ledger_detail: bool = True,
+    ) -> None:
+        self.rulebook = rulebook
+        self.state: State = allocate(instruments, accounts, 4 * accounts, 4096)
+        self.seed = seed
+        self.oracle = oracle  # True: danger by the full scan, the reference
+        self.step_number = 0
+        self.listings: list[Listing] = []
+        self.pricing = Pricing(rulebook, step_seconds, constituents)
+        self.profiles = write_profiles(self.state, rulebook)
+        write_rules(self.state, rulebook)
+        self.state.counters[LEDGER_DETAIL] = int(ledger_detail)
+        open_house(self.state, settlements)
+        self.settlements = settlements
+        self.liquidate: Stage = liquidation_stage(rulebook)
+        self.dispose: Stage = disposal_stage(rulebook)
+        self.closing: ClosingRule = closing_rule(rulebook)
+        self.gates = Gates(rulebook.gates)
+        self.interest_ppb_per_hour = 0
+        self.next_interest_ms = HOUR_MS
+        self.reports: list[tuple[int, Report]] = []
+        self.negative_seen = False
+        self.watchers: list[Callable[[Engine], None]] = []
+
+    # ---- opening
+
+    def list(self, listing: Listing) -> int:
+        """List an instrument; returns its number."""
+        number = len(self.listings)
+        if number >= len(self.state.instruments):
+            raise ValueError(f"this venue has room for {len(self.state.instruments)} instruments")
+        write_tiers(self.state, number, self.rulebook, listing)
+        figures = instrument_figures(self.rulebook, listing)
+        list_instrument(self.state, number, figures, start_ticks(listing))
+        self.listings.append(listing)
+        self.pricing.add(listing)
+        return number
+
+    def open(self, count: int, settlement: int = 0, profile: str | None = None, role: int = 0) -> int:
+        """Open `count` wallets; returns the number of the first, the others follow."""
+        number = self.profiles[profile] if profile is not None else 0
+        return open_accounts(self.state, count, settlement, number, role)
+
+    # ---- commands
+
+    def submit(self, commands: NDArray[np.void]) -> NDArray[np.void]:
+        """Carry out a batch in order; returns one RESULT a command. The log must have been drained in time."""
+        results = np.zeros(len(commands), RESULT)
+        self.make_room(len(commands))
+        execute(self.state, commands, results)
+        return results
+
+    def make_room(self, commands: int) -> None:
+        """Enlarge arenas so that no command of the batch can overflow one."""
+        state, counters = self.state, self.state.counters
+        make_order_room(state, commands)
+        make_holding_room(state, 2 * commands + 64)
+        trades = int(counters[LIVE_ORDERS]) + 2 * commands + 64
+        state.grow("fills", int(counters[COUNT_FILLS]) + trades)
+        postings = 6 * trades if counters[LEDGER_DETAIL] else 2 * trades
+        state.grow("postings", int(counters[COUNT_POSTINGS]) + postings)
+
+    # ---- the step
+
+    def step(self, now_ms: int, outside: NDArray[np.int64], ages: NDArray[np.int64] | None = None) -> None:
+        """Advance to `now_ms` with these outside prices (instruments x constituents, ticks, 0 none).
+
+        Commands of the step were submitted before. Order: index, (matching was), marks, funding and interest,
+        danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
+        """
+        state = self.state
+        seconds = max(0, (now_ms - int(state.counters[TIME])) // 1000)
+        state.counters[TIME] = now_ms
+        self.step_number += 1
+        self.negative_seen = False
+        prices = outside.reshape(len(self.listings), -1)
+        self.pricing.update_index(state, prices, np.zeros_like(prices) if ages is None else ages)
+        self.pricing.update_marks(state, now_ms // 1000)
+        self._accrue(now_ms)
+        self.find_danger()
+        if state.counters[LIQUIDATION_HALTED] == 0:
+            self._make_room_for_waterfall()
+            self.liquidate(self, seconds)
+            reports = close_bankrupt(
+                state, self.closing, HOUSE_FUND, self.seed, self.step_number
+            )
+            self.reports += [(self.step_number, report) for report in reports]
+        self.dispose(self, seconds)
+        danger.refresh(state)
+        self.gates.update(state, now_ms, self.negative_seen)
+        for watch in self.watchers:
+            watch(self)
+
+    def find_danger(self) -> int:
+        """Fill `state.candidates` with every wallet below maintenance, in account order; returns how many."""
+        danger.refresh(self.state)
+        if self.oracle:
+            return int(danger_scan.scan(self.state))
+        return int(danger.tick(self.state))
+
+    def candidates(self) -> NDArray[np.int32]:
+        """The wallets found in danger in this step, in account order."""
+        return self.state.candidates[: int(self.state.counters[COUNT_CANDIDATES])]
+
+    def _accrue(self, now_ms: int) -> None:
+        state = self.state
+        for instrument, ticks, rate_ppb in self.pricing.update_funding(state, now_ms // 1000):
+            self._room_for_postings(2 * int(state.counters[COUNT_HOLDINGS]) + 8)
+            accrue_funding(state, instrument, ticks, rate_ppb)
+        while self.interest_ppb_per_hour and now_ms >= self.next_interest_ms:
+            self._room_for_postings(int(state.counters[0]) + 8)
+            for settlement in range(self.settlements):
+                accrue_interest(state, settlement, self.interest_ppb_per_hour)
+            self.next_interest_ms += HOUR_MS
+
+    def _room_for_postings(self, count: int) -> None:
+        self.state.grow("postings", int(self.state.counters[COUNT_POSTINGS]) + count)
+
+    def _make_room_for_waterfall(self) -> None:
+        """Liquidation sends up to a few orders a holding of every candidate, and passes each on at most twice."""
+        state = self.state
+        found = int(state.counters[COUNT_CANDIDATES])
+        orders = 256 * found + 64 * len(self.listings) + 256
+        self.make_room(min(orders, 8 * int(state.counters[COUNT_HOLDINGS]) + orders // 32))
+        events = int(state.counters[COUNT_EVENTS]) + orders + 4 * int(state.counters[COUNT_HOLDINGS])
+        state.grow("events", events)
+        self._room_for_postings(orders + 4 * int(state.counters[COUNT_HOLDINGS]))
+
+    # ---- looking
+
+    def drain(self) -> Drained:
+        """Take what was logged since the last call; the log is empty afterwards."""
+        state, counters = self.state, self.state.counters
+        parts = Drained(
+            state.fills[: counters[COUNT_FILLS]].copy(),
+            state.postings[: counters[COUNT_POSTINGS]].copy(),
+            state.events[: counters[COUNT_EVENTS]].copy(),
+        )
+        counters[[COUNT_FILLS, COUNT_POSTINGS, COUNT_EVENTS]] = 0
+        return parts
+
+    def audit(self) -> None:
+        """Raise InvariantError unless every book balances to the last unit."""
+        auditing.audit(self.state)
+
+    def state_hash(self) -> str:
+        """Sixteen hex digits, equal for equal histories."""
+        return auditing.state_hash(self.state)
+
+    def fund_account(self, settlement: int = 0) -> int:
+        """Number of the settlement asset's insurance fund."""
+        return settlement * HOUSE_STRIDE + HOUSE_FUND
+
+    def trades(self) -> int:
+        """Fills since the venue opened."""
+        return int(self.state.counters[TRADE_COUNT])
+
+    # ---- snapshots
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that decides what happens next, as copies; `restore` puts it back to the byte."""
+        arrays = {name: getattr(self.state, name).copy() for name in State.LAYOUT}
+        pricing = {name: array.copy() for name, array in self.pricing.memory().items()}
+        clocks = (self.step_number, self.next_interest_ms, self.gates.reopen_ms, len(self.reports))
+        doors = (list(self.gates.marks), dict(self.gates.halted_until))
+        return {"arrays": arrays, "pricing": pricing, "clocks": clocks, "doors": doors}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a snapshot of this same venue."""
+        for name, array in saved["arrays"].items():
+            self.state.bind(name, array.copy())
+        for name, array in self.pricing.memory().items():
+            array[...] = saved["pricing"][name]
+        self.step_number, self.next_interest_ms, self.gates.reopen_ms, reports = saved["clocks"]
+        del self.reports[reports:]
+        marks, halted = saved["doors"]
+        self.gates.marks.clear()
+        self.gates.marks.extend(marks)
+        self.gates.halted_until = dict(halted)
