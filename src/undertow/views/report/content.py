@@ -1,0 +1,121 @@
+"""Everything a report shows, fetched once: record, outcomes, score, curves, texts.
+
+Holds no layout. A run without a score or without some table still has a report; the sections say what is
+missing.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from undertow.lab.measures.registry import start_of
+from undertow.lab.outcomes import Outcome, outcomes
+from undertow.lab.score import Score, read_score
+from undertow.tape import RunFolder, Tape
+from undertow.tape.schema import Stage
+from undertow.venue.records import Role
+from undertow.views.report import money, series
+from undertow.views.report.charts import TimeCharts
+from undertow.views.report.series import Floats, InstrumentSeries
+
+
+@dataclass(frozen=True)
+class Content:
+    """A run as its report sees it. Money in `payers` and the like: smallest units; elsewhere dollars."""
+
+    folder: RunFolder
+    record: dict[str, Any]
+    start: datetime
+    length_ms: int
+    found: dict[tuple[str, str], Outcome]
+    score: Score | None
+    instruments: list[InstrumentSeries]
+    stage_minutes: Any
+    stages: dict[Stage, Floats]
+    house: dict[Role, tuple[Any, Floats, Floats]]
+    payers: dict[int, list[money.Payer]]
+    fund_lines: list[money.FundLine]
+    causes: list[tuple[str, int]]
+    winners: list[money.Winner]
+    shortfalls: list[money.Shortfall]
+    case: dict[str, Any]
+    rulebook: dict[str, Any]
+
+    @property
+    def charts(self) -> TimeCharts:
+        """A fresh set of figures over the run's span of time."""
+        return TimeCharts(round(self.start.timestamp() * 1000), self.length_ms)
+
+    @property
+    def decimals(self) -> int:
+        """Decimal places of the settlement asset."""
+        return int(self.record.get("settlement", {}).get("decimals", 6))
+
+    @property
+    def settlement_name(self) -> str:
+        """The settlement asset's name."""
+        return str(self.record.get("settlement", {}).get("name", "USD"))
+
+    @property
+    def partial(self) -> bool:
+        """Whether the run was cut short."""
+        return self.record.get("status") != "complete"
+
+    def value(self, name: str, instrument: str = "") -> float | None:
+        """An outcome's value."""
+        outcome = self.found.get((name, instrument))
+        return None if outcome is None else outcome.value
+
+    def query(self, name: str, instrument: str = "") -> str:
+        """An outcome's query."""
+        outcome = self.found.get((name, instrument))
+        return "" if outcome is None else outcome.query
+
+    def clock(self, seconds: float) -> str:
+        """Seconds into the case as a UTC clock time."""
+        return f"{self.start + timedelta(seconds=seconds):%H:%M:%S}"
+
+
+def content_of(folder: RunFolder, tape: Tape) -> Content:
+    """Fetch a report's content from a run."""
+    rows = tape.rows("select coalesce(max(time_ms), 0) from series")
+    minutes, stages = series.stages_by_minute(tape)
+    return Content(
+        folder=folder,
+        record=tape.record,
+        start=start_of(tape),
+        length_ms=int(rows[0][0]),
+        found={(outcome.name, outcome.instrument): outcome for outcome in outcomes(tape)},
+        score=read_score(folder),
+        instruments=[series.instrument_series(tape, name) for name in series.instrument_names(tape)],
+        stage_minutes=minutes,
+        stages=stages,
+        house=series.house_by_role(tape),
+        payers={settlement: money.who_paid(tape, settlement) for settlement in money.settlements(tape)},
+        fund_lines=money.fund_statement(tape),
+        causes=money.moved_by_cause(tape),
+        winners=money.winners(tape),
+        shortfalls=money.shortfalls(tape),
+        case=_toml(folder, "case.toml"),
+        rulebook=_toml(folder, "rulebook.toml"),
+    )
+
+
+def deepest(instruments: Sequence[InstrumentSeries]) -> InstrumentSeries | None:
+    """The instrument that fell furthest."""
+    fallen = [one for one in instruments if one.fall_percent is not None]
+    return min(fallen, key=lambda one: one.fall_percent or 0.0, default=None)
+
+
+def _toml(folder: RunFolder, name: str) -> dict[str, Any]:
+    text = folder.read_text(name)
+    if text is None:
+        return {}
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}

@@ -1,0 +1,245 @@
+"""The report's sections on prices, depth and liquidation, and its head.
+
+Each takes the content and the Bokeh divs made for it, and returns HTML. Numbers come from the tape; a
+section says so when the run has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from undertow.views.report import series
+from undertow.views.report.charts import DEPTH_MARKS, PRICE_MARKS, STAGE_MARKS, thumbnail
+from undertow.views.report.content import Content, deepest
+from undertow.views.report.template import chart, escaped, query_block, section, table, tile
+from undertow.views.text import MISSING, dollars, duration, figures, in_unit
+
+CONTENTS = (
+    ("prices", "What happened"),
+    ("depth", "Depth"),
+    ("liquidations", "Liquidations"),
+    ("fund", "Fund and backstop"),
+    ("adl", "ADL"),
+    ("bad-debt", "Bad debt"),
+    ("who-paid", "Who paid"),
+    ("facts", "Facts"),
+    ("rules", "Rulebook and case"),
+    ("reproduce", "Reproduce"),
+)
+
+
+def head(content: Content) -> str:
+    """Title, who and when, the run in a paragraph, the headline numbers."""
+    record = content.record
+    end = content.start + timedelta(milliseconds=content.length_ms)
+    byline = [
+        f"<b>{content.start:%d %B %Y}</b>, {content.start:%H:%M} to {end:%H:%M} UTC",
+        f"rulebook <b>{escaped(str(record.get('rulebook', MISSING)))}</b>",
+        f"{record.get('accounts', 0):,} accounts",
+        f"seed {record.get('seed', MISSING)}",
+        f"outside prices: {escaped(str(record.get('data', 'facts')))}",
+        f"Undertow {escaped(str(record.get('version', '')))}",
+    ]
+    links = "".join(f'<a href="#{anchor}">{escaped(title)}</a>' for anchor, title in CONTENTS)
+    return (
+        f'<header><p class="kicker">Simulated crash · report</p><h1>{escaped(title_of(content))}</h1>'
+        f'<p class="byline">{" · ".join(byline)}</p>{_partial(content)}'
+        f'<p class="summary">{_story(content)}</p>'
+        '<p class="small">A simulation. Prices outside the venue are given; everything on the venue, its prices, '
+        "liquidations and losses, comes out of the engine. Facts it must reproduce are checked below.</p>"
+        f'<div class="tiles">{_tiles(content)}</div><nav aria-label="Contents">{links}</nav></header>'
+    )
+
+
+def title_of(content: Content) -> str:
+    """The run's title."""
+    return str(content.record.get("title") or content.record.get("case") or content.folder.name)
+
+
+def prices(content: Content, divs: Mapping[str, str]) -> str:
+    """Venue against outside: a thumbnail for each coin, one coin at a time in full."""
+    if not content.instruments:
+        return section("prices", "What happened", "<p>No prices were recorded.</p>")
+    lowest = min((one.fall_percent or 0.0) for one in content.instruments)
+    outside = min((one.outside_fall_percent or 0.0) for one in content.instruments)
+    shown = content.instruments[0].name
+    cards = "".join(
+        f'<button class="coin" type="button" data-name="{escaped(one.name)}" '
+        f'aria-pressed="{"true" if one.name == shown else "false"}">'
+        f"<b>{escaped(one.name)} <span>{in_unit(one.fall_percent, '%')}</span></b>"
+        f"{thumbnail(one, min(lowest, outside) * 1.03 - 0.5)}"
+        f"<small>outside {in_unit(one.outside_fall_percent, '%')}</small></button>"
+        for one in content.instruments
+    )
+    body = (
+        f'<div class="coins">{cards}</div>{_picker(content)}'
+        + chart(
+            divs["price"],
+            "Venue's last trade and mark against the outside price. Drag to zoom; all charts over time follow.",
+            series.PRICES_QUERY.format(name=shown),
+            "Prices of one instrument over time",
+            PRICE_MARKS,
+        )
+        + chart(
+            divs["gap"],
+            "The same as a gap: venue over outside less one. Below zero the venue is cheaper.",
+            series.PRICES_QUERY.format(name=shown),
+            "Gap between venue and outside over time",
+        )
+        + _prices_table(content)
+    )
+    lead = (
+        "Deepest fall on the venue by coin, solid; the outside price, dashed. All thumbnails share one scale. "
+        "Choose a coin to see it in full."
+    )
+    return section("prices", "What happened", body, lead)
+
+
+def depth(content: Content, divs: Mapping[str, str]) -> str:
+    """How much could be sold, and when it was gone."""
+    with_depth = [one for one in content.instruments if len(one.depth_time_ms)]
+    if not with_depth or "depth" not in divs:
+        return section("depth", "Depth", "<p>Depth was not sampled in this run.</p>")
+    rows = []
+    for one in with_depth:
+        total = one.depth["bid_1pct"] + one.depth["ask_1pct"]
+        low = int(total.argmin())
+        share = total[low] / total[0] if total[0] else float("nan")
+        rows.append(
+            [
+                escaped(one.name),
+                dollars(float(total[0])),
+                dollars(float(total[low])),
+                MISSING if share != share else f"{figures(100 * share, 2)} %",
+                content.clock(float(one.depth_time_ms[low]) / 1000),
+                dollars(float(one.depth["bid_1pct"].min())),
+            ]
+        )
+    body = (
+        _picker(content)
+        + chart(
+            divs["depth"],
+            "Resting orders within 1 % and 4 % of the mark, logarithmic. A gap in a line is an empty side.",
+            series.DEPTH_QUERY.format(name=with_depth[0].name),
+            "Depth of one instrument over time",
+            DEPTH_MARKS,
+        )
+        + table(["Coin", "At the start", "Lowest", "Left of it", "At (UTC)", "Lowest, bids only"], rows)
+        + '<p class="small">Both sides within 1 % of the mark.</p>'
+    )
+    return section("depth", "Depth", body, "What stood in the book near the mark.")
+
+
+def liquidations(content: Content, divs: Mapping[str, str]) -> str:
+    """The waterfall minute by minute."""
+    if "stages" not in divs:
+        return section("liquidations", "Liquidations", "<p>Nobody was liquidated.</p>")
+    orders, takeovers, adl = (content.value(name) or 0.0 for name in ("orders", "takeovers", "adl"))
+    lead = (
+        f"{in_unit(content.value('liquidated_accounts'), 'accounts')} accounts were liquidated. "
+        f"The book took {dollars(orders)}, the backstop {dollars(takeovers)}, winners {dollars(adl)} by ADL."
+    )
+    body = chart(
+        divs["stages"],
+        "Notional per minute, by the stage of the waterfall that dealt with it. "
+        "What the house sells on was taken over before and is not new liquidation.",
+        series.STAGES_QUERY,
+        "Liquidations per minute by stage",
+        [STAGE_MARKS[stage] for stage in content.stages],
+    )
+    return section("liquidations", "Liquidations", body, lead)
+
+
+def _partial(content: Content) -> str:
+    if not content.partial:
+        return ""
+    done, total = content.record.get("steps_done", 0), content.record.get("steps_total", 0)
+    return (
+        f'<p class="partial"><b>Partial run.</b> It was cut short after {done:,} of {total:,} steps; every number '
+        "here covers that part only.</p>"
+    )
+
+
+def _story(content: Content) -> str:
+    """The run in three or four sentences."""
+    parts = []
+    worst = deepest(content.instruments)
+    if worst is not None:
+        when = content.value("low_time", worst.name)
+        at = f" at {content.clock(when)} UTC" if when is not None else ""
+        parts.append(
+            f"{escaped(worst.name)} fell furthest: {in_unit(worst.fall_percent, '%')} on the venue{at}, against "
+            f"{in_unit(worst.outside_fall_percent, '%')} outside."
+        )
+    accounts, lost = content.value("liquidated_accounts"), content.value("liquidated_loss")
+    if accounts:
+        of = content.record.get("accounts")
+        share = f" of {of:,}" if isinstance(of, int) else ""
+        parts.append(f"{accounts:,.0f}{share} accounts were liquidated and lost {dollars(lost)}.")
+    else:
+        parts.append("No account was liquidated.")
+    draw, adl = content.value("fund_draw"), content.value("adl")
+    fund = (
+        f"The insurance fund was drawn down by {dollars(draw)}"
+        if draw
+        else "The insurance fund was not drawn"
+    )
+    if adl:
+        winners = in_unit(content.value("adl_accounts"), "accounts")
+        parts.append(f"{fund}; {dollars(adl)} of {winners} winning accounts was closed by ADL.")
+    else:
+        parts.append(f"{fund}, and no winner was closed.")
+    bad = content.value("bad_debt")
+    parts.append(f"{dollars(bad)} was left as bad debt." if bad else "No bad debt was left.")
+    return " ".join(parts)
+
+
+def _tiles(content: Content) -> str:
+    worst = deepest(content.instruments)
+    found = []
+    if worst is not None:
+        found.append(tile(in_unit(worst.fall_percent, "%"), "deepest fall", worst.name))
+        gaps = [(content.value("gap", one.name) or 0.0, one.name) for one in content.instruments]
+        found.append(tile(in_unit(min(gaps)[0], "%"), "widest discount to the outside", min(gaps)[1]))
+    for name in (
+        "liquidated_accounts",
+        "liquidated_loss",
+        "orders",
+        "takeovers",
+        "adl",
+        "fund_draw",
+        "bad_debt",
+    ):
+        outcome = content.found.get((name, ""))
+        if outcome is not None and outcome.value is not None:
+            found.append(tile(in_unit(outcome.value, outcome.unit), outcome.label))
+    if content.score is not None:
+        passed, total = content.score.count(calibrated=False)
+        fitted, fitted_total = content.score.count(calibrated=True)
+        note = f"{fitted} of {fitted_total} calibrated" if fitted_total else ""
+        found.append(tile(f"{passed} of {total}", "predicted facts met", note))
+    return "".join(found)
+
+
+def _picker(content: Content) -> str:
+    options = "".join(f"<option>{escaped(one.name)}</option>" for one in content.instruments)
+    return f'<p class="pick"><label>Coin <select aria-label="Coin to show">{options}</select></label></p>'
+
+
+def _prices_table(content: Content) -> str:
+    rows = []
+    for one in content.instruments:
+        low = content.value("low_time", one.name)
+        rows.append(
+            [
+                escaped(one.name),
+                in_unit(content.value("fall", one.name), "%"),
+                MISSING if low is None else content.clock(low),
+                MISSING if low is None else duration(low),
+                in_unit(one.outside_fall_percent, "%"),
+                in_unit(content.value("gap", one.name), "%"),
+            ]
+        )
+    headings = ["Coin", "Deepest fall", "Low at (UTC)", "After", "Outside fell", "Widest discount"]
+    return table(headings, rows) + query_block(content.query("fall", content.instruments[0].name))

@@ -1,0 +1,129 @@
+"""The report's sections on facts, rules and how to run it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from undertow.lab.score import FactRow
+from undertow.views.report.content import Content
+from undertow.views.report.template import badge, escaped, linked, query_block, section, table
+from undertow.views.report.words import rulebook_sentences
+from undertow.views.text import MISSING, sections
+
+_SIDES = {"both": "", "at-least": "at least ", "at-most": "at most "}
+
+
+def facts(content: Content) -> str:
+    """Every published fact against the run, the missed ones too."""
+    if content.score is None:
+        return section("facts", "Facts against the run", "<p>This run has not been scored.</p>")
+    predicted = [row for row in content.score.rows if not row.calibrated]
+    calibrated = [row for row in content.score.rows if row.calibrated]
+    body = ""
+    for title, rows in (("Predicted", predicted), ("Used to choose parameters", calibrated)):
+        if rows:
+            met = sum(row.passed for row in rows)
+            body += f"<h3>{title}: {met} of {len(rows)} met</h3>{_fact_table(rows)}"
+    lead = (
+        "What was published, what came out, and how far apart they are in tolerances (up to 1 counts as met). Facts "
+        "used to choose parameters are listed apart: meeting them proves less."
+    )
+    return section("facts", "Facts against the run", body or "<p>The case names no facts.</p>", lead)
+
+
+def rules(content: Content) -> str:
+    """The rulebook in sentences and tables, then the case."""
+    rulebook, case = content.rulebook, content.case
+    body = ""
+    if rulebook:
+        body += f"<h3>{escaped(str(rulebook.get('title', content.record.get('rulebook', 'Rulebook'))))}</h3>"
+        if rulebook.get("summary"):
+            body += f"<p>{escaped(str(rulebook['summary']))}</p>"
+        sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in rulebook_sentences(rulebook))
+        body += f"<ul>{sentences}</ul>" if sentences else ""
+        body += _as_tables(rulebook, ("title", "summary", "sources", "name"), "All of the rulebook's values")
+        body += _sources(rulebook)
+    if case:
+        body += f"<h3>The case: {escaped(str(case.get('title', content.record.get('case', ''))))}</h3>"
+        if case.get("summary"):
+            body += f"<p>{escaped(str(case['summary']))}</p>"
+        body += _as_tables(case, ("title", "summary", "facts", "sources"), "All of the case's values")
+    return section("rules", "Rulebook and case", body or "<p>The run kept no copy of them.</p>")
+
+
+def reproduce(content: Content) -> str:
+    """The command that gives this run again, and what must come out equal."""
+    record = content.record
+    words = ["undertow run", str(record.get("case", "CASE")), f"--seed {record.get('seed', 1)}"]
+    if record.get("accounts"):
+        words.append(f"--accounts {record['accounts']}")
+    if str(record.get("data", "facts")) not in ("facts", ""):
+        words.append("--data DIR")
+    settings = record.get("settings") or {}
+    words += [f"--set {key}={value}" for key, value in settings.items()]
+    hashes = record.get("hashes") or {}
+    rows = [[escaped(str(name)), f"<code>{escaped(str(value))}</code>"] for name, value in hashes.items()]
+    rows.append(["source", f"<code>{escaped(str(record.get('source_hash', MISSING)))}</code>"])
+    rows.append(["version", escaped(str(record.get("version", MISSING)))])
+    python = (
+        "from undertow.tape import Tape\n"
+        f'tape = Tape("{content.folder.name}")\n'
+        'tape.sql("select * from waterfall limit 10")'
+    )
+    body = (
+        f"<pre>{escaped(' '.join(words))}</pre>"
+        "<p>The same case, seed and version give the same bytes; these must come out equal:</p>"
+        + table(["Hash of", ""], rows, left=(0, 1))
+        + "<p>Every query in this report can be put to the tape:</p>"
+        f"<pre>{escaped(python)}</pre>"
+    )
+    return section("reproduce", "How to reproduce", body)
+
+
+def _fact_table(rows: Sequence[FactRow]) -> str:
+    cells = []
+    for row in rows:
+        verdict = badge("met", "good") if row.passed else badge("missed", "bad")
+        distance = MISSING if row.distance is None else f"{row.distance:.2f}"
+        note = f"<small>{escaped(row.note)}</small>" if row.note else ""
+        simulated = escaped(row.simulated_text)
+        if row.problem:
+            simulated = f"{MISSING}<small>{escaped(row.problem)}</small>"
+        cells.append(
+            [
+                f"{escaped(row.definition)}{note}<small>{linked(row.source)}</small>{query_block(row.query)}",
+                f"{_SIDES[row.side]}{escaped(row.published_text)}<small>{escaped(row.tolerance)}</small>",
+                simulated,
+                distance,
+                verdict,
+            ]
+        )
+    return table(["Fact", "Published", "Simulated", "Tolerances off", ""], cells)
+
+
+def _as_tables(content: Mapping[str, Any], skip: Sequence[str], title: str) -> str:
+    """Every value, in small tables, folded away."""
+    blocks = []
+    for found in sections(content, skip):
+        rows = [[escaped(key), escaped(text)] for key, text in found.rows]
+        blocks.append(
+            f"<div><h3>{escaped(found.title.capitalize() or 'General')}</h3>{table(['', ''], rows)}</div>"
+        )
+    if not blocks:
+        return ""
+    return f'<details><summary>{escaped(title)}</summary><div class="two">{"".join(blocks)}</div></details>'
+
+
+def _sources(rulebook: Mapping[str, Any]) -> str:
+    sources = rulebook.get("sources")
+    if not isinstance(sources, Mapping) or not sources:
+        return ""
+    items = "".join(f"<li>{linked(_source_text(source))}</li>" for source in sources.values())
+    return f"<details><summary>Its sources</summary><ul>{items}</ul></details>"
+
+
+def _source_text(source: Any) -> str:
+    if isinstance(source, Mapping):
+        return " ".join(str(source[key]) for key in ("title", "standing", "url") if source.get(key))
+    return str(source)

@@ -1,0 +1,170 @@
+"""Time series for charts, thinned so that nothing visible is lost.
+
+Holds the queries of the report's curves and the thinning: in every bucket of time the rows of the lowest
+and of the highest value stay, so a low is never averaged away. Missing values are NaN here and null in the
+page.
+
+Units: milliseconds since the start of the case; prices in dollars; depth and notional in dollars.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.lab.measures.registry import money_unit
+from undertow.tape import Tape
+from undertow.tape.schema import Stage
+from undertow.venue.records import Role
+
+Floats = NDArray[np.float64]
+
+PRICE_BUCKETS = 450
+DEPTH_BUCKETS = 250
+SMALL_BUCKETS = 120
+
+PRICES_QUERY = (
+    "select time_ms, last_ticks * tick_usd as last, mark_ticks * tick_usd as mark, "
+    "outside_ticks * tick_usd as outside from series join instruments using (instrument) "
+    "where name = '{name}' order by time_ms"
+)
+DEPTH_QUERY = (
+    "select time_ms, bid_1pct, ask_1pct, bid_4pct, ask_4pct from series join instruments using (instrument) "
+    "where name = '{name}' and bid_1pct >= 0 order by time_ms"
+)
+STAGES_QUERY = (
+    "select time_ms // 60000 as minute, stage, sum(case when kind = 'inverse' then lots * unit * tick_usd "
+    "else notional end) as notional from waterfall join instruments using (instrument) "
+    "where stage in (0, 1, 2, 5) group by all order by all"
+)
+HOUSE_QUERY = (
+    "select role, time_ms, sum(equity) as equity, sum(inventory_value) as held from house "
+    "where settlement = 0 group by all order by all"
+)
+
+
+@dataclass(frozen=True)
+class InstrumentSeries:
+    """One instrument's curves. `small` are rows of the price curve that suffice for a thumbnail."""
+
+    name: str
+    time_ms: NDArray[np.int64]
+    last: Floats
+    mark: Floats
+    outside: Floats
+    small: NDArray[np.int64]
+    depth_time_ms: NDArray[np.int64]
+    depth: dict[str, Floats]
+
+    @property
+    def gap_percent(self) -> Floats:
+        """Venue against outside."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(100.0 * (self.last / self.outside - 1.0))
+
+    @property
+    def fall_percent(self) -> float | None:
+        """Deepest fall of the venue's price from its start."""
+        return _fall(self.last)
+
+    @property
+    def outside_fall_percent(self) -> float | None:
+        """Deepest fall of the outside price from its start."""
+        return _fall(self.outside)
+
+
+def instrument_names(tape: Tape) -> list[str]:
+    """Instruments that have a series, in their order."""
+    rows = tape.rows(
+        "select name from instruments where instrument in (select instrument from series) order by instrument"
+    )
+    return [str(name) for (name,) in rows]
+
+
+def instrument_series(tape: Tape, name: str) -> InstrumentSeries:
+    """One instrument's curves, thinned."""
+    quoted = name.replace("'", "''")
+    prices = tape.fetch(PRICES_QUERY.format(name=quoted))
+    last, mark, outside = (_or_missing(prices[column]) for column in ("last", "mark", "outside"))
+    kept = thinned(last, PRICE_BUCKETS)
+    depths = tape.fetch(DEPTH_QUERY.format(name=quoted))
+    sides = {
+        column: depths[column] / money_unit(tape)
+        for column in ("bid_1pct", "ask_1pct", "bid_4pct", "ask_4pct")
+    }
+    depth_kept = thinned(sides["bid_1pct"] + sides["ask_1pct"], DEPTH_BUCKETS)
+    return InstrumentSeries(
+        name=name,
+        time_ms=prices["time_ms"][kept],
+        last=last[kept],
+        mark=mark[kept],
+        outside=outside[kept],
+        small=thinned(last[kept], SMALL_BUCKETS),
+        depth_time_ms=depths["time_ms"][depth_kept],
+        depth={column: values[depth_kept] for column, values in sides.items()},
+    )
+
+
+def stages_by_minute(tape: Tape) -> tuple[NDArray[np.int64], dict[Stage, Floats]]:
+    """Start of each minute with liquidations (ms), and each stage's notional in it (dollars)."""
+    rows = tape.fetch(STAGES_QUERY)
+    if not len(rows["minute"]):
+        return np.zeros(0, np.int64), {}
+    minutes = np.arange(rows["minute"].min(), rows["minute"].max() + 1)
+    found = {}
+    for stage in (Stage.ORDERS, Stage.TAKEOVER, Stage.ADL, Stage.DISPOSAL):
+        values = np.zeros(len(minutes))
+        mine = rows["stage"] == stage
+        np.add.at(values, (rows["minute"][mine] - minutes[0]).astype(np.int64), rows["notional"][mine])
+        if values.any():
+            found[stage] = values / money_unit(tape)
+    return minutes.astype(np.int64) * 60_000, found
+
+
+def house_by_role(tape: Tape) -> dict[Role, tuple[NDArray[np.int64], Floats, Floats]]:
+    """For each role that covers losses: time (ms), equity, value of what it holds (dollars)."""
+    rows = tape.fetch(HOUSE_QUERY)
+    found = {}
+    for role in (Role.FUND, Role.VAULT, Role.PROVIDER):
+        mine = rows["role"] == role
+        if not mine.any():
+            continue
+        equity = rows["equity"][mine] / money_unit(tape)
+        held = rows["held"][mine] / money_unit(tape)
+        kept = thinned(equity, PRICE_BUCKETS)
+        found[role] = (rows["time_ms"][mine][kept], equity[kept], held[kept])
+    return found
+
+
+def thinned(values: Floats, buckets: int) -> NDArray[np.int64]:
+    """Places of the lowest and highest value of each bucket, of the first and of the last row."""
+    count = len(values)
+    if count <= 2 * buckets:
+        return np.arange(count, dtype=np.int64)
+    edges = np.linspace(0, count, buckets + 1).astype(np.int64)
+    low = np.where(np.isnan(values), np.inf, values)
+    high = np.where(np.isnan(values), -np.inf, values)
+    kept = {0, count - 1}
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        kept.add(int(start + low[start:end].argmin()))
+        kept.add(int(start + high[start:end].argmax()))
+    return np.array(sorted(kept), dtype=np.int64)
+
+
+def page_values(values: NDArray[Any], digits: int = 6) -> list[float | None]:
+    """Numbers for the page, a few figures each; None for what is missing."""
+    return [None if not np.isfinite(value) else float(f"{value:.{digits}g}") for value in values.tolist()]
+
+
+def _or_missing(values: NDArray[Any]) -> Floats:
+    """Prices with NaN where there is none."""
+    prices = np.asarray(values, dtype=np.float64)
+    return np.where(prices > 0, prices, np.nan)
+
+
+def _fall(prices: Floats) -> float | None:
+    known = prices[~np.isnan(prices)]
+    return float(100.0 * (known.min() / known[0] - 1.0)) if len(known) else None

@@ -1,0 +1,103 @@
+"""The page around the report: its shell, and the small HTML parts that sections are made of.
+
+Holds no number. Everything is inline; a content policy in the page forbids any request, so a report opens
+offline and tells nobody that it was opened. Every text that comes from a file passes through `escaped`.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from importlib import resources
+from string import Template
+
+from undertow.views.report.charts import Mark
+
+escaped = html.escape
+
+
+def page(title: str, scripts: str, body: str, data: str) -> str:
+    """The whole file. `scripts` are Bokeh's script elements, `data` the JSON that the page's script reads."""
+    return Template(_resource("report.html")).substitute(
+        title=escaped(title),
+        style=_resource("report.css"),
+        scripts=scripts,
+        body=body,
+        data=data.replace("</", "<\\/"),
+        script=_resource("report.js"),
+    )
+
+
+def section(anchor: str, title: str, body: str, lead: str = "") -> str:
+    """A section; `lead` is a sentence under its title (HTML)."""
+    intro = f'<p class="lead">{lead}</p>' if lead else ""
+    return f'<section id="{anchor}"><h2>{escaped(title)}</h2>{intro}{body}</section>'
+
+
+def chart(div: str, caption: str, query: str, label: str, marks: Sequence[Mark] = ()) -> str:
+    """A figure with its legend, its caption and the query behind it.
+
+    `label` says in words what is drawn, for screen readers.
+    """
+    keys = "".join(
+        f'<span><i class="{mark.dash}" style="color:{mark.colour}"></i>{escaped(mark.name)}</span>'
+        for mark in marks
+    )
+    legend = f'<p class="legend">{keys}</p>' if keys else ""
+    return (
+        f'<figure>{legend}<div class="chart" role="img" aria-label="{escaped(label)}">{div}</div>'
+        f"<figcaption>{caption}{query_block(query)}</figcaption></figure>"
+    )
+
+
+def query_block(query: str) -> str:
+    """The SQL behind a figure or table, folded away."""
+    text = escaped(query.strip())
+    return f"<details><summary>query on the tape</summary><pre>{text}</pre></details>" if text else ""
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,), total: bool = False
+) -> str:
+    """A table of HTML cells. Columns in `left` are texts, others numbers; `total`: the last row is a sum."""
+
+    def cells(row: Sequence[str], tag: str) -> str:
+        return "".join(
+            f"<{tag}{'' if place in left else ' class=number'}>{cell}</{tag}>"
+            for place, cell in enumerate(row)
+        )
+
+    names = [escaped(heading) for heading in headings]
+    head = f"<thead><tr>{cells(names, 'th')}</tr></thead>" if any(names) else ""
+    lines = [f"<tr>{cells(row, 'td')}</tr>" for row in rows]
+    if total and lines:
+        lines[-1] = f'<tr class="total">{cells(rows[-1], "td")}</tr>'
+    return f'<div class="scroll"><table>{head}<tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def tile(value: str, label: str, note: str = "") -> str:
+    """A headline number."""
+    small = f"<small>{escaped(note)}</small>" if note else ""
+    return f'<div class="tile"><b>{escaped(value)}</b><span>{escaped(label)}</span>{small}</div>'
+
+
+def badge(text: str, kind: str) -> str:
+    """A word with a coloured ground; `kind` is good, bad or plain."""
+    return f'<span class="badge {kind}">{escaped(text)}</span>'
+
+
+def linked(text: str) -> str:
+    """A text in which a web address can be clicked."""
+    words = []
+    for word in text.split(" "):
+        bare = word.rstrip(",;.)")
+        if bare.startswith(("https://", "http://")):
+            rest = escaped(word[len(bare) :])
+            words.append(f'<a href="{escaped(bare)}" rel="noreferrer">{escaped(bare)}</a>{rest}')
+        else:
+            words.append(escaped(word))
+    return " ".join(words)
+
+
+def _resource(name: str) -> str:
+    return resources.files("undertow.views.report").joinpath(name).read_text("utf-8")

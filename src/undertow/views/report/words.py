@@ -1,0 +1,100 @@
+"""A rulebook's mechanisms in plain sentences, from its TOML.
+
+Holds the sentences, keyed by table, key and value; a value without a sentence is still shown in the tables beside them.
+Figures inside sentences come from the rulebook itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from undertow.views.text import value_text
+
+_SENTENCES: dict[tuple[str, str], dict[str, str]] = {
+    ("mark", "method"): {
+        "median-bid-ask-last": "Positions are marked at the median of best bid, best ask and last trade.",
+        "median-of-three": "Positions are marked at the median of the index carried by funding, the index plus a "
+        "smoothed basis, and the last trade.",
+        "fair-basis": "Positions are marked at the index plus the basis that funding implies.",
+        "oracle-ema-median": "Positions are marked at the median of a smoothed oracle, the venue's own book and "
+        "prices elsewhere.",
+        "oracle": "Positions are marked at the oracle's price.",
+    },
+    ("index", "method"): {
+        "median": "The index is the median of its constituents.",
+        "weighted-median": "The index is the weighted median of its constituents.",
+        "mean": "The index is the mean of its constituents.",
+        "weighted-mean": "The index is the weighted mean of its constituents.",
+    },
+    ("liquidation", "pacing"): {
+        "random-slices": "Liquidation sends slices into the book at random moments.",
+        "one-shot": "Liquidation sends one order into the book.",
+        "staged": "Liquidation closes large positions in stages with a pause between.",
+        "fillable-price": "Liquidation places orders at a price it expects to fill.",
+    },
+    ("backstop", "kind"): {
+        "none": "There is no backstop: what the book does not take goes straight to the fund and to allocation.",
+        "providers": "Backstop providers take over what the book does not, up to their capacity.",
+        "vault": "A vault of depositors' money takes over what the book does not.",
+        "fund": "The insurance fund takes over what the book does not and sells it on.",
+    },
+    ("insurance", "cover"): {
+        "partial": "The insurance fund pays as far as it reaches.",
+        "whole-or-nothing": "The insurance fund pays a shortfall in full or not at all.",
+    },
+    ("allocation", "policy"): {
+        "queue": "When the fund is spent, winners are closed one after the other, highest score first (ADL).",
+        "contract-pro-rata": "When the fund is spent, all opposing positions are closed in equal proportion.",
+        "wealth-pro-rata": "When the fund is spent, winners are closed in proportion to what they own.",
+        "water-filling": "When the fund is spent, winners are cut down to a common level.",
+        "risk-aware-pro-rata": "When the fund is spent, winners are closed so that the least risk is left behind.",
+        "random-start": "When the fund is spent, winners are closed from a place drawn at random.",
+        "socialised": "When the fund is spent, the loss is spread over all who made a profit.",
+        "clawback": "When the fund is spent, profits are clawed back at settlement.",
+        "bad-debt": "When the fund is spent, the shortfall stays as bad debt.",
+    },
+    ("auto_conversion", "kind"): {
+        "none": "Collateral is not sold to cover negative cash.",
+        "negative-cash": "Collateral is sold by itself when cash falls below zero too far.",
+    },
+}
+_COLLATERAL_PRICES = {
+    "own-book": "priced on the venue's own book",
+    "index": "priced at the index",
+    "redemption": "priced at what it redeems for",
+    "blend": "priced at a blend of the own book and redemption value",
+}
+
+
+def rulebook_sentences(rulebook: Mapping[str, Any]) -> list[str]:
+    """The chief mechanisms of a rulebook, one sentence each, in the order in which they act."""
+    found = []
+    for (table, key), sentences in _SENTENCES.items():
+        values = rulebook.get(table)
+        if isinstance(values, Mapping) and values.get(key) in sentences:
+            found.append(sentences[values[key]])
+    own = _number(rulebook, "index", "own_weight_ppm")
+    if own:
+        found.append(f"The venue's own spot book makes up {value_text('x_ppm', own)} of the index.")
+    collateral = rulebook.get("collateral")
+    if isinstance(collateral, Mapping):
+        for asset, values in collateral.items():
+            kind = values.get("price", {}).get("kind") if isinstance(values, Mapping) else None
+            if kind in _COLLATERAL_PRICES:
+                found.append(f"As collateral, {asset} is {_COLLATERAL_PRICES[kind]}.")
+    gates = rulebook.get("gates")
+    if isinstance(gates, Mapping):
+        halts = gates.get("halts") or []
+        found.append(
+            f"{len(halts)} trading halts can be set off by price moves."
+            if halts
+            else "Nothing halts trading."
+        )
+    return found
+
+
+def _number(content: Mapping[str, Any], table: str, key: str) -> int:
+    values = content.get(table)
+    value = values.get(key, 0) if isinstance(values, Mapping) else 0
+    return value if isinstance(value, int) else 0
