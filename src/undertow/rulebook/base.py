@@ -41,6 +41,9 @@ Rate = Annotated[int, Field(strict=True, ge=0, le=100 * PPM)]  # ppm, may exceed
 SignedRate = Annotated[int, Field(strict=True, ge=-PPM, le=PPM)]
 Factor = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]  # ppb
 Seconds = Annotated[int, Field(strict=True, ge=0, le=31_536_000)]
+Duration = Annotated[int, Field(strict=True, ge=1, le=31_536_000)]  # seconds, not none
+Move = Annotated[int, Field(strict=True, ge=1, le=100 * PPM)]  # ppm, not none
+Multiplier = Annotated[int, Field(strict=True, ge=PPM, le=100 * PPM)]  # ppm, not below the whole
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
 Money = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=MONEY_LIMIT, decimal_places=6)]
@@ -136,7 +139,9 @@ class Table(Part):
     inference.
     """
 
-    source: tuple[str, ...] = Field(min_length=1)
+    source: tuple[str, ...] = Field(
+        min_length=1, description="the id of an entry in [sources], or a list of ids"
+    )
     inferred: tuple[str, ...] = ()
 
     @model_validator(mode="before")

@@ -15,9 +15,20 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from undertow.rulebook.base import Count, Factor, Flag, Loc, Money, Needs, Part, Rate, Row, Share, Table
+from undertow.rulebook.base import (
+    Count,
+    Factor,
+    Flag,
+    Loc,
+    Money,
+    Multiplier,
+    Needs,
+    Part,
+    Rate,
+    Row,
+    Share,
+    Table,
+)
 from undertow.units import PPM
 
 
@@ -27,7 +38,7 @@ class Profile(Table):
     collateral: Literal["none", "weighted", "raw"]
     borrowing: Flag
     trigger_at_equality: Flag  # liquidated when equity equals maintenance, not only below it
-    maintenance_multiplier_ppm: Rate = Field(default=PPM, ge=PPM)  # of maintenance: liquidated below it
+    maintenance_multiplier_ppm: Multiplier = PPM  # of maintenance: liquidated below it
     borrow_initial_ppm: Rate = 0  # on negative cash
     borrow_maintenance_ppm: Rate = 0
     leverage_max: Count = 0  # cap on the leverage a user may choose; 0: the contract's own

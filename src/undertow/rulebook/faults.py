@@ -79,13 +79,18 @@ def sentences(error: ValidationError, model: type[BaseModel], label: str) -> lis
     return list(dict.fromkeys(found))
 
 
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys that people may write: fields with `repr=False` are the program's own."""
+    return [name for name, field in model.model_fields.items() if field.repr]
+
+
 def _sentence(entry: Any, model: type[BaseModel], place: Loc) -> str:
     kind = entry["type"]
     if kind == "fault":
         return str(entry["ctx"]["sentence"])
     if kind == "extra_forbidden":
         owner = owner_of(model, place)
-        return f"is not a key here; {suggest(str(place[-1]), owner.model_fields if owner else ())}"
+        return f"is not a key here; {suggest(str(place[-1]), keys_of(owner) if owner else ())}"
     right = expected(model, place)
     if kind == "missing":
         return f"is missing; give {right}"
@@ -171,6 +176,8 @@ def expected(model: type[BaseModel], place: Loc) -> str:
     inner = _inner(annotation)
     field = _field(model, place)
     origin = get_origin(inner)
+    if field is not None and field.description:
+        return field.description
     if origin is Literal:
         choices = [repr(choice) for choice in get_args(inner)]
         return choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])} or {choices[-1]}"
@@ -195,11 +202,9 @@ def _metadata(annotation: Any) -> list[Any]:
 
 def _number(name: str, kind: type, metadata: list[Any]) -> str:
     low = [entry.ge for entry in metadata if hasattr(entry, "ge")]
-    above = [entry.gt for entry in metadata if hasattr(entry, "gt")]
     high = [entry.le for entry in metadata if hasattr(entry, "le")]
     unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
-    start = max([*low, *(value + 1 for value in above)], default=None)
-    limits = f" from {start} to {min(high)}" if start is not None and high else ""
+    limits = f" from {max(low)} to {min(high)}" if low and high else ""
     if kind is Decimal:
         return f"an amount{limits} with at most 6 decimal places"
     return f"a whole number{unit}{limits}"

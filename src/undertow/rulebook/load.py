@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from undertow.errors import InputError, RulebookError
 from undertow.rulebook.base import Loc, Part
-from undertow.rulebook.faults import child_of, dotted, owner_of, read_toml, sentences, suggest
+from undertow.rulebook.faults import child_of, dotted, keys_of, owner_of, read_toml, sentences, suggest
 from undertow.rulebook.model import Rulebook, citations
 
 
@@ -158,7 +158,7 @@ def _step(annotation: Any, here: Any, place: Loc, creates: bool) -> str | int:
     owner = owner_of(Rulebook, place)
     if owner is not None:
         if part not in owner.model_fields:
-            raise InputError(f"{part!r} is not a key here; {suggest(part, owner.model_fields)}")
+            raise InputError(f"{part!r} is not a key here; {suggest(part, keys_of(owner))}")
     elif part not in here and not creates and not _needs_only_a_source(child_of(annotation, part)):
         raise InputError(f"{part!r} is not here; {suggest(part, here)}")
     return part
@@ -197,7 +197,9 @@ def _drop_unused(data: dict[str, Any], place: Loc, written: list[Loc]) -> None:
 
 
 def _drop_deductions(data: dict[str, Any], place: Loc) -> None:
-    """After a bracket changed, the deductions written in its table no longer hold: the recursion gives them."""
+    """After a bracket changed, the deductions written in its table no longer hold: the recursion gives
+    them.
+    """
     if "brackets" not in place or place[-1] in ("brackets", "deduction_usd"):
         return
     table: Any = data

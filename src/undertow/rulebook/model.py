@@ -60,7 +60,9 @@ class Rulebook(Part):
     insurance: Insurance
     allocation: Allocation
     gates: Gates
-    overridden: tuple[str, ...] = ()  # dotted keys that differ from the file; set by `load.with_overrides`
+    overridden: tuple[str, ...] = Field(
+        default=(), repr=False
+    )  # dotted keys that differ from the file; set by `load.with_overrides`
 
     @classmethod
     def raw_faults(cls, data: Mapping[str, Any]) -> Iterator[tuple[Loc, str]]:

@@ -11,7 +11,18 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from undertow.rulebook.base import Count, Money, Needs, Part, Rate, Seconds, Share, SignedRate, Table
+from undertow.rulebook.base import (
+    Count,
+    Duration,
+    Money,
+    Needs,
+    Part,
+    Rate,
+    Seconds,
+    Share,
+    SignedRate,
+    Table,
+)
 
 
 class IndexClamp(Part):
@@ -84,8 +95,8 @@ class Funding(Table):
         }
     }
 
-    interval_seconds: Seconds = Field(ge=1)
-    sample_seconds: Seconds = Field(ge=1)
+    interval_seconds: Duration
+    sample_seconds: Duration
     premium: Literal["impact", "mid", "twap-premium-24"]
     reference: Literal["index", "mark"] = "index"  # what the premium is measured from
     notional: Literal["mark", "oracle"]  # what the rate is charged on
@@ -94,7 +105,7 @@ class Funding(Table):
     clamp_ppm: Rate = 0
     cap_ppm: Rate = 0  # largest absolute rate of an interval; 0: none
     change_cap_ppm: Rate = 0  # largest change from one interval to the next; 0: none
-    period_seconds: Seconds = 28_800  # the period the rate is quoted for
+    period_seconds: Duration = 28_800  # the period the rate is quoted for
     classes: dict[str, FundingClass] = Field(default_factory=dict)
 
     def impact_notional(self, name: str) -> Decimal:

@@ -10,7 +10,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from undertow.rulebook.base import Money, Needs, Part, Rate, Seconds, Share, SignedRate, Table
+from undertow.rulebook.base import (
+    Duration,
+    Flag,
+    Money,
+    Move,
+    Needs,
+    Part,
+    Rate,
+    Seconds,
+    Share,
+    SignedRate,
+    Table,
+)
 
 
 class FeesClass(Table):
@@ -55,7 +67,7 @@ class Orders(Table):
     band_reference: Literal["mark", "index", "opposite"]
     min_notional_usd: Money
     self_trade: Literal["allow", "cancel-taker", "cancel-maker"]
-    freeze_on_liquidation: bool = Field(strict=True)
+    freeze_on_liquidation: Flag
     classes: dict[str, OrdersClass] = Field(default_factory=dict)
 
     def bands(self, name: str) -> tuple[int, int]:
@@ -81,8 +93,8 @@ class HaltStart(Part):
     """What starts a halt: a move of the mark of `ppm` within `seconds`."""
 
     kind: Literal["move"]
-    ppm: Rate = Field(gt=0)
-    seconds: Seconds = Field(gt=0)
+    ppm: Move
+    seconds: Duration
 
 
 class HaltEnd(Part):
@@ -91,7 +103,7 @@ class HaltEnd(Part):
     NEEDS: ClassVar[Needs] = {"kind": {"elapsed": (), "calm": ("ppm",)}}
 
     kind: Literal["elapsed", "calm"]
-    seconds: Seconds = Field(gt=0)
+    seconds: Duration
     ppm: Rate = 0
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-from undertow.rulebook.base import Count, Loc, Money, Needs, Part, Rate, Share, Table
+from undertow.rulebook.base import Count, Flag, Loc, Money, Needs, Part, Rate, Share, Table
 
 
 class Liquidation(Table):
@@ -144,7 +144,7 @@ class Backstop(Table):
     price_split_ppm: Share = 0  # providers: weight of the zero price in their price, the rest is the mark
     per_minute_usd: Money = Decimal(0)  # providers: capacity of each
     per_hour_usd: Money = Decimal(0)
-    overflow_to_allocation: bool = False  # beyond capacity straight to stage 4
+    overflow_to_allocation: Flag = False  # beyond capacity straight to stage 4
     capital_usd: Money = Decimal(0)
     loss_threshold_ppm: Share = 0  # vault: a loss beyond this share of its capital is allocated instead
     disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
