@@ -411,3 +411,43 @@ def test_bad_rulebook(case: str, tmp_path: Path) -> None:
     with pytest.raises(RulebookError) as caught:
         load_rulebook(path)
     assert str(caught.value).splitlines() == [f"{path}: {message}" for message in messages]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    assert check_rulebook(path) == [f"{path}: there is no such file; give the path of a TOML file"]
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert check_rulebook(tmp_path) == [f"{tmp_path}: is a folder; give the path of a TOML file"]
+
+
+def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes('title = "Börse"'.encode("latin-1"))
+    assert check_rulebook(path) == [f"{path}: byte 10 is not UTF-8; save the file as UTF-8 text"]
+
+
+def test_a_file_that_ends_early(tmp_path: Path) -> None:
+    path = tmp_path / "short.toml"
+    path.write_text("name = ")
+    message = "end of document: is not valid TOML (invalid value); correct it there"
+    assert check_rulebook(path) == [f"{path}: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("binance-2052", "binance-2052: is no preset; did you mean 'binance-2025'? A path ends in .toml"),
+        (
+            "nasdaq",
+            "nasdaq: is no preset; known: binance-2025, bitmex-2020, dydx-v4, ftx-2022, hyperliquid-2025. "
+            "A path ends in .toml",
+        ),
+    ],
+)
+def test_a_preset_that_does_not_exist(name: str, message: str) -> None:
+    assert check_rulebook(name) == [message]
+    with pytest.raises(RulebookError) as caught:
+        load_rulebook(name)
+    assert str(caught.value) == message

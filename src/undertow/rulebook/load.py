@@ -96,7 +96,8 @@ def _locate(name_or_path: str | Path) -> tuple[Path, str]:
         return Path(text), text
     if text not in preset_names():
         hint = suggest(text, preset_names())
-        raise RulebookError(f"{text}: is no preset; {hint} A path must contain a slash or end in .toml")
+        stop = "" if hint.endswith("?") else "."
+        raise RulebookError(f"{text}: is no preset; {hint}{stop} A path ends in .toml")
     return Path(str(resources.files("undertow.rulebook") / "presets" / f"{text}.toml")), f"{text}.toml"
 
 
