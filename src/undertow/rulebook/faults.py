@@ -31,7 +31,7 @@ _PLAIN = {bool: "true or false", str: "text", date: "a date such as 2025-10-10"}
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?`, or the known words."""
-    words = list(known)
+    words = [str(name) for name in known]
     folded = {name.lower(): name for name in words}
     close = get_close_matches(word.lower(), folded, n=1)
     if close:
