@@ -1,4 +1,4 @@
-"""The rulebooks that ship: all load, every table says where its figures come from, all figures are written."""
+"""The rulebooks that ship: all load, all tables cite their sources, every figure stands in the file."""
 
 from __future__ import annotations
 
