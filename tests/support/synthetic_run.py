@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.tape import RunFolder, TapeWriter
+from undertow.case.facts import Fact
+from undertow.lab.score import score_run, write_score
+from undertow.tape import RunFolder, Tape, TapeWriter
 from undertow.venue.records import EVENT, FILL, POSTING, Cause, EventKind, Origin, Role
 
 STEPS = 7200
@@ -36,6 +38,59 @@ VENUE_FALL = [0.128, 0.18, 0.31, 0.58, 0.61, 0.68, 0.6, 0.8, 0.35]
 OUTSIDE_FALL = [0.095, 0.13, 0.17, 0.27, 0.29, 0.3, 0.28, 0.33, 0.006]
 TICKS = 100_000  # ticks in the first price of every instrument
 FUND, FEES, VAULT, LENDING, PROVIDER = 0, 1, 2, 3, 4
+CASE = """title = "A made-up crash"
+summary = "Prices fall along a curve, then come back. Nobody traded here."
+start_utc = 2025-10-10T20:40:00Z
+[crowd]
+accounts = 3000
+median_leverage = 5.5
+stop_share_ppm = 250000
+[[timeline]]
+at = "21:18"
+what = "transfers stall"
+[facts]
+"""
+RULEBOOK = """name = "made-up-2025"
+title = "Made-up rulebook, October 2025"
+summary = "Linear perpetuals with bracketed margin, a liquidator vault, a fund and a queue of winners."
+[sources.help]
+title = "Help page on liquidation"
+standing = "documented"
+url = "https://example.org/help"
+[fees]
+source = "help"
+taker_ppm = 500
+maker_ppm = 200
+liquidation_ppm = 12500
+[mark]
+source = "help"
+method = "median-of-three"
+basis_window_seconds = 150
+[liquidation]
+source = "help"
+pacing = "one-shot"
+[backstop]
+source = "help"
+kind = "vault"
+capital_usd = 60000000
+[insurance]
+source = "help"
+cover = "partial"
+[allocation]
+source = "help"
+policy = "queue"
+score = "profit-times-leverage"
+[margin.classes.BTC]
+kind = "brackets"
+brackets = [{ cap_usd = 50000, max_leverage = 125, maintenance_ppm = 4000 }]
+[collateral.USDE]
+kind = "flat"
+weight_total_ppm = 990000
+price = { kind = "own-book" }
+[gates]
+source = "help"
+halts = []
+"""
 HOUSE_ROLES = [Role.FUND, Role.FEES, Role.VAULT, Role.LENDING, Role.PROVIDER]
 
 
@@ -70,9 +125,40 @@ def make_synthetic_run(folder: Path, sizes: Sizes | None = None) -> RunFolder:
     writer.accounts(accounts)
     tape = writer.finish()
     run.update(status=sizes.status, hashes={"venue": "0" * 32, "crowd": "1" * 32, "tape": tape})
-    run.write_text("case.toml", 'title = "A made-up crash"\n')
-    run.write_text("rulebook.toml", 'name = "made-up"\ntitle = "Made-up rulebook"\n')
+    run.write_text("case.toml", CASE)
+    run.write_text("rulebook.toml", RULEBOOK)
+    with Tape(run) as reader:
+        write_score(run, score_run(made_up_facts(), reader))
     return run
+
+
+def made_up_facts() -> list[Fact]:
+    """Facts of which some are met, some missed and one cannot be measured."""
+    rows: list[dict[str, object]] = [
+        {
+            "id": "btc-fall", "definition": "Fall of BTC-PERP from 20:50 to its low",
+            "value": -12.8, "unit": "%", "tolerance": {"kind": "abs", "amount": 1.5}, "calibrate": True,
+            "query": {"measure": "low_fall_percent", "instrument": "BTC-PERP", "from": "20:50"},
+        },
+        {
+            "id": "xrp-low", "definition": "Time of XRP-PERP's low", "value": "2025-10-10T21:20:00Z",
+            "unit": "timestamp", "tolerance": {"kind": "abs", "amount": 180},
+            "query": {"measure": "time_of_low", "instrument": "XRP-PERP"},
+        },
+        {
+            "id": "fund-draw", "definition": "Draw on the insurance fund",
+            "value": 188, "unit": "million USD", "tolerance": {"kind": "log", "amount": 0.7},
+            "query": "fund_draw_usd",
+            "note": "a second source says 184",
+        },
+        {
+            "id": "pepe", "definition": "A coin that is not listed here", "value": -60, "unit": "%",
+            "tolerance": {"kind": "rel", "amount": 0.2}, "side": "at-most",
+            "query": {"measure": "low_fall_percent", "instrument": "PEPE-PERP"},
+        },
+    ]  # fmt: skip
+    source = "made up, see https://example.org/crash for the form of a source"
+    return [Fact.model_validate({**row, "source": source}) for row in rows]
 
 
 def _record(sizes: Sizes) -> dict[str, object]:

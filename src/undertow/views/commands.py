@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SEED_LIMIT = 2**31 - 1
 ACCOUNTS_LIMIT = 50_000_000
-_CASE_TABLES = {"facts", "crowd", "world", "outside", "timeline", "mechanisms", "instruments"}
+_CASE_TABLES = {"facts", "crowd", "world", "house", "mechanisms", "instruments"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from bokeh.models import (
     HoverTool,
     NumeralTickFormatter,
     Range1d,
-    Span,
 )
 from bokeh.plotting import figure
 from numpy.typing import NDArray
@@ -75,7 +74,7 @@ GAP_SOURCE = "gap"
 DEPTH_SOURCE = "depth"
 
 _FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_CLOCK = dict.fromkeys(("seconds", "minsec", "minutes", "hourmin", "hours"), "%H:%M")
+_CLOCK = "%H:%M"
 
 
 class TimeCharts:
@@ -83,11 +82,13 @@ class TimeCharts:
 
     def __init__(self, start_ms: int, length_ms: int) -> None:
         self._start = start_ms
-        self._range = Range1d(start_ms, start_ms + max(1, length_ms), bounds="auto", name=TIME_RANGE)
+        self._range = Range1d(
+            start=start_ms, end=start_ms + max(1, length_ms), bounds="auto", name=TIME_RANGE
+        )
 
     def prices(self, series: InstrumentSeries) -> Any:
         """One instrument's venue, mark and outside price; the page's script swaps the instrument."""
-        plot = self._figure(300, "USD")
+        plot = self._figure(300)
         lines = self._lines(plot, self.price_source(series, PRICE_SOURCE), PRICE_MARKS)
         plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[0000]")
         values = [(mark.name, f"@{mark.column}{{0,0.[0000]}}") for mark in reversed(PRICE_MARKS)]
@@ -96,17 +97,17 @@ class TimeCharts:
 
     def gap(self, series: InstrumentSeries) -> Any:
         """Venue against outside, in per cent."""
-        plot = self._figure(160, "%")
+        plot = self._figure(160)
         source = self.price_source(series, GAP_SOURCE)
         plot.varea("time", "gap", "zero", source=source, fill_color=BLUE, fill_alpha=0.18)
         line = plot.line("time", "gap", source=source, color=BLUE, line_width=1.6)
-        plot.add_layout(Span(location=0, dimension="width", line_color=FAINT, line_width=1))
+        plot.hspan(y=[0], line_color=FAINT, line_width=1)
         _hover(plot, [("gap", "@gap{0.0} %")], line)
         return plot
 
     def depth(self, series: InstrumentSeries) -> Any:
         """Depth within 1 and 4 per cent of the mark, both sides, on a logarithmic scale."""
-        plot = self._figure(300, "USD", y_axis_type="log")
+        plot = self._figure(300, y_axis_type="log")
         source = ColumnDataSource(self._depth_columns(series), name=DEPTH_SOURCE)
         lines = self._lines(plot, source, DEPTH_MARKS)
         plot.yaxis.formatter = NumeralTickFormatter(format="$0,0a")
@@ -115,7 +116,7 @@ class TimeCharts:
 
     def stages(self, minutes: NDArray[np.int64], stages: Mapping[Stage, NDArray[np.float64]]) -> Any:
         """Notional liquidated per minute, stacked by what dealt with it."""
-        plot = self._figure(300, "USD per minute")
+        plot = self._figure(300)
         marks = [STAGE_MARKS[stage] for stage in stages]
         columns: dict[str, Any] = {STAGE_MARKS[stage].column: values for stage, values in stages.items()}
         columns["time"] = self._times(minutes) + 30_000
@@ -134,7 +135,7 @@ class TimeCharts:
 
     def house(self, roles: Mapping[Role, tuple[Any, Any, Any]], held: bool) -> Any:
         """Equity of the fund, the vault and the providers; or the value of what they hold (`held`)."""
-        plot = self._figure(190 if held else 240, "USD")
+        plot = self._figure(190 if held else 240)
         for role, (times, equity, stock) in roles.items():
             mark = HOUSE_MARKS[role]
             source = ColumnDataSource({"time": self._times(times), mark.column: stock if held else equity})
@@ -178,7 +179,7 @@ class TimeCharts:
             for mark in marks
         ]
 
-    def _figure(self, height: int, y_label: str, **options: Any) -> Any:
+    def _figure(self, height: int, **options: Any) -> Any:
         plot = figure(
             height=height,
             sizing_mode="stretch_width",
@@ -192,8 +193,9 @@ class TimeCharts:
             min_border_right=8,
             **options,
         )
-        plot.xaxis.formatter = DatetimeTickFormatter(**_CLOCK)
-        plot.yaxis.axis_label = y_label
+        plot.xaxis.formatter = DatetimeTickFormatter(
+            seconds="%H:%M:%S", minsec="%H:%M:%S", minutes=_CLOCK, hourmin=_CLOCK, hours=_CLOCK
+        )
         for axis in (*plot.xaxis, *plot.yaxis):
             axis.axis_line_color = GRID
             axis.major_tick_line_color = GRID
@@ -201,10 +203,6 @@ class TimeCharts:
             axis.major_label_text_color = INK
             axis.major_label_text_font = _FONT
             axis.major_label_text_font_size = "12px"
-            axis.axis_label_text_color = FAINT
-            axis.axis_label_text_font = _FONT
-            axis.axis_label_text_font_style = "normal"
-            axis.axis_label_text_font_size = "12px"
         plot.xgrid.grid_line_color = None
         plot.ygrid.grid_line_color = GRID
         return plot

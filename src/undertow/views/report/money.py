@@ -44,7 +44,8 @@ _KIND_NAMES = {"liquidated": "liquidated", "adl": "closed by ADL", "other": "unt
 class Payer:
     """One row: who, how many accounts, what they had and what became of it.
 
-    `kind`: liquidated, adl, other, house, unpaid, revalued or unbalanced. `end` is start + deposited + result.
+    `kind`: liquidated, adl, other, house, unpaid, revalued or unbalanced. `end` is start + deposited +
+    result.
     """
 
     who: str

@@ -13,7 +13,7 @@ from undertow.views.report import series
 from undertow.views.report.charts import DEPTH_MARKS, PRICE_MARKS, STAGE_MARKS, thumbnail
 from undertow.views.report.content import Content, deepest
 from undertow.views.report.template import chart, escaped, query_block, section, table, tile
-from undertow.views.text import MISSING, dollars, duration, figures, in_unit
+from undertow.views.text import MISSING, dollars, figures, in_unit
 
 CONTENTS = (
     ("prices", "What happened"),
@@ -46,8 +46,8 @@ def head(content: Content) -> str:
         f'<header><p class="kicker">Simulated crash · report</p><h1>{escaped(title_of(content))}</h1>'
         f'<p class="byline">{" · ".join(byline)}</p>{_partial(content)}'
         f'<p class="summary">{_story(content)}</p>'
-        '<p class="small">A simulation. Prices outside the venue are given; everything on the venue, its prices, '
-        "liquidations and losses, comes out of the engine. Facts it must reproduce are checked below.</p>"
+        '<p class="small">A simulation. Prices outside the venue are given; everything on the venue, its '
+        "prices, liquidations and losses, comes out of the engine. The facts it must meet are below.</p>"
         f'<div class="tiles">{_tiles(content)}</div><nav aria-label="Contents">{links}</nav></header>'
     )
 
@@ -76,22 +76,22 @@ def prices(content: Content, divs: Mapping[str, str]) -> str:
         f'<div class="coins">{cards}</div>{_picker(content)}'
         + chart(
             divs["price"],
-            "Venue's last trade and mark against the outside price. Drag to zoom; all charts over time follow.",
+            "The venue's last trade and mark against the outside. Drag to zoom; all charts over time follow.",
             series.PRICES_QUERY.format(name=shown),
-            "Prices of one instrument over time",
+            "Prices, USD",
             PRICE_MARKS,
         )
         + chart(
             divs["gap"],
             "The same as a gap: venue over outside less one. Below zero the venue is cheaper.",
             series.PRICES_QUERY.format(name=shown),
-            "Gap between venue and outside over time",
+            "Venue against outside, %",
         )
         + _prices_table(content)
     )
     lead = (
-        "Deepest fall on the venue by coin, solid; the outside price, dashed. All thumbnails share one scale. "
-        "Choose a coin to see it in full."
+        "Deepest fall on the venue by coin, solid; the outside price, dashed. All thumbnails share one "
+        "scale. Choose a coin to see it in full."
     )
     return section("prices", "What happened", body, lead)
 
@@ -122,7 +122,7 @@ def depth(content: Content, divs: Mapping[str, str]) -> str:
             divs["depth"],
             "Resting orders within 1 % and 4 % of the mark, logarithmic. A gap in a line is an empty side.",
             series.DEPTH_QUERY.format(name=with_depth[0].name),
-            "Depth of one instrument over time",
+            "Resting orders, USD",
             DEPTH_MARKS,
         )
         + table(["Coin", "At the start", "Lowest", "Left of it", "At (UTC)", "Lowest, bids only"], rows)
@@ -145,7 +145,7 @@ def liquidations(content: Content, divs: Mapping[str, str]) -> str:
         "Notional per minute, by the stage of the waterfall that dealt with it. "
         "What the house sells on was taken over before and is not new liquidation.",
         series.STAGES_QUERY,
-        "Liquidations per minute by stage",
+        "Notional per minute, USD",
         [STAGE_MARKS[stage] for stage in content.stages],
     )
     return section("liquidations", "Liquidations", body, lead)
@@ -156,8 +156,8 @@ def _partial(content: Content) -> str:
         return ""
     done, total = content.record.get("steps_done", 0), content.record.get("steps_total", 0)
     return (
-        f'<p class="partial"><b>Partial run.</b> It was cut short after {done:,} of {total:,} steps; every number '
-        "here covers that part only.</p>"
+        f'<p class="partial"><b>Partial run.</b> It was cut short after {done:,} of {total:,} steps; every '
+        "number here covers that part only.</p>"
     )
 
 
@@ -169,8 +169,8 @@ def _story(content: Content) -> str:
         when = content.value("low_time", worst.name)
         at = f" at {content.clock(when)} UTC" if when is not None else ""
         parts.append(
-            f"{escaped(worst.name)} fell furthest: {in_unit(worst.fall_percent, '%')} on the venue{at}, against "
-            f"{in_unit(worst.outside_fall_percent, '%')} outside."
+            f"{escaped(worst.name)} fell furthest: {in_unit(worst.fall_percent, '%')} on the venue{at}, "
+            f"against {in_unit(worst.outside_fall_percent, '%')} outside."
         )
     accounts, lost = content.value("liquidated_accounts"), content.value("liquidated_loss")
     if accounts:
@@ -187,7 +187,7 @@ def _story(content: Content) -> str:
     )
     if adl:
         winners = in_unit(content.value("adl_accounts"), "accounts")
-        parts.append(f"{fund}; {dollars(adl)} of {winners} winning accounts was closed by ADL.")
+        parts.append(f"{fund}; {winners} winning accounts had {dollars(adl)} of positions closed by ADL.")
     else:
         parts.append(f"{fund}, and no winner was closed.")
     bad = content.value("bad_debt")
@@ -236,10 +236,9 @@ def _prices_table(content: Content) -> str:
                 escaped(one.name),
                 in_unit(content.value("fall", one.name), "%"),
                 MISSING if low is None else content.clock(low),
-                MISSING if low is None else duration(low),
                 in_unit(one.outside_fall_percent, "%"),
                 in_unit(content.value("gap", one.name), "%"),
             ]
         )
-    headings = ["Coin", "Deepest fall", "Low at (UTC)", "After", "Outside fell", "Widest discount"]
+    headings = ["Coin", "Deepest fall", "Low at (UTC)", "Outside fell", "Widest discount"]
     return table(headings, rows) + query_block(content.query("fall", content.instruments[0].name))

@@ -26,8 +26,8 @@ def facts(content: Content) -> str:
             met = sum(row.passed for row in rows)
             body += f"<h3>{title}: {met} of {len(rows)} met</h3>{_fact_table(rows)}"
     lead = (
-        "What was published, what came out, and how far apart they are in tolerances (up to 1 counts as met). Facts "
-        "used to choose parameters are listed apart: meeting them proves less."
+        "What was published, what came out, and how far apart they are in tolerances; up to 1 is met. "
+        "Facts used to choose parameters are listed apart: meeting them proves less."
     )
     return section("facts", "Facts against the run", body or "<p>The case names no facts.</p>", lead)
 
@@ -92,14 +92,14 @@ def _fact_table(rows: Sequence[FactRow]) -> str:
             simulated = f"{MISSING}<small>{escaped(row.problem)}</small>"
         cells.append(
             [
+                verdict,
                 f"{escaped(row.definition)}{note}<small>{linked(row.source)}</small>{query_block(row.query)}",
                 f"{_SIDES[row.side]}{escaped(row.published_text)}<small>{escaped(row.tolerance)}</small>",
                 simulated,
                 distance,
-                verdict,
             ]
         )
-    return table(["Fact", "Published", "Simulated", "Tolerances off", ""], cells)
+    return table(["", "Fact", "Published", "Simulated", "Tolerances off"], cells, left=(0, 1), stacked=True)
 
 
 def _as_tables(content: Mapping[str, Any], skip: Sequence[str], title: str) -> str:

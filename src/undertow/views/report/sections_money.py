@@ -25,7 +25,7 @@ def fund(content: Content, divs: Mapping[str, str]) -> str:
             divs["equity"],
             "Equity of the house accounts that stand behind losses, positions valued at the mark.",
             series.HOUSE_QUERY,
-            "Equity of fund and backstop over time",
+            "Equity, USD",
             marks,
         )
     if "held" in divs:
@@ -33,7 +33,7 @@ def fund(content: Content, divs: Mapping[str, str]) -> str:
             divs["held"],
             "Value of positions and assets they hold: taken over, not yet sold on.",
             series.HOUSE_QUERY,
-            "Inventory of fund and backstop over time",
+            "Held, USD",
             marks,
         )
     if content.fund_lines:
@@ -41,8 +41,8 @@ def fund(content: Content, divs: Mapping[str, str]) -> str:
         body += (
             "<h3>The insurance fund's statement</h3>"
             + table(["", content.settlement_name], rows, total=True)
-            + '<p class="small">Lines between the first and the last add up to the change. “Result of positions '
-            "it held” is what trading and valuing them left.</p>" + query_block(money.FUND_QUERY)
+            + '<p class="small">Lines between the first and the last add up to the change. “Result of '
+            "positions it held” is what trading and valuing them left.</p>" + query_block(money.FUND_QUERY)
         )
     draw = content.value("fund_draw")
     lead = f"The fund was drawn down by at most {dollars(draw)}." if draw is not None else ""
@@ -59,8 +59,8 @@ def adl(content: Content) -> str:
     top = sum(winner.notional for winner in content.winners[:10])
     share = figures(100 * top / notional if notional else 0.0, 2)
     lead = (
-        f"{len(content.winners):,} winning accounts were closed for {_short(content, notional)} of notional and "
-        f"gave up {_short(content, forgone)} against the mark. The ten largest bore {share} % of it."
+        f"{len(content.winners):,} winning accounts were closed for {_short(content, notional)} of notional "
+        f"and gave up {_short(content, forgone)} against the mark. The ten largest bore {share} % of it."
     )
     body = (
         "<h3>By kind of account</h3>"
@@ -114,8 +114,8 @@ def who_paid(content: Content) -> str:
             "received.</p>" + query_block(money.CAUSES_QUERY)
         )
     lead = (
-        "Result of every account, deposits and withdrawals aside, added up by who it was. Each bar starts where "
-        "the one above ends; one account's loss is another's gain, so the last ends at zero."
+        "Result of every account, deposits and withdrawals aside, added up by who it was. Each bar starts "
+        "where the one above ends; one account's loss is another's gain, so the last ends at zero."
     )
     return section("who-paid", "Who paid", body or "<p>No accounts were recorded.</p>", lead)
 
@@ -183,13 +183,13 @@ def _payers_table(content: Content, payers: Sequence[money.Payer]) -> str:
     note = ""
     if any(payer.kind == "unbalanced" for payer in payers):
         note = (
-            '<p class="partial"><b>The books do not balance.</b> This is a defect of the engine; please report '
-            "it.</p>"
+            '<p class="partial"><b>The books do not balance.</b> This is a defect of the engine; please '
+            "report it.</p>"
         )
     if any(payer.kind == "unpaid" for payer in payers):
         note += (
-            '<p class="small">An account loses what it had. What it lost beyond that it did not pay: that is the '
-            f"row “{money.UNPAID}”, and somebody else is short of it.</p>"
+            '<p class="small">An account loses what it had. What it lost beyond that it did not pay: that is '
+            f"the row “{money.UNPAID}”, and somebody else is short of it.</p>"
         )
     return table(headings, rows, total=True) + note
 

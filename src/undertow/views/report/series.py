@@ -10,6 +10,7 @@ Units: milliseconds since the start of the case; prices in dollars; depth and no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def thinned(values: Floats, buckets: int) -> NDArray[np.int64]:
     low = np.where(np.isnan(values), np.inf, values)
     high = np.where(np.isnan(values), -np.inf, values)
     kept = {0, count - 1}
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         kept.add(int(start + low[start:end].argmin()))
         kept.add(int(start + high[start:end].argmax()))
     return np.array(sorted(kept), dtype=np.int64)

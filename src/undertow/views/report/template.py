@@ -37,13 +37,13 @@ def section(anchor: str, title: str, body: str, lead: str = "") -> str:
 def chart(div: str, caption: str, query: str, label: str, marks: Sequence[Mark] = ()) -> str:
     """A figure with its legend, its caption and the query behind it.
 
-    `label` says in words what is drawn, for screen readers.
+    `label` says what is drawn and in which unit; it stands above the figure.
     """
     keys = "".join(
         f'<span><i class="{mark.dash}" style="color:{mark.colour}"></i>{escaped(mark.name)}</span>'
         for mark in marks
     )
-    legend = f'<p class="legend">{keys}</p>' if keys else ""
+    legend = f'<p class="legend"><b>{escaped(label)}</b>{keys}</p>'
     return (
         f'<figure>{legend}<div class="chart" role="img" aria-label="{escaped(label)}">{div}</div>'
         f"<figcaption>{caption}{query_block(query)}</figcaption></figure>"
@@ -57,22 +57,31 @@ def query_block(query: str) -> str:
 
 
 def table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,), total: bool = False
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Sequence[int] = (0,),
+    total: bool = False,
+    stacked: bool = False,
 ) -> str:
-    """A table of HTML cells. Columns in `left` are texts, others numbers; `total`: the last row is a sum."""
+    """A table of HTML cells. Columns in `left` are texts, others numbers.
+
+    `total`: the last row is a sum. `stacked`: on a narrow screen each row becomes a block of labelled lines.
+    """
+    names = [escaped(heading) for heading in headings]
 
     def cells(row: Sequence[str], tag: str) -> str:
         return "".join(
-            f"<{tag}{'' if place in left else ' class=number'}>{cell}</{tag}>"
+            f"<{tag}{'' if place in left else ' class=number'}"
+            f'{f""" data-label="{names[place]}" """ if stacked else ""}>{cell}</{tag}>'
             for place, cell in enumerate(row)
         )
 
-    names = [escaped(heading) for heading in headings]
     head = f"<thead><tr>{cells(names, 'th')}</tr></thead>" if any(names) else ""
     lines = [f"<tr>{cells(row, 'td')}</tr>" for row in rows]
     if total and lines:
         lines[-1] = f'<tr class="total">{cells(rows[-1], "td")}</tr>'
-    return f'<div class="scroll"><table>{head}<tbody>{"".join(lines)}</tbody></table></div>'
+    kind = ' class="stacked"' if stacked else ""
+    return f'<div class="scroll"><table{kind}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
 
 
 def tile(value: str, label: str, note: str = "") -> str:

@@ -1,7 +1,7 @@
 """A rulebook's mechanisms in plain sentences, from its TOML.
 
-Holds the sentences, keyed by table, key and value; a value without a sentence is still shown in the tables beside them.
-Figures inside sentences come from the rulebook itself.
+Holds the sentences, keyed by table, key and value; a value without a sentence is still shown in the tables
+beside them. Figures inside sentences come from the rulebook itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from undertow.views.text import value_text
 _SENTENCES: dict[tuple[str, str], dict[str, str]] = {
     ("mark", "method"): {
         "median-bid-ask-last": "Positions are marked at the median of best bid, best ask and last trade.",
-        "median-of-three": "Positions are marked at the median of the index carried by funding, the index plus a "
-        "smoothed basis, and the last trade.",
+        "median-of-three": "Positions are marked at the median of the index with funding, the index plus "
+        "a smoothed basis, and the last trade.",
         "fair-basis": "Positions are marked at the index plus the basis that funding implies.",
-        "oracle-ema-median": "Positions are marked at the median of a smoothed oracle, the venue's own book and "
-        "prices elsewhere.",
+        "oracle-ema-median": "Positions are marked at the median of a smoothed oracle, the venue's own book "
+        "and prices elsewhere.",
         "oracle": "Positions are marked at the oracle's price.",
     },
     ("index", "method"): {
@@ -34,7 +34,7 @@ _SENTENCES: dict[tuple[str, str], dict[str, str]] = {
         "fillable-price": "Liquidation places orders at a price it expects to fill.",
     },
     ("backstop", "kind"): {
-        "none": "There is no backstop: what the book does not take goes straight to the fund and to allocation.",
+        "none": "There is no backstop: what the book does not take goes to the fund and to allocation.",
         "providers": "Backstop providers take over what the book does not, up to their capacity.",
         "vault": "A vault of depositors' money takes over what the book does not.",
         "fund": "The insurance fund takes over what the book does not and sells it on.",
@@ -47,8 +47,9 @@ _SENTENCES: dict[tuple[str, str], dict[str, str]] = {
         "queue": "When the fund is spent, winners are closed one after the other, highest score first (ADL).",
         "contract-pro-rata": "When the fund is spent, all opposing positions are closed in equal proportion.",
         "wealth-pro-rata": "When the fund is spent, winners are closed in proportion to what they own.",
+        "leverage-pro-rata": "When the fund is spent, winners are closed in proportion to their leverage.",
         "water-filling": "When the fund is spent, winners are cut down to a common level.",
-        "risk-aware-pro-rata": "When the fund is spent, winners are closed so that the least risk is left behind.",
+        "risk-aware-pro-rata": "When the fund is spent, winners are closed by the risk they leave behind.",
         "random-start": "When the fund is spent, winners are closed from a place drawn at random.",
         "socialised": "When the fund is spent, the loss is spread over all who made a profit.",
         "clawback": "When the fund is spent, profits are clawed back at settlement.",

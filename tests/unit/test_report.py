@@ -1,0 +1,263 @@
+"""The report: opens no outside resource, hides no failed fact, and its who-paid table adds up to zero."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from support.synthetic_run import NAMES, Sizes, made_up_facts, make_synthetic_run
+from undertow.lab.score import read_score
+from undertow.rulebook.waterfall import Allocation, Backstop, Liquidation
+from undertow.tape import RunFolder, Tape, TapeWriter
+from undertow.venue.records import Role
+from undertow.views.report import money, write_report
+from undertow.views.report.series import page_values, thinned
+from undertow.views.report.words import rulebook_sentences
+
+SIZE_LIMIT = 6_000_000
+
+
+class Elements(HTMLParser):
+    """Collects a page's elements with their attributes, and its text outside scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._silent += tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent and data.strip():
+            self.text.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("runs") / "made-up"
+    return make_synthetic_run(folder, Sizes(accounts=1500, fills=3000, steps=3600))
+
+
+@pytest.fixture(scope="module")
+def page(run: RunFolder) -> str:
+    return write_report(run).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def read(page: str) -> Elements:
+    reader = Elements()
+    reader.feed(page)
+    return reader
+
+
+def test_no_outside_resource(page: str, read: Elements) -> None:
+    """Nothing is fetched: no source, style or image from elsewhere, and the page's own policy forbids it."""
+    for tag, attributes in read.elements:
+        assert tag not in ("link", "iframe", "img", "object", "embed", "base"), tag
+        assert "src" not in attributes, (tag, attributes)
+        if tag == "a":
+            assert (attributes["href"] or "").startswith(("#", "https://example.org/"))
+    styles = "".join(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
+    assert "url(" not in styles and "@import" not in styles
+    policy = [attributes for tag, attributes in read.elements if attributes.get("http-equiv")]
+    assert "default-src 'none'" in str(policy[0]["content"])
+    assert "http" not in str(policy[0]["content"])
+
+
+def test_one_file_of_modest_size(run: RunFolder, page: str) -> None:
+    assert 200_000 < len(page.encode()) < SIZE_LIMIT
+    assert page.count("<html") == 1
+
+
+def test_same_run_same_report(run: RunFolder, page: str) -> None:
+    """But for the identifiers Bokeh draws for its own elements."""
+    again = write_report(run).read_text("utf-8")
+    body = re.compile(r"<main>.*</main>", re.DOTALL)
+    plain = [re.sub(r'(id|data-root-id)="[^"]*"', "", str(body.findall(text)[0])) for text in (page, again)]
+    assert plain[0] == plain[1]
+
+
+def test_no_path_of_this_machine(run: RunFolder, page: str) -> None:
+    assert str(run.path.parent) not in page
+
+
+def test_who_paid_sums_to_zero(run: RunFolder, page: str) -> None:
+    with Tape(run) as tape:
+        payers = money.who_paid(tape)
+        results = tape.rows("select equity_end - equity_start - deposits + withdrawals from accounts")
+    assert sum(payer.result for payer in payers) == 0
+    assert sum(result for (result,) in results) == 0
+    assert not {"revalued", "unbalanced"} & {payer.kind for payer in payers}
+    assert [payer.result for payer in payers] == sorted(payer.result for payer in payers)
+    for payer in payers:
+        assert payer.end == payer.start + payer.deposited + payer.result
+    section = page[page.index('id="who-paid"') : page.index('id="facts"')]
+    rows = re.findall(r"<tr>(.*?)</tr>|<tr class=\"total\">(.*?)</tr>", section, re.DOTALL)
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", plain or total) for plain, total in rows]
+    shown = [to_micros(row[5]) for row in cells if len(row) == 6]
+    assert len(shown) == len(payers) + 1
+    assert shown[-1] == 0 == sum(shown[:-1])
+
+
+def to_micros(text: str) -> int:
+    return int(text.replace(",", "").replace(".", "").replace("−", "-"))
+
+
+def accounts_table(end: list[int], liquidated: list[int]) -> dict[str, list[int]]:
+    count = len(end)
+    zeros = [0] * count
+    columns = {name: list(zeros) for name in ("owner", "settlement", "profile", "deposits", "withdrawals")}
+    return {
+        **columns,
+        "account": list(range(count)),
+        "role": [int(Role.FUND), *([int(Role.CUSTOMER)] * (count - 1))],
+        "group": zeros,
+        "equity_start": [100] * count,
+        "equity_end": end,
+        "cash_end": end,
+        "liquidated": liquidated,
+        "taken_over": zeros,
+        "adl_lots": zeros,
+    }
+
+
+def write_accounts(folder: Path, end: list[int], kind: str) -> Tape:
+    run = RunFolder.create(folder, {"start_utc": "2025-10-10T20:40:00Z", "groups": ["trader"]})
+    writer = TapeWriter(run)
+    writer.accounts(accounts_table(end, [0, 1, 0]))
+    writer.instruments(
+        {
+            "instrument": [0],
+            "name": ["X"],
+            "kind": [kind],
+            "class": ["default"],
+            "tick_usd": [0.1],
+            "lot_coins": [1.0],
+            "unit": [1],
+            "lots_per_coin": [1],
+            "is_collateral": [kind == "spot"],
+            "outside_start_ticks": [10],
+        }
+    )
+    writer.finish()
+    return Tape(run)
+
+
+def test_what_nobody_paid_stands_apart(tmp_path: Path) -> None:
+    """A trader with 100 ends at -30: it paid 100, 30 is unpaid, the other trader won 110, the fund 20."""
+    tape = write_accounts(tmp_path / "r", [120, -30, 210], "linear")
+    assert {one.who: one.result for one in money.who_paid(tape)} == {
+        "Traders, liquidated": -100,
+        money.UNPAID: -30,
+        "Insurance fund": 20,
+        "Traders, untouched": 110,
+    }
+
+
+@pytest.mark.parametrize(("kind", "name"), [("spot", money.REVALUED), ("linear", money.UNBALANCED)])
+def test_books_that_do_not_add_up_say_so(tmp_path: Path, kind: str, name: str) -> None:
+    payers = money.who_paid(write_accounts(tmp_path / "r", [100, 50, 100], kind))
+    assert {one.who: one.result for one in payers}[name] == 50
+    assert sum(one.result for one in payers) == 0
+    assert ("do not balance" in write_report(tmp_path / "r").read_text("utf-8")) is (kind == "linear")
+
+
+def test_the_funds_statement_adds_up(run: RunFolder) -> None:
+    with Tape(run) as tape:
+        lines = money.fund_statement(tape)
+        start, end = tape.rows("select equity_start, equity_end from accounts where role = 9")[0]
+    assert (lines[0].amount, lines[-1].amount) == (start, end)
+    assert sum(line.amount for line in lines[:-1]) == end
+    assert {"Liquidation fee", "Paid by the insurance fund"} <= {line.label for line in lines}
+
+
+def test_every_fact_is_shown_missed_ones_too(run: RunFolder, read: Elements) -> None:
+    score = read_score(run)
+    assert score is not None
+    text = " ".join(read.text)
+    for fact in made_up_facts():
+        assert fact.definition in text
+    passed = sum(row.passed for row in score.rows)
+    assert read.text.count("met") == passed
+    assert read.text.count("missed") == len(score.rows) - passed > 0
+    assert "this run has no instrument 'PEPE-PERP'" in text
+
+
+def test_sections_name_their_queries(read: Elements) -> None:
+    """Each figure and table of the tape has the SQL that gives it."""
+    assert sum(tag == "figure" for tag, _ in read.elements) == 6
+    queries = [text for text in read.text if text.startswith(("select", "with"))]
+    assert len(queries) >= 12
+
+
+def test_queries_shown_can_be_put_to_the_tape(run: RunFolder, read: Elements) -> None:
+    with Tape(run) as tape:
+        for query in {text for text in read.text if text.startswith(("select", "with"))}:
+            assert tape.rows(query) is not None
+
+
+def test_every_coin_can_be_chosen(page: str, read: Elements) -> None:
+    found = re.search(r'id="undertow-data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    assert list(json.loads(found[1])["instruments"]) == NAMES
+    cards = [
+        attributes["data-name"] for tag, attributes in read.elements if attributes.get("class") == "coin"
+    ]
+    assert cards == NAMES
+
+
+def test_text_from_files_is_escaped(tmp_path: Path) -> None:
+    run = make_synthetic_run(tmp_path / "run", Sizes(accounts=60, fills=50, steps=600))
+    run.update(title="<script>alert(1)</script>", status="partial", steps_done=300)
+    page = write_report(run).read_text("utf-8")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "Partial run." in page
+
+
+def test_an_empty_run_still_has_a_report(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", {"start_utc": "2025-10-10T20:40:00Z", "step_seconds": 1})
+    page = write_report(run).read_text("utf-8")
+    assert "No prices were recorded." in page
+    assert "No winner was closed in this run." in page
+    assert "This run has not been scored." in page
+
+
+def test_thinning_keeps_every_extreme() -> None:
+    values = np.sin(np.arange(10_000) / 300.0)
+    values[7321], values[55] = -9.0, 9.0
+    values[100] = np.nan
+    kept = thinned(values, 50)
+    assert {0, 55, 7321, 9_999} <= set(kept.tolist())
+    assert len(kept) <= 102
+    assert thinned(values[:40], 50).tolist() == list(range(40))
+
+
+def test_missing_values_become_null() -> None:
+    assert page_values(np.array([1.23456789, np.nan, 0.0])) == [1.23457, None, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "key"),
+    [
+        (Allocation, "allocation", "policy"),
+        (Backstop, "backstop", "kind"),
+        (Liquidation, "liquidation", "pacing"),
+    ],
+)
+def test_every_mechanism_has_a_sentence(model: type, table: str, key: str) -> None:
+    for value in get_args(model.model_fields[key].annotation):  # type: ignore[attr-defined]
+        sentences = rulebook_sentences({table: {key: value}})
+        assert len(sentences) == 1, value
