@@ -34,7 +34,7 @@ from undertow.venue.compile import (
 from undertow.venue.execution import execute
 from undertow.venue.gates import Gates
 from undertow.venue.pricing import Pricing
-from undertow.venue.records import RESULT
+from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
 from undertow.venue.stages import closing_rule, disposal_stage, liquidation_stage
 from undertow.venue.state import (
@@ -104,6 +104,7 @@ class Engine:
         self.dispose: Stage = disposal_stage(rulebook)
         self.closing: ClosingRule = closing_rule(rulebook)
         self.gates = Gates(rulebook.gates)
+        self.isolated_funds: dict[tuple[int, str], int] = {}
         self.interest_ppb_per_hour = 0
         self.next_interest_ms = HOUR_MS
         self.reports: list[tuple[int, Report]] = []
@@ -120,9 +121,18 @@ class Engine:
         write_tiers(self.state, number, self.rulebook, listing)
         figures = instrument_figures(self.rulebook, listing)
         list_instrument(self.state, number, figures, start_ticks(listing))
+        if listing.margin_class in self.rulebook.insurance.isolated_funds:
+            self.state.instruments[number]["fund"] = self._isolated_fund(listing)
         self.listings.append(listing)
         self.pricing.add(listing)
         return number
+
+    def _isolated_fund(self, listing: Listing) -> int:
+        """The insurance fund of a class of contracts that has its own; opened with its first contract."""
+        place = (listing.settlement, listing.margin_class)
+        if place not in self.isolated_funds:
+            self.isolated_funds[place] = self.open(1, listing.settlement, role=int(Role.FUND))
+        return self.isolated_funds[place]
 
     def open(self, count: int, settlement: int = 0, profile: str | None = None, role: int = 0) -> int:
         """Open `count` wallets; returns the number of the first, the others follow."""

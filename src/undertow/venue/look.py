@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import maintenance_parts
+from undertow.venue.margin import maintenance_parts, position_value
 from undertow.venue.state import State
 
 
@@ -32,6 +32,27 @@ def _values(state: State, accounts: NDArray[np.int64], out: NDArray[np.int64]) -
         out[row, 0] = equity
         out[row, 1] = maintenance
         out[row, 2] = gross
+
+
+@kernel
+def _worths(state: State, accounts: NDArray[np.int64], out: NDArray[np.int64]) -> None:
+    for row in range(len(accounts)):
+        worth = state.accounts[accounts[row]].cash
+        holding = state.accounts[accounts[row]].first_holding
+        while holding >= 0:
+            held = state.holdings[holding]
+            record = state.instruments[held.instrument]
+            worth += position_value(record.kind, record.unit, held.size, state.markets[held.instrument].mark)
+            worth += held.quote
+            holding = held.next
+        out[row] = worth
+
+
+def worths_of(state: State, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cash plus everything held at its mark, without haircuts: what the account would be if nothing slipped."""
+    out = np.zeros(len(accounts), np.int64)
+    _worths(state, accounts, out)
+    return out
 
 
 def sizes_of(

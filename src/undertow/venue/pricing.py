@@ -100,6 +100,13 @@ class Pricing:
 
     def update_index(self, state: State, outside: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
         """Stage 1: combine outside prices (and the venue's own book where the rulebook weighs it in), then clamp."""
+        own_weight = self.rulebook.index.own_weight_ppm
+        if own_weight:
+            outside = outside.copy()
+            for row in self.perpetuals:
+                own, given = self.own_ticks(state, int(row)), int(outside[row, 0])
+                if own and given:
+                    outside[row, 0] = index.blended_ticks(own, given, own_weight)
         constituents = index.Constituents(outside, self.weights, ages)
         index.update_indices(self.index_rules, constituents, self.index_state)
         markets = state.markets[: len(self.listings)]
@@ -126,7 +133,22 @@ class Pricing:
         state.markets["mark"][where] = self.mark_state.mark_ticks[where]
         for row in np.flatnonzero(self.kinds == int(InstrumentKind.SPOT)):
             state.markets[row]["mark"] = self._collateral_price(state, int(row))
+        self._scale_initial_margin(state)
         self._set_band_reference(state)
+
+    def _scale_initial_margin(self, state: State) -> None:
+        """Initial margin that rises with open interest: base + (OI - lower) / (upper - lower) x (1 - base), rounded up."""
+        for row in self.perpetuals:
+            listing = self.listings[row]
+            rule = self.rulebook.margin_class(listing.margin_class)
+            if rule.kind != "flat" or rule.oi_upper_usd == 0:
+                continue
+            scale = 10**listing.decimals
+            lower, upper = int(rule.oi_lower_usd * scale), int(rule.oi_upper_usd * scale)
+            market = state.markets[row]
+            interest = int(market["open_interest"]) * int(market["mark"]) * int(state.instruments[row]["unit"])
+            above = min(max(interest - lower, 0), upper - lower)
+            market["initial_ppm"] = rule.initial_ppm - (-above * (PPM - rule.initial_ppm) // (upper - lower))
 
     def _set_band_reference(self, state: State) -> None:
         source = "index" if self.rulebook.orders.band_reference == "index" else "mark"

@@ -1,0 +1,215 @@
+"""From a case to a venue with people in it, ready for its first step.
+
+Holds the assembly: outside prices, instruments, house money, population, actors. Holds no step (`run`) and no record
+keeping (`recorder`).
+
+Units: dollars in the case, ticks, lots and micro-dollars in the venue. Invariant: the same case, seed and data give the
+same venue to the byte.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.case.facts import as_utc
+from undertow.case.load import rulebook_of
+from undertow.case.model import Case, InstrumentRow
+from undertow.crowd.crowd import Crowd
+from undertow.crowd.population import Population, generate_population
+from undertow.crowd.rules import Listing as PopulationListing
+from undertow.crowd.rules import MarginProfile
+from undertow.crowd.view import Desk, Market, Opening
+from undertow.errors import CaseError
+from undertow.feeds.manifest import load_manifest
+from undertow.feeds.outside import load_outside
+from undertow.rulebook.model import Rulebook
+from undertow.units import MICROS
+from undertow.venue.compile import Listing
+from undertow.venue.engine import Engine
+from undertow.venue.inject import Holders, place_population
+from undertow.venue.records import InstrumentKind
+from undertow.world.prices import paths_from_anchors
+
+KINDS = {
+    "linear": InstrumentKind.LINEAR,
+    "inverse": InstrumentKind.INVERSE,
+    "spot": InstrumentKind.SPOT,
+}
+PROFILES = {
+    MarginProfile.CROSS: "single",
+    MarginProfile.MULTI: "multi",
+    MarginProfile.PORTFOLIO: "portfolio",
+    MarginProfile.ISOLATED: "isolated",
+}
+HOURS_A_YEAR = 8766
+PPB = 1_000_000_000
+
+
+class Built(NamedTuple):
+    """A case made ready."""
+
+    case: Case
+    rulebook: Rulebook
+    engine: Engine
+    crowd: Crowd
+    outside_usd: NDArray[np.float64]  # steps + 1 x instruments
+    outside_ticks: NDArray[np.int64]
+    groups: tuple[str, ...]  # names of the kinds of account
+    group_of: NDArray[np.int8]  # per account
+    recorded: tuple[str, ...]  # coins whose outside price was recorded, not written
+
+
+def outside_paths(case: Case, data: Path | None, seed: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Dollars off the venue, (steps + 1, instruments), and which coins came from recordings.
+
+    Without data every coin follows its anchors; with data the feed's tapes replace those coins it holds.
+    """
+    steps, step_ms = case.steps, case.step_seconds * 1000
+    coins = [row.coin for row in case.world.coin]
+    try:
+        prices = paths_from_anchors(case.world.paths(case.start), steps, step_ms, seed)
+    except ValueError as error:
+        raise CaseError(f"{case.name}: world: {error}") from None
+    recorded: tuple[str, ...] = ()
+    if data is not None:
+        if not case.world.feed:
+            raise CaseError(f"{case.name}: world.feed: names no recording; run it without --data")
+        manifest = load_manifest(case.world.feed)
+        recorded = tuple(coin for coin in coins if coin in manifest.coins())
+        start_ms = round(as_utc(case.start).timestamp() * 1000)
+        found = load_outside(data, recorded, start_ms, start_ms + steps * step_ms, step_ms, manifest)
+        for column, coin in enumerate(recorded):
+            prices[:, coins.index(coin)] = found.prices[:, column]
+    columns = [coins.index(row.coin) for row in case.instruments]
+    ratios = np.array([row.per_coin for row in case.instruments])
+    return np.ascontiguousarray(prices[:, columns] * ratios), recorded
+
+
+def build(case: Case, data: Path | None, seed: int) -> Built:
+    """Make a case ready for its first step."""
+    rulebook = rulebook_of(case)
+    outside_usd, recorded = outside_paths(case, data, seed)
+    engine = Engine(
+        rulebook,
+        instruments=len(case.instruments),
+        accounts=case.accounts + 1024,
+        seed=seed,
+        step_seconds=case.step_seconds,
+        ledger_detail=False,
+    )
+    for row, start in zip(case.instruments, outside_usd[0], strict=True):
+        engine.list(_listing(row, float(start)))
+    ticks_usd = np.array([float(row.tick_usd) for row in case.instruments])
+    outside_ticks = np.maximum(1, np.rint(outside_usd / ticks_usd)).astype(np.int64)
+    engine.pricing.first_funding(round((as_utc(case.house.first_funding) - as_utc(case.start)).total_seconds()))
+    yearly = case.house.interest_percent_a_year / 100
+    engine.interest_ppb_per_hour = round(yearly * PPB / HOURS_A_YEAR)
+    place_wallets(engine, engine.fund_account(), _cash_only(round(case.house.fund_usd * MICROS)))
+    population = _population(case, rulebook, engine, seed)
+    first = _open_population(engine, population)
+    market = _market(case, engine)
+    crowd = Crowd(case.crowd, market, Desk(engine), seed, population, first, outside_ticks[0])
+    groups = ["house", "trader", "basis book", "hedge book"]
+    group_of = np.zeros(first + len(population.cash_micros), np.int8)
+    group_of[first:] = 1 + population.kind
+    for actor in crowd.actors:
+        opening = actor.opening()
+        actor.opened(_open_actor(engine, opening))
+        if actor.group not in groups:
+            groups.append(actor.group)
+        group_of = np.concatenate(
+            [group_of, np.full(opening.count, groups.index(actor.group), np.int8)]
+        )
+    engine.audit()
+    return Built(
+        case, rulebook, engine, crowd, outside_usd, outside_ticks, tuple(groups), group_of, recorded
+    )
+
+
+def _listing(row: InstrumentRow, start_usd: float) -> Listing:
+    ticks = max(1, round(start_usd / float(row.tick_usd)))
+    return Listing(
+        row.name,
+        KINDS[row.kind],
+        row.margin_class,
+        row.tick_usd,
+        row.lot,
+        ticks * row.tick_usd,
+        asset=row.coin if row.kind != "spot" else row.name,
+    )
+
+
+def _market(case: Case, engine: Engine) -> Market:
+    rows, state, count = case.instruments, engine.state, len(case.instruments)
+    return Market(
+        name=tuple(row.name for row in rows),
+        perpetual=np.array([row.kind != "spot" for row in rows]),
+        unit=state.instruments["unit"][:count].copy(),
+        tick_usd=np.array([float(row.tick_usd) for row in rows]),
+        maximum_ticks=state.instruments["maximum_ticks"][:count].copy(),
+        open_interest_usd=np.array([row.open_interest_usd for row in rows]),
+        turnover_usd=np.array([row.turnover_usd for row in rows]),
+        volatility=np.array([row.volatility_bp * 1e-4 for row in rows]),
+    )
+
+
+def _population(case: Case, rulebook: Rulebook, engine: Engine, seed: int) -> Population:
+    rows, state, count = case.instruments, engine.state, len(case.instruments)
+    offsets, ends, leverages = [0], [], []
+    for row in rows:
+        tiers = [] if row.kind == "spot" else rulebook.margin_class(row.margin_class).tiers()
+        ends += [float(tier.floor_micros) for tier in tiers[1:]] + ([np.inf] if tiers else [])
+        leverages += [1e6 / tier.initial_ppm for tier in tiers]
+        offsets.append(len(ends))
+    listing = PopulationListing(
+        prices_ticks=state.markets["mark"][:count].copy(),
+        unit_micros=state.instruments["unit"][:count].copy(),
+        open_interest_micros=np.array([round(row.open_interest_usd * MICROS) for row in rows], np.int64),
+        collateral_share=np.array([row.collateral_share for row in rows]),
+        bracket_offsets=np.array(offsets, np.int64) if leverages else None,
+        bracket_ends_micros=np.array(ends) if leverages else None,
+        bracket_leverages=np.array(leverages) if leverages else None,
+    )
+    return generate_population(listing, case.accounts, seed, case.crowd.population)
+
+
+def _open_population(engine: Engine, population: Population) -> int:
+    """Open a wallet for every member of the population and give it what it holds."""
+    first = engine.open(len(population.cash_micros))
+    fallback = next(iter(engine.profiles.values()))
+    numbers = [engine.profiles.get(PROFILES[MarginProfile(code)], fallback) for code in range(len(PROFILES))]
+    accounts = engine.state.accounts[first : first + len(population.cash_micros)]
+    accounts["profile"] = np.array(numbers, np.int8)[population.profile]
+    wide = {name: np.ascontiguousarray(getattr(population, name), np.int64) for name in population._fields[5:13]}
+    place_population(engine.state, first, Holders(*wide.values()))
+    return first
+
+
+def _open_actor(engine: Engine, opening: Opening) -> int:
+    profile = opening.profile if opening.profile in engine.profiles else None
+    first = engine.open(opening.count, profile=profile)
+    offsets = np.arange(opening.count + 1, dtype=np.int64) * len(opening.assets)
+    instruments = np.tile(np.array([asset for asset, _lots in opening.assets], np.int64), opening.count)
+    lots = np.zeros((opening.count, len(opening.assets)), np.int64)
+    for column, (_asset, amounts) in enumerate(opening.assets):
+        lots[:, column] = amounts
+    holders = _cash_only(*opening.cash_micros.tolist())._replace(
+        asset_offsets=offsets, asset_instrument=instruments, asset_lots=lots.reshape(-1)
+    )
+    place_wallets(engine, first, holders)
+    return first
+
+
+def _cash_only(*cash_micros: int) -> Holders:
+    none = np.zeros(0, np.int64)
+    flat = np.zeros(len(cash_micros) + 1, np.int64)
+    return Holders(np.array(cash_micros, np.int64), flat, none, none, none, flat, none, none)
+
+
+def place_wallets(engine: Engine, first: int, holders: Holders) -> None:
+    """Give existing wallets cash and assets before the first step."""
+    place_population(engine.state, first, holders)

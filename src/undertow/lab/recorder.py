@@ -1,0 +1,162 @@
+"""What a run writes down while it goes: series, house, causes, accounts, through the tape.
+
+Holds the sampling of the venue into tape rows. Decides nothing and changes nothing in the venue, except that the
+volume counters start anew after each sample.
+
+Units: as the tape's schema. Invariant: equity in `accounts` is at marks without haircuts, so that what accounts won and
+lost sums to zero once deposits and the revaluation of spot assets are taken out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from undertow.lab.build import Built
+from undertow.tape.writer import TapeWriter
+from undertow.venue.depth import depth_near
+from undertow.venue.engine import Drained
+from undertow.venue.look import values_of, worths_of
+from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, EventKind, Role
+from undertow.venue.state import COUNT_ACCOUNTS
+
+BANDS_PPM = np.array([10_000, 40_000], np.int64)
+HOUSE_EVERY_SECONDS = 10
+MINUTE_MS = 60_000
+
+
+class Recorder:
+    """Samples one run into its tape."""
+
+    def __init__(self, built: Built, tape: TapeWriter) -> None:
+        self.built, self.tape = built, tape
+        self.state = built.engine.state
+        self.count = len(built.case.instruments)
+        accounts = int(self.state.counters[COUNT_ACCOUNTS])
+        self.everybody = np.arange(accounts, dtype=np.int64)
+        self.start = worths_of(self.state, self.everybody)
+        self.deposits = np.zeros(accounts, np.int64)
+        self.withdrawals = np.zeros(accounts, np.int64)
+        self.adl_lots = np.zeros(accounts, np.int64)
+        self.taken = np.zeros(accounts, np.int8)
+        self.causes = self.state.cause_totals.copy()
+        self.depth = np.zeros((self.count, len(BANDS_PPM), 2), np.int64)
+        self._write_instruments()
+
+    def _write_instruments(self) -> None:
+        rows, state = self.built.case.instruments, self.state
+        collateral = self.built.rulebook.collateral
+        self.tape.instruments(
+            {
+                "instrument": list(range(self.count)),
+                "name": [row.name for row in rows],
+                "kind": [row.kind for row in rows],
+                "class": [row.margin_class for row in rows],
+                "tick_usd": [float(row.tick_usd) for row in rows],
+                "lot_coins": [float(row.lot) for row in rows],
+                "unit": state.instruments["unit"][: self.count],
+                "lots_per_coin": state.instruments["lots_per_coin"][: self.count],
+                "is_collateral": [row.kind == "spot" and row.name in collateral for row in rows],
+                "outside_start_ticks": self.built.outside_ticks[0],
+            }
+        )
+
+    def sample(self, step: int, time_ms: int) -> None:
+        """One row an instrument: prices, depth, volume since the last sample, open interest."""
+        markets = self.state.markets[: self.count]
+        depth_near(self.state, np.ascontiguousarray(markets["mark"]), BANDS_PPM, self.depth)
+        asks = markets["best_ask"].copy()
+        asks[asks >= self.state.instruments["maximum_ticks"][: self.count]] = 0
+        block = np.empty((self.count, 16), np.int64)
+        columns = [
+            step,
+            time_ms,
+            np.arange(self.count),
+            self.built.outside_ticks[step],
+            markets["index"],
+            markets["mark"],
+            markets["last"],
+            markets["best_bid"],
+            asks,
+            self.depth[:, 0, 0],
+            self.depth[:, 0, 1],
+            self.depth[:, 1, 0],
+            self.depth[:, 1, 1],
+            markets["volume_value"],
+            markets["sell_value"],
+            markets["open_interest"],
+        ]
+        for place, column in enumerate(columns):
+            block[:, place] = column
+        self.tape.series(block)
+        for name in ("volume_lots", "volume_value", "sell_value"):
+            markets[name] = 0
+
+    def house(self, step: int, time_ms: int) -> None:
+        """One row a house account that ever held anything."""
+        roles = self.state.accounts["role"][: int(self.state.counters[COUNT_ACCOUNTS])]
+        accounts = np.flatnonzero((roles >= int(Role.HOUSE)) & (roles != int(Role.HOUSE))).astype(np.int64)
+        values = values_of(self.state, accounts)
+        worths = worths_of(self.state, accounts)
+        block = np.empty((len(accounts), 9), np.int64)
+        records = self.state.accounts[accounts]
+        columns = [step, time_ms, accounts, records["role"], records["settlement"], records["cash"]]
+        for place, column in enumerate([*columns, worths, values[:, 2], worths - records["cash"]]):
+            block[:, place] = column
+        self.tape.house(block)
+
+    def drained(self, parts: Drained) -> None:
+        """Fills, postings and events since the last call; also what they mean for each account."""
+        self.tape.fills(parts.fills)
+        self.tape.postings(parts.postings)
+        self.tape.events(parts.events)
+        postings, events = parts.postings, parts.events
+        cash = postings["asset"] < SPOT_ASSET_BASE
+        entered = cash & (postings["source"] == OUTSIDE)
+        left = cash & (postings["target"] == OUTSIDE)
+        np.add.at(self.deposits, postings["target"][entered], postings["amount"][entered])
+        np.add.at(self.withdrawals, postings["source"][left], postings["amount"][left])
+        closes = events["kind"] == int(EventKind.ADL_CLOSE)
+        np.add.at(self.adl_lots, events["account"][closes], events["size"][closes])
+        self.taken[events["account"][events["kind"] == int(EventKind.TAKEOVER)]] = 1
+
+    def minute(self, time_ms: int) -> None:
+        """Money moved by cause since the last call."""
+        moved = self.state.cause_totals - self.causes
+        rows = np.argwhere(moved)
+        block = np.empty((len(rows), 4), np.int64)
+        block[:, 0] = time_ms // MINUTE_MS * MINUTE_MS
+        block[:, 1:3] = rows
+        block[:, 3] = moved[rows[:, 0], rows[:, 1]]
+        self.tape.causes(block)
+        self.causes = self.state.cause_totals.copy()
+
+    def accounts(self) -> None:
+        """The accounts as they ended."""
+        records = self.state.accounts[self.everybody]
+        self.tape.accounts(
+            {
+                "account": self.everybody,
+                "owner": records["owner"],
+                "role": records["role"],
+                "group": self.built.group_of,
+                "settlement": records["settlement"],
+                "profile": records["profile"],
+                "equity_start": self.start,
+                "deposits": self.deposits,
+                "withdrawals": self.withdrawals,
+                "equity_end": worths_of(self.state, self.everybody),
+                "cash_end": records["cash"],
+                "liquidated": records["once_liquidated"],
+                "taken_over": self.taken,
+                "adl_lots": self.adl_lots,
+            }
+        )
+
+    def depth_removed(self, step: int, time_ms: int) -> None:
+        """How much depth makers took away since the last call, by cause."""
+        removed = self.built.crowd.depth_removed()
+        rows = np.argwhere(removed)
+        block = np.empty((len(rows), 5), np.int64)
+        block[:, 0], block[:, 1], block[:, 2:4] = step, time_ms, rows
+        block[:, 4] = removed[rows[:, 0], rows[:, 1]]
+        self.tape.block("maker", block)
