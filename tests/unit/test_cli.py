@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from support.synthetic_run import Sizes, make_synthetic_run
 from undertow.errors import CapacityError, InvariantError
 from undertow.lab.compare import compare
+from undertow.lab.score import read_score
 from undertow.tape import RunFolder
 from undertow.views import cli, commands
 from undertow.views.cli import BAD_INPUT, BROKEN, INCOMPLETE, INTERRUPTED, OK, main
@@ -156,6 +159,64 @@ def test_strict_minds_missed_facts_and_partial_runs(runs: Path, capsys: pytest.C
     assert main(["report", str(runs / "cut")]) == OK
     assert main(["report", str(runs / "cut"), "--strict"]) == INCOMPLETE
     assert RunFolder.open(runs / "cut").status == "partial"
+
+
+@dataclass
+class Result:
+    """What `undertow.lab.run.run_case` returns."""
+
+    folder: Path
+    status: str
+    score: object
+
+
+@pytest.fixture
+def lab(runs: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """A lab that hands out a ready run: `cut` for the case of that name, else the first; notes the call."""
+    calls: list[tuple[object, ...]] = []
+
+    def run_case(case: str, *options: object) -> Result:
+        calls.append((case, *options[:-1]))
+        folder = RunFolder.open(runs / ("cut" if case == "cut" else "crash-2"))
+        return Result(folder.path, folder.status, read_score(folder))
+
+    module = ModuleType("undertow.lab.run")
+    module.run_case = run_case  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "undertow.lab.run", module)
+    return calls
+
+
+def test_run_hands_everything_on_and_shows_the_outcome(
+    runs: Path, lab: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--set", "a.b=1", "--set", "c=2", "--accounts", "500", "--seed", "9", "--data", str(runs)]
+    assert main(["run", "crash", *words, "--out", str(runs / "new")]) == OK
+    assert lab == [("crash", {"a.b": "1", "c": "2"}, runs, 500, 9, runs / "new")]
+    said = capsys.readouterr().out
+    assert "A made-up crash" in said
+    assert "Accounts liquidated" in said
+    assert "predicted facts met: " in said
+    assert str(runs / "crash-2" / "report.html") in said
+    assert (runs / "crash-2" / "report.html").is_file()
+
+
+def test_quiet_run_prints_its_folder_alone(
+    runs: Path, lab: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "crash", "--quiet", "--no-report"]) == OK
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{runs / 'crash-2'}\n", "")
+
+
+def test_strict_run_minds_missed_facts(lab: list[tuple[object, ...]]) -> None:
+    assert main(["run", "crash", "--quiet", "--no-report", "--strict"]) == INCOMPLETE
+
+
+def test_interrupted_run_says_where_its_folder_is(
+    runs: Path, lab: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "cut", "--no-report"]) == INTERRUPTED
+    assert capsys.readouterr().err == f"undertow: interrupted; the partial run is in {runs / 'cut'}\n"
 
 
 def test_settings_are_pairs() -> None:

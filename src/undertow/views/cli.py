@@ -77,7 +77,7 @@ def run(  # noqa: PLR0913 one argument for each option
     seed
         Chooses the random draws.
     out
-        Run folder to create; the next free name is taken when it exists. Default: runs/CASE-SEED.
+        Folder to create the run folder CASE-SEED in; the next free name is taken. Default: runs.
     report
         Write report.html into the run folder.
     strict

@@ -52,12 +52,13 @@ def run_command(options: RunOptions) -> int:
 
     errors = Console(stderr=True)
     progress = listener(errors, options.quiet)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # being stopped is being interrupted
     try:
         result = run_case(
             options.case, settings, options.data, options.accounts, options.seed, options.out, progress
         )
     finally:
+        signal.signal(signal.SIGTERM, before)
         progress.end()
     folder = _folder_of(result.folder)
     if options.report:
@@ -192,7 +193,7 @@ def _check_numbers(options: RunOptions) -> None:
     if options.data is not None and not options.data.is_dir():
         raise CommandLineError(f"--data {options.data}: no such folder")
     if options.out is not None and options.out.is_file():
-        raise CommandLineError(f"--out {options.out}: is a file; name a folder to create")
+        raise CommandLineError(f"--out {options.out}: is a file; name a folder")
 
 
 def _check_case(file: Path) -> str:

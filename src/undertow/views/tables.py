@@ -5,17 +5,23 @@ Holds layout only. Colour repeats what a word already says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from undertow.lab.compare import Comparison
 from undertow.lab.outcomes import Outcome, outcomes, read_summary
 from undertow.lab.score import Score
 from undertow.tape import RunFolder, Tape
-from undertow.views.text import MISSING, in_unit, sections
+from undertow.views.text import MISSING, dollars, figures, in_unit, label, sections, value_text
+
+if TYPE_CHECKING:
+    from undertow.case.model import Case
 
 _SHOWN_FIRST = (
     "liquidated_accounts", "liquidated_loss", "orders", "takeovers", "adl", "fund_draw", "bad_debt",
@@ -29,21 +35,20 @@ def run_summary(console: Console, folder: RunFolder) -> None:
         with Tape(folder) as tape:
             found = outcomes(tape)
     record = folder.read()
-    console.print(
-        f"[bold]{record.get('title', folder.name)}[/bold]  ({record.get('rulebook', '')})", highlight=False
-    )
+    title = escape(str(record.get("title", folder.name)))
+    console.print(f"[bold]{title}[/bold]  ({escape(str(record.get('rulebook', '')))})", highlight=False)
     venue = {outcome.name: outcome for outcome in found if not outcome.instrument}
     table = _table("", "")
     for name in _SHOWN_FIRST:
         if name in venue and venue[name].value is not None:
-            table.add_row(venue[name].label, in_unit(venue[name].value, venue[name].unit))
+            _add(table, venue[name].label, in_unit(venue[name].value, venue[name].unit))
     console.print(table)
     instruments = _by_instrument(found)
     if instruments:
         table = _table("Instrument", "Deepest fall", "Low after", "Discount to outside")
         for name, row in instruments.items():
-            table.add_row(
-                name, *(in_unit(row[key].value, row[key].unit) for key in ("fall", "low_time", "gap"))
+            _add(
+                table, name, *(in_unit(row[key].value, row[key].unit) for key in ("fall", "low_time", "gap"))
             )
         console.print(table)
 
@@ -53,10 +58,11 @@ def score_table(console: Console, score: Score) -> None:
     table = _table("Fact", "Published", "Simulated", "Tolerances off", "", left=(0, 4))
     for row in score.rows:
         off = MISSING if row.distance is None else f"{row.distance:.2f}"
-        verdict = "[green]met[/green]" if row.passed else "[red]missed[/red]"
-        kind = "  (calibrated)" if row.calibrated else ""
+        verdict = Text("met" if row.passed else "missed", "green" if row.passed else "red")
+        if row.calibrated:
+            verdict.append("  (calibrated)", "default")
         simulated = row.problem if row.simulated is None else row.simulated_text
-        table.add_row(row.id, row.published_text, simulated, off, verdict + kind)
+        _add(table, row.id, row.published_text, simulated, off, verdict)
     console.print(table)
     for name, calibrated in (("predicted", False), ("calibrated", True)):
         passed, total = score.count(calibrated)
@@ -69,7 +75,7 @@ def comparison(console: Console, found: Comparison, everything: bool) -> None:
     if found.settings:
         table = _table("Run with", *found.names)
         for key, settings in found.settings.items():
-            table.add_row(key, *settings)
+            _add(table, key, *settings)
         console.print(table)
     rows = [row for row in found.rows if everything or row.differs]
     if not rows:
@@ -80,61 +86,82 @@ def comparison(console: Console, found: Comparison, everything: bool) -> None:
     for row in rows:
         name = f"{row.label}, {row.instrument}" if row.instrument else row.label
         values = [in_unit(value, row.unit) for value in row.values]
-        table.add_row(name, *values, *(in_unit(change, row.unit, sign=True) for change in row.differences))
+        _add(table, name, *values, *(in_unit(change, row.unit, sign=True) for change in row.differences))
     console.print(table)
     equal = len(found.rows) - len(rows)
     if equal:
         console.print(f"{equal} outcomes are equal (--everything shows them).", highlight=False)
 
 
-def case_list(console: Console, cases: Sequence[tuple[str, Any]]) -> None:
+def case_list(console: Console, cases: Sequence[tuple[str, Case]]) -> None:
     """The cases that ship, by name."""
     table = _table("Case", "Title", "Rulebook", "Facts", left=(0, 1, 2))
     for name, case in cases:
-        content = case.model_dump(mode="json")
-        facts = content.get("facts") or []
-        table.add_row(name, str(content.get("title", "")), _rulebook_name(content), str(len(facts)))
+        _add(table, name, case.title, case.rulebook, str(len(case.facts)))
     console.print(table)
 
 
-def case_in_words(console: Console, case: Any) -> None:
-    """A case: title and summary, each table, the facts, the mechanisms."""
-    content = case.model_dump(mode="json")
-    console.print(f"[bold]{content.get('title', '')}[/bold]", highlight=False)
-    if content.get("summary"):
-        console.print(str(content["summary"]), highlight=False)
-    for section in sections(content, skip=("title", "summary", "facts", "mechanisms", "sources")):
-        table = _table(section.title.capitalize() or "Case", "", left=(0, 1))
-        for key, value in section.rows:
-            table.add_row(key, value)
+def case_in_words(console: Console, case: Case) -> None:
+    """A case: title and summary, what is listed, the outside, the crowd, the facts, the mechanisms."""
+    console.print(f"[bold]{escape(case.title)}[/bold]", highlight=False)
+    console.print(f"{escape(case.summary.strip())}\n", highlight=False)
+    table = _table("", "", left=(0, 1))
+    _add(table, "rulebook", case.rulebook)
+    _add(table, "time", f"{case.start:%d %B %Y, %H:%M} to {case.end:%H:%M} UTC, {case.steps:,} steps")
+    _add(table, "accounts", f"{case.accounts:,}")
+    for key, value in case.house.model_dump(exclude={"source", "first_funding"}).items():
+        _add(table, label(key), value_text(key, value))
+    console.print(table)
+    _instruments(console, case)
+    _outside(console, case)
+    dump = case.model_dump(mode="json")
+    parts = {**dump["crowd"], "weather": dump["weather"], "rulebook, changed": dump["rulebook_overrides"]}
+    for section in sections(parts):
+        table = _table(section.title.capitalize(), "", left=(0, 1))
+        for key, text in section.rows:
+            _add(table, key, text)
         console.print(table)
     _facts(console, case)
-    mechanisms = content.get("mechanisms") or {}
-    if isinstance(mechanisms, Mapping) and mechanisms:
-        table = _table("Mechanism", "Without it", left=(0, 1))
-        for name, value in mechanisms.items():
-            rows = sections({"": value})[0].rows if isinstance(value, Mapping) else (("", str(value)),)
-            table.add_row(name, "; ".join(f"{key} {text}".strip() for key, text in rows))
+    if case.mechanisms:
+        table = _table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2))
+        for name, mechanism in case.mechanisms.items():
+            changes = ", ".join(f"{key} = {value}" for key, value in mechanism.set.items())
+            _add(table, name, mechanism.description, changes)
         console.print(table)
 
 
-def _facts(console: Console, case: Any) -> None:
-    facts = getattr(case, "facts", ())
-    if not facts:
+def _instruments(console: Console, case: Case) -> None:
+    table = _table("Instrument", "Kind", "Follows", "Class", "Open interest", "Turnover", left=(0, 1, 2, 3))
+    for row in case.instruments:
+        amounts = [
+            dollars(amount) if amount else MISSING for amount in (row.open_interest_usd, row.turnover_usd)
+        ]
+        _add(table, row.name, row.kind, row.coin, row.margin_class, *amounts)
+    console.print(table)
+
+
+def _outside(console: Console, case: Case) -> None:
+    table = _table("Outside price", "Anchors", "First", "Lowest named")
+    for row in case.world.coin:
+        prices = [anchor.price for anchor in row.anchors if anchor.price is not None]
+        named = [figures(price, 6) for price in (prices[0], min(prices))] if prices else [MISSING, MISSING]
+        _add(table, row.coin, str(len(row.anchors)), *named)
+    console.print(table)
+
+
+def _facts(console: Console, case: Case) -> None:
+    if not case.facts:
         return
     table = _table("Fact", "Published", "Tolerance", "Source", left=(0, 3))
-    for fact in facts:
-        value = fact.value if not hasattr(fact.value, "strftime") else f"{fact.value:%H:%M:%S}"
+    for fact in case.facts:
+        value = (
+            f"{fact.value:%H:%M:%S}" if isinstance(fact.value, datetime) else f"{fact.value:g} {fact.unit}"
+        )
         mark = " *" if fact.calibrate else ""
-        table.add_row(fact.id + mark, f"{value} {fact.unit}", fact.tolerance.in_words(fact.unit), fact.source)
+        _add(table, fact.id + mark, value, fact.tolerance.in_words(fact.unit), fact.source)
     console.print(table)
-    if any(fact.calibrate for fact in facts):
-        console.print("* used for calibration; the others are predicted", highlight=False)
-
-
-def _rulebook_name(content: Mapping[str, Any]) -> str:
-    rulebook = content.get("rulebook", "")
-    return str(rulebook.get("name", "")) if isinstance(rulebook, Mapping) else str(rulebook)
+    if any(fact.calibrate for fact in case.facts):
+        console.print("* used to choose parameters; the others are predicted", highlight=False)
 
 
 def _by_instrument(found: Sequence[Outcome]) -> dict[str, dict[str, Outcome]]:
@@ -145,9 +172,14 @@ def _by_instrument(found: Sequence[Outcome]) -> dict[str, dict[str, Outcome]]:
     return grouped
 
 
+def _add(table: Table, *cells: str | Text) -> None:
+    """A row whose texts are shown as they are: square brackets in a file are no markup."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
 def _table(*headings: str, left: Sequence[int] = (0,)) -> Table:
     """A plain table; columns named in `left` are texts, the others numbers."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings))
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place in left else "right", overflow="fold")
+        table.add_column(Text(heading), justify="left" if place in left else "right", overflow="fold")
     return table
