@@ -153,6 +153,27 @@ def test_measures_agree_with_a_plain_reading(tape: Tape) -> None:
     assert measured(tape, "low_price", arguments).value == pytest.approx(last.min() * 2.45 / TICKS)
 
 
+def test_trades_show_a_low_between_two_records(tape: Tape) -> None:
+    """The fills know every price; the series only what stood at each record."""
+    price, when = tape.rows(
+        "select price, time_ms from fills where instrument = 0 order by price, time_ms limit 1"
+    )[0]
+    arguments = {"instrument": NAMES[0], "field": "trade"}
+    assert measured(tape, "low_price", arguments).value == pytest.approx(price * 116_800.0 / TICKS)
+    assert measured(tape, "time_of_low", arguments).value == when / 1000
+
+
+def test_impact_is_the_fall_for_each_million_sold(tape: Tape) -> None:
+    rows = tape.fetch(
+        "select last_ticks, volume, sell_volume from series where instrument = 3 "
+        "and time_ms between 2400000 and 2500000 order by time_ms"
+    )
+    sold = (2 * rows["sell_volume"] - rows["volume"]).sum() / 1e12
+    fall = -100 * (rows["last_ticks"][-1] / rows["last_ticks"][0] - 1)
+    found = measured(tape, "impact_percent_per_million", {"instrument": NAMES[3], "from": 2400, "to": 2500})
+    assert found.value == pytest.approx(fall / sold)
+
+
 def test_every_measure_answers_with_its_query(tape: Tape) -> None:
     words = {
         "instrument": NAMES[1],

@@ -109,6 +109,20 @@ def sell_share_percent(
     )
 
 
+@measure("ratio")
+def impact_percent_per_million(
+    tape: Tape, instrument: str, start: float = 0.0, end: float | None = None
+) -> Measured:
+    """How far a window's price fell, in per cent, for each million dollars sold net by takers."""
+    return _one(
+        tape,
+        "select -100.0 * (arg_max(last_ticks, time_ms) / arg_min(last_ticks, time_ms) - 1) "
+        f"/ nullif(sum(2 * sell_volume - volume) / {money_unit(tape)}e6, 0) from series "
+        f"join instruments using (instrument) where {only(instrument)} and last_ticks > 0 "
+        f"and {window(start, end)}",
+    )
+
+
 @measure("percent")
 def open_interest_change_percent(
     tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None

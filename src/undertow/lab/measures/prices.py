@@ -1,8 +1,8 @@
 """Measures of price: how far, when, how far from the outside.
 
-A fall is negative. `field` is last (the default), mark, index, bid, ask or outside; a row without such a
-price (0) is left out. Series are read as recorded, so a low between two records is not seen by `series`
-fields: record every second where the minute matters.
+A fall is negative. `field` is last (the default), mark, index, bid, ask or outside, read from the series as
+it was recorded; a row without such a price (0) is left out. Measures of a window also know the field
+`trade`: every fill, so that a low between two records is seen.
 """
 
 from __future__ import annotations
@@ -23,8 +23,14 @@ def _one(tape: Tape, query: str) -> Measured:
     return Measured(None if value is None else float(value), query)
 
 
-def _path(instrument: str, start: float, end: float | None, column: str) -> str:
+def _path(instrument: str, start: float, end: float | None, field: str) -> str:
     """SQL for one instrument's prices in a window, oldest first, as (time_ms, price)."""
+    if field == "trade":
+        return (
+            "select time_ms, price from fills join instruments using (instrument) "
+            f"where name = {quoted(instrument)} and {window(start, end)}"
+        )
+    column = _price(field)
     return (
         f"select time_ms, {column} as price from series join instruments using (instrument) "
         f"where name = {quoted(instrument)} and {column} > 0 and {window(start, end)} order by time_ms"
@@ -47,11 +53,11 @@ def low_price(
     tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
 ) -> Measured:
     """The lowest price of a window."""
-    column = _price(field)
+    path = _path(instrument, start, end, field)
     return _one(
         tape,
-        f"select min({column} * tick_usd) from series join instruments using (instrument) "
-        f"where {only(instrument)} and {column} > 0 and {window(start, end)}",
+        f"select min(price) * (select tick_usd from instruments where name = {quoted(instrument)}) "
+        f"from ({path})",
     )
 
 
@@ -60,7 +66,7 @@ def low_fall_percent(
     tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
 ) -> Measured:
     """From the first price of a window to its lowest."""
-    path = _path(instrument, start, end, _price(field))
+    path = _path(instrument, start, end, field)
     return _one(tape, f"select 100.0 * (min(price) / arg_min(price, time_ms) - 1) from ({path})")
 
 
@@ -69,7 +75,7 @@ def change_percent(
     tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
 ) -> Measured:
     """From the first price of a window to its last."""
-    path = _path(instrument, start, end, _price(field))
+    path = _path(instrument, start, end, field)
     query = f"select 100.0 * (arg_max(price, time_ms) / arg_min(price, time_ms) - 1) from ({path})"
     return _one(tape, query)
 
@@ -79,7 +85,7 @@ def worst_minute_percent(
     tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
 ) -> Measured:
     """The largest fall between the first and the last price of a clock minute."""
-    path = _path(instrument, start, end, _price(field))
+    path = _path(instrument, start, end, field)
     return _one(
         tape,
         "select min(move) from (select 100.0 * (arg_max(price, time_ms) / arg_min(price, time_ms) - 1) "
@@ -107,7 +113,7 @@ def time_of_low(
     tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
 ) -> Measured:
     """When a window's lowest price was first recorded."""
-    path = _path(instrument, start, end, _price(field))
+    path = _path(instrument, start, end, field)
     query = f"select time_ms / 1000.0 from ({path}) order by price, time_ms limit 1"
     return _one(tape, query)
 
