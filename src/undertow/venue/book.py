@@ -49,7 +49,7 @@ def add_book(state: State, instrument: int, maximum_ticks: int) -> None:
             offset += words[level]
     record["pages"] = len(state.page_table)
     record["words"] = words[0]
-    state.grow("bits", offset)
+    state.bind("bits", np.concatenate([state.bits, np.zeros(offset - len(state.bits), np.int64)]))
     table = np.concatenate([state.page_table, np.full(words[0], -1, np.int32)])
     state.bind("page_table", table)
     state.markets[instrument]["best_bid"] = 0

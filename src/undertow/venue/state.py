@@ -277,7 +277,6 @@ class State(Memory):
         "dirty": (INT32, 1),  # accounts to register again
         "candidates": (INT32, 1),  # what a tick found, in account order
         "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
-        "listed": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
         "bankrupt": (INT32, 1),  # accounts whose positions nobody took: to be allocated among winners
         # log: what happened since it was last drained
         "fills": (FILL, 1),
@@ -306,7 +305,6 @@ class State(Memory):
     dirty: NDArray[np.int32]
     candidates: NDArray[np.int32]
     worklist_bits: NDArray[np.int64]
-    listed: NDArray[np.int64]
     bankrupt: NDArray[np.int32]
     fills: NDArray[np.void]
     postings: NDArray[np.void]
@@ -315,10 +313,10 @@ class State(Memory):
     net_deposits: NDArray[np.int64]
 
     def grow(self, name: str, capacity: int) -> None:
-        """Give a one-dimensional array room for `capacity` records, the new ones zero. Never shrinks."""
+        """Give a one-dimensional array room for `capacity` records, the new ones zero; by half at least."""
         array = getattr(self, name)
         if capacity > len(array):
-            larger = np.zeros(capacity, array.dtype)
+            larger = np.zeros(max(capacity, 3 * len(array) // 2), array.dtype)
             larger[: len(array)] = array
             self.bind(name, larger)
 
@@ -326,7 +324,7 @@ class State(Memory):
         """Room for `capacity` accounts everywhere an account has a place."""
         for name in ("accounts", "pending", "dirty", "candidates", "bankrupt"):
             self.grow(name, capacity)
-        self.grow("listed", (capacity + 63) // 64)
+        self.grow("worklist_bits", (capacity + 63) // 64)
 
 
 def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: int, order_capacity: int) -> State:
@@ -351,7 +349,6 @@ def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: 
         "dirty": account_capacity,
         "candidates": account_capacity,
         "worklist_bits": (account_capacity + 63) // 64,
-        "listed": (account_capacity + 63) // 64,
         "bankrupt": account_capacity,
         "fills": 1 << 16,
         "postings": 1 << 16,
