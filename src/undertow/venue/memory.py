@@ -1,61 +1,86 @@
 """How compiled kernels see the venue's memory: one pointer, no reference counting, no copying.
 
-Holds the Numba type of a `Memory`: an object that owns named arrays and a small table of their addresses. A kernel
-receives the table's address and reads `memory.name` as an array view. Holds no venue concept.
+Holds the Numba type of a `Memory`: an object that owns named arrays and a small table of their addresses. A
+kernel receives the table's address and reads `memory.name` as an array view. Holds no venue concept.
 
-Why: a kernel that takes two dozen arrays as a tuple spends more time passing them on than working (measured: 0.7 M
-commands a second against 20 M with this type), and compiles several times slower.
+Why: a kernel that takes two dozen arrays as a tuple spends more time passing them on than working (measured:
+0.7 M commands a second against 20 M with this type), and compiles several times slower.
 
-Invariants: the table always holds the current address and shape of every array (`bind` is the only writer), arrays
-are C-contiguous, and a kernel never outlives its `Memory`.
+Invariants: the table always holds the current address and shape of every array (`bind` is the only writer),
+arrays are C-contiguous, an index counts from the front (kernels do not wrap negative ones), and a kernel
+never outlives its `Memory`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import AttributeTemplate
-from numba.extending import NativeValue, infer_getattr, lower_getattr_generic, models
-from numba.extending import register_model, typeof_impl, unbox
-from numba.np.arrayobj import make_array, populate_array
+from numba.extending import (
+    NativeValue,
+    infer_getattr,
+    lower_builtin,
+    lower_getattr_generic,
+    models,
+    register_model,
+    unbox,
+)
+from numba.np.arrayobj import getitem_arraynd_intp, make_array, populate_array, setitem_array
 from numpy.typing import NDArray
 
 WORDS = 3  # table words of one array: address, first and second dimension
+CACHE_LINE = 64
+
+
+def aligned_zeros(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """`count` zero records that start on a cache line, so that one of 64 bytes never straddles two."""
+    room = np.zeros(count * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + count * dtype.itemsize].view(dtype)
 
 
 class Memory:
     """Named, typed, C-contiguous arrays with a stable table of addresses.
 
-    Subclasses set `LAYOUT`: name -> (dtype, number of dimensions). Arrays are read as attributes and replaced with
-    `bind`, which checks dtype, dimensions and contiguity.
+    Subclasses set `LAYOUT`: name -> (dtype, number of dimensions). Arrays are read as attributes and replaced
+    with `bind`, which checks dtype, dimensions and contiguity. Copies and pickles carry the arrays only.
     """
 
-    LAYOUT: dict[str, tuple[np.dtype[Any], int]] = {}
+    LAYOUT: ClassVar[dict[str, tuple[np.dtype[Any], int]]] = {}
+    _numba_type_: ClassVar[Any] = None
 
     def __init__(self) -> None:
         self.table = np.zeros(len(self.LAYOUT) * WORDS, np.int64)
+        self.address = self.table.ctypes.data  # what a kernel receives
 
-    @property
-    def address(self) -> int:
-        """Where the table of addresses is; what a kernel receives."""
-        return self.table.ctypes.data
+    def __init_subclass__(cls) -> None:
+        cls._numba_type_ = _MemoryType(cls)  # found here by Numba without a search, at every call of a kernel
+
+    def __getstate__(self) -> dict[str, NDArray[Any]]:
+        return {name: getattr(self, name) for name in self.LAYOUT}
+
+    def __setstate__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        Memory.__init__(self)
+        for name, array in arrays.items():
+            self.bind(name, array)
 
     def bind(self, name: str, array: NDArray[Any]) -> None:
         """Make `array` the memory behind `name` from the next kernel call on."""
         dtype, dimensions = self.LAYOUT[name]
         if array.dtype != dtype or array.ndim != dimensions or not array.flags.c_contiguous:
             raise TypeError(f"{name} is a C-contiguous array of {dimensions} dimension(s) of {dtype}")
-        object.__setattr__(self, name, array)
+        setattr(self, name, array)
         start = list(self.LAYOUT).index(name) * WORDS
         self.table[start] = array.ctypes.data
         self.table[start + 1 : start + 1 + dimensions] = array.shape
 
 
-class _MemoryType(types.Type):  # type: ignore[misc]
+class _MemoryType(types.Type):
     """The Numba type of one Memory class."""
 
     def __init__(self, owner: type[Memory]) -> None:
@@ -64,18 +89,38 @@ class _MemoryType(types.Type):  # type: ignore[misc]
 
     def array_type(self, name: str) -> Any:
         dtype, dimensions = self.owner.LAYOUT[name]
-        return types.Array(numba.from_dtype(dtype), dimensions, "C")
+        return _Column(numba.from_dtype(dtype), dimensions, "C", name=f"{self.name}.{name}")
 
 
-@typeof_impl.register(Memory)
-def _typeof(value: Memory, _context: Any) -> _MemoryType:
-    return _MemoryType(type(value))
+class _Column(types.Array):
+    """An array of a Memory: indices count from the front only, so that none needs a test for its sign."""
+
+
+register_model(_Column)(models.ArrayModel)
+
+
+@lower_builtin(operator.getitem, _Column, types.Integer)  # type: ignore[untyped-decorator]
+def _getitem(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return getitem_arraynd_intp(context, builder, *_from_the_front(context, builder, signature, arguments))
+
+
+@lower_builtin(operator.setitem, _Column, types.Integer, types.Any)  # type: ignore[untyped-decorator]
+def _setitem(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return setitem_array(context, builder, *_from_the_front(context, builder, signature, arguments))
+
+
+def _from_the_front(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """The same signature and arguments with the index unsigned."""
+    array, index, *rest = arguments
+    index = context.cast(builder, index, signature.args[1], types.int64)
+    kinds = (signature.args[0], types.uint64, *signature.args[2:])
+    return signature.replace(args=kinds), (array, index, *rest)
 
 
 register_model(_MemoryType)(models.OpaqueModel)
 
 
-@unbox(_MemoryType)
+@unbox(_MemoryType)  # type: ignore[untyped-decorator]
 def _unbox(_type: Any, value: Any, context: Any) -> Any:
     address = context.pyapi.object_getattr_string(value, "address")
     number = context.pyapi.long_as_ulonglong(address)
@@ -91,7 +136,7 @@ class _MemoryAttributes(AttributeTemplate):  # type: ignore[misc]
         return owner.array_type(attribute) if attribute in owner.owner.LAYOUT else None
 
 
-@lower_getattr_generic(_MemoryType)
+@lower_getattr_generic(_MemoryType)  # type: ignore[untyped-decorator]
 def _lower_attribute(context: Any, builder: Any, owner: Any, value: Any, attribute: str) -> Any:
     array_type = owner.array_type(attribute)
     start = list(owner.owner.LAYOUT).index(attribute) * WORDS
