@@ -16,14 +16,14 @@ __version__ = "0.1.0"
 
 __all__ = ["UndertowError", "Venue", "__version__", "compare", "load_case", "load_rulebook", "run"]
 
-# Public name -> the module that defines it under the same name.
+# Public name -> where it is defined; the name there after a colon when it differs.
 _HOMES = {
     "UndertowError": "undertow.errors",
     "Venue": "undertow.venue.facade",
     "compare": "undertow.lab.compare",
     "load_case": "undertow.case.load",
     "load_rulebook": "undertow.rulebook.load",
-    "run": "undertow.lab.run",
+    "run": "undertow.lab.run:run_case",
 }
 
 
@@ -32,7 +32,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'undertow' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    module, _, other = home.partition(":")
+    value = getattr(import_module(module), other or name)
     globals()[name] = value
     return value
 

@@ -148,7 +148,7 @@ def _play(built: Built, folder: RunFolder, progress: Progress, watch: _Stopwatch
     recorder.accounts()
     hashes = {
         "venue": built.engine.state_hash(),
-        "crowd": memory_hash(built.crowd.memory()),
+        "crowd": memory_hash({**built.crowd.memory(), **built.weather.memory()}),
         "tape": writer.finish(),
     }
     built.engine.audit()
@@ -163,10 +163,10 @@ def _step(built: Built, recorder: Recorder, step: int, watch: _Stopwatch) -> Non
     seconds = step * case.step_seconds
     commands = built.crowd.act(_view(built, step))
     watch.lap("crowd")
-    results = engine.submit(commands)
-    built.crowd.heard(commands, results)
+    engine.submit(commands)
     watch.lap("matching")
     engine.step(seconds * 1000, built.outside_ticks[step])
+    built.weather.record(built.crowd.messages, len(engine.candidates()), built.outside_ticks[step])
     watch.lap("waterfall")
     if seconds % case.record_seconds == 0:
         recorder.sample(step, seconds * 1000)
@@ -189,7 +189,7 @@ def _view(built: Built, step: int) -> View:
     markets = engine.state.markets[:count]
     asks = markets["best_ask"].copy()
     asks[asks >= engine.state.instruments["maximum_ticks"][:count]] = 0
-    weather = built.crowd.weather(step * case.step_seconds, len(engine.candidates()))
+    sky = built.weather.sky(step * case.step_seconds)
     ticks_usd = built.outside_usd[step] / np.array([float(row.tick_usd) for row in case.instruments])
     return View(
         step=step,
@@ -200,8 +200,8 @@ def _view(built: Built, step: int) -> View:
         ask_ticks=asks,
         last_ticks=markets["last"].copy(),
         mark_ticks=markets["mark"].copy(),
-        failure=weather[0],
-        transfers=weather[1],
+        failure=sky.failure,
+        transfers=sky.transfers,
     )
 
 
