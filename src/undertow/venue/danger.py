@@ -25,6 +25,7 @@ import numpy as np
 from undertow._jit import kernel
 from undertow.units import AMOUNT_LIMIT, PPM, mul_ppm_ceil
 from undertow.venue.margin import SPOT, account_health, base_health, row_health, row_sensitivity, row_side
+from undertow.venue.prefetch import prefetch
 from undertow.venue.records import Role
 from undertow.venue.state import (
     BUCKETS_PER_GROUP,
@@ -44,6 +45,8 @@ ROUNDING_SLACK = 4  # per holding: health may be this far from monotone where br
 DEEPEST_FALL = 0.95  # a corner is never below 5 % of the price
 HIGHEST_RISE = 4.0  # and never above five times it: `units.AMOUNT_LIMIT` leaves the room
 ATTEMPTS = 6
+WINDOW = 64  # bucket lists walked in turns
+AHEAD = 8  # accounts between asking for memory and needing it
 
 
 @kernel
@@ -79,32 +82,29 @@ def unlink_row(state: State, holding: int) -> None:
         bucket.head = row.bucket_next
     if row.bucket_next >= 0:
         state.holdings[row.bucket_next].bucket_previous = row.bucket_previous
+    bucket.count -= 1
     row.bucket = -1
 
 
 @kernel
 def _link_row(state: State, holding: int, side: int, trigger: int) -> None:
-    """Give a holding its trigger. It stays where it is if that bucket is reached no later than its own."""
+    """Give a holding its trigger; its links change only if the bucket does."""
     row = state.holdings[holding]
     target = price_bucket(state, row.instrument, trigger)
     if side < 0:
         target += BUCKETS_PER_GROUP
+    bucket = state.buckets[row.instrument * (2 * BUCKETS_PER_GROUP) + target]
     row.trigger = trigger
-    place = np.int64(row.bucket)
-    if place < 0 or (place < BUCKETS_PER_GROUP) != (side > 0) or (place - target) * side < 0:
+    if row.bucket != target:
         unlink_row(state, holding)
-        place = target
-        bucket = state.buckets[row.instrument * (2 * BUCKETS_PER_GROUP) + place]
-        row.bucket = place
+        row.bucket = target
         row.bucket_previous = -1
         row.bucket_next = bucket.head
         if bucket.head >= 0:
             state.holdings[bucket.head].bucket_previous = holding
-        else:
-            bucket.best = trigger
         bucket.head = holding
-    bucket = state.buckets[row.instrument * (2 * BUCKETS_PER_GROUP) + place]
-    if (trigger - bucket.best) * side > 0:
+        bucket.count += 1
+    if bucket.count == 1 or (trigger - bucket.best) * side > 0:
         bucket.best = trigger
 
 
@@ -312,36 +312,63 @@ def list_account(state: State, account: int, count: int) -> int:
 
 
 @kernel
-def _walk(state: State, instrument: int, price: int, count: int) -> int:
-    """List the accounts whose corner lies between the processed price and `price`; returns the new length.
+def _advance(state: State, count: int, cursors: int) -> tuple[int, int]:
+    """Look at one holding of each of the first `cursors` lists; returns the lengths of worklist and lists.
 
-    Every holding leaves a bucket that the price has passed: crossed ones for good, the rest to where they belong. In
-    the bucket of the price itself, which goes first, those that are not crossed may stay.
+    The lists are walked in turns, so that each waits for its next holding while the others work.
     """
-    processed = state.markets[instrument].processed
-    side = 1 if price < processed else -1
-    here = price_bucket(state, instrument, price)
-    steps = abs(here - price_bucket(state, instrument, processed)) + 1
-    group = instrument * (2 * BUCKETS_PER_GROUP)
-    if side < 0:
-        group += BUCKETS_PER_GROUP
-    for step in range(steps):
-        bucket = state.buckets[group + here + step * side]
-        if bucket.head < 0 or (step == 0 and (bucket.best - price) * side <= 0):
+    turn = 0
+    while turn < cursors:
+        holding = np.int64(state.dirty[turn])
+        row = state.holdings[holding]
+        price = state.markets[row.instrument].mark
+        side = 1 if row.bucket < BUCKETS_PER_GROUP else -1
+        if (row.trigger - price) * side > 0:
+            count = list_account(state, row.account, count)
+        else:
+            bucket = state.buckets[row.instrument * (2 * BUCKETS_PER_GROUP) + row.bucket]
+            if (row.trigger - bucket.best) * side > 0:
+                bucket.best = row.trigger
+        following = np.int64(row.bucket_next)
+        if following >= 0:
+            prefetch(state.holdings, following)
+            state.dirty[turn] = following
+            turn += 1
+        else:
+            cursors -= 1
+            state.dirty[turn] = state.dirty[cursors]
+    return count, cursors
+
+
+@kernel
+def _walk(state: State, count: int) -> int:
+    """List the accounts with a corner between a processed price and the mark; returns how many are listed."""
+    window = min(WINDOW, len(state.dirty))
+    cursors = 0
+    for instrument in range(len(state.markets)):
+        market = state.markets[instrument]
+        price = market.mark
+        if price == market.processed:
             continue
-        holding = np.int64(bucket.head)
-        bucket.head = -1
-        bucket.best = 0 if side > 0 else AMOUNT_LIMIT
-        while holding >= 0:
-            row = state.holdings[holding]
-            following = np.int64(row.bucket_next)
-            row.bucket = -1
-            if (row.trigger - price) * side > 0:
-                count = list_account(state, row.account, count)
-            else:
-                _link_row(state, holding, side, row.trigger)
-            holding = following
-    state.markets[instrument].processed = price
+        side = 1 if price < market.processed else -1
+        first = price_bucket(state, instrument, min(price, market.processed))
+        last = price_bucket(state, instrument, max(price, market.processed))
+        market.processed = price
+        group = instrument * (2 * BUCKETS_PER_GROUP)
+        if side < 0:
+            group += BUCKETS_PER_GROUP
+        for number in range(group + first, group + last + 1):
+            bucket = state.buckets[number]
+            if bucket.head < 0 or (bucket.best - price) * side <= 0:
+                continue
+            while cursors == window:
+                count, cursors = _advance(state, count, cursors)
+            bucket.best = 0 if side > 0 else AMOUNT_LIMIT
+            prefetch(state.holdings, np.int64(bucket.head))
+            state.dirty[cursors] = bucket.head
+            cursors += 1
+    while cursors > 0:
+        count, cursors = _advance(state, count, cursors)
     return count
 
 
@@ -374,6 +401,25 @@ def sort_listed(state: State, count: int) -> None:
 
 
 @kernel
+def _fetch_ahead(state: State, position: int, count: int) -> None:
+    """Ask for what the next accounts of the worklist will need: account, holdings, neighbours in lists."""
+    if position + 3 * AHEAD < count:
+        prefetch(state.accounts, np.int64(state.candidates[position + 3 * AHEAD]))
+    if position + 2 * AHEAD < count:
+        holding = np.int64(state.accounts[state.candidates[position + 2 * AHEAD]].first_holding)
+        for step in range(4):  # a guess: holdings opened together lie together
+            prefetch(state.holdings, holding + step)
+    if position + AHEAD < count:
+        holding = np.int64(state.accounts[state.candidates[position + AHEAD]].first_holding)
+        while holding >= 0:
+            row = state.holdings[holding]
+            if row.bucket >= 0:
+                prefetch(state.holdings, np.int64(row.bucket_next))
+                prefetch(state.holdings, np.int64(row.bucket_previous))
+            holding = row.next
+
+
+@kernel
 def tick(state: State) -> int:
     """Bring the index to current marks; returns how many candidates there are.
 
@@ -383,10 +429,6 @@ def tick(state: State) -> int:
     counters = state.counters
     counters[TICK] += 1
     count = 0
-    for instrument in range(len(state.markets)):
-        mark = state.markets[instrument].mark
-        if mark != state.markets[instrument].processed:
-            count = _walk(state, instrument, mark, count)
     for position in range(counters[COUNT_PENDING]):
         account = state.pending[position]
         state.accounts[account].pending = 0
@@ -397,10 +439,12 @@ def tick(state: State) -> int:
         count = list_account(state, account, count)
     counters[COUNT_PENDING] = 0
     counters[COUNT_DIRTY] = 0
+    count = _walk(state, count)
     sort_listed(state, count)
     found = 0
     for position in range(count):
-        account = state.candidates[position]
+        _fetch_ahead(state, position, count)
+        account = int(state.candidates[position])
         health = account_health(state, account)
         _register(state, account, health)
         if health < 0 and is_watched(state, account) and has_stake(state, account):

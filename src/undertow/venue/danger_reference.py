@@ -60,7 +60,7 @@ def asset_value(state: State, profile: Record, instrument: Record, holding: Reco
     if instrument["weight_rule"] == WEIGHT_TIERS_BY_QUANTITY:
         tier = bracket(state, instrument, size)
         weighted_lots = Fraction(size * tier["rate_ppm"] + tier["deduction"], PPM)
-        return floor(price * instrument["unit"] * weighted_lots)
+        return floor(int(price * instrument["unit"]) * weighted_lots)
     if instrument["weight_rule"] == WEIGHT_TIERS_BY_VALUE:
         tier = bracket(state, instrument, worth)
         return floor(Fraction(worth * tier["rate_ppm"], PPM)) + int(tier["deduction"])
