@@ -1,0 +1,164 @@
+"""What is listed at a venue under which name, on which grid, and what it costs elsewhere.
+
+Holds the names of instruments, settlement assets and index constituents behind the facade, and the outside
+prices that the next step is given. Holds no account and no command.
+
+Units: `Decimal` prices at the door, ticks and seconds inside. Invariant: a name is one thing only, and its
+number is the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+
+from undertow.errors import InputError
+from undertow.venue.account_view import Names
+from undertow.venue.compile import Listing
+from undertow.venue.door import (
+    EXACT,
+    Instrument,
+    Number,
+    Settlement,
+    known,
+    positive,
+    share_ppm,
+    whole_seconds,
+)
+from undertow.venue.engine import Engine
+from undertow.venue.records import InstrumentKind
+
+
+class Board:
+    """Names and outside prices of one venue."""
+
+    def __init__(self, engine: Engine, settlements: Mapping[str, int], constituents: int) -> None:
+        self.engine = engine
+        self.settlements = {
+            name: Settlement(name, place, decimals)
+            for place, (name, decimals) in enumerate(settlements.items())
+        }
+        self.instruments: dict[str, Instrument] = {}
+        self.waiting: dict[str, Listing] = {}  # listed without a price
+        self.constituents: dict[str, list[str]] = {}
+        room = len(engine.state.instruments)
+        self.prices = np.zeros((room, constituents), np.int64)
+        self.ages = np.zeros((room, constituents), np.int64)
+
+    def add(
+        self,
+        name: str,
+        kind: InstrumentKind,
+        family: tuple[str, str],
+        figures: tuple[Number, Number, Number | None],
+        settlement: str | None,
+    ) -> None:
+        """List an instrument: `family` is (margin class, asset), `figures` are (tick, lot, price or None)."""
+        if not str(name).strip():
+            raise InputError(f"the name of an instrument is {name!r}; give a text such as 'BTC-PERP'")
+        if name in self.instruments or name in self.waiting or name in self.settlements:
+            raise InputError(f"{name!r} is listed already; choose another name")
+        if self.engine.step_number > 0:
+            raise InputError(f"{name!r} comes too late: instruments are listed before the first step")
+        if len(self.instruments) + len(self.waiting) >= len(self.prices):
+            raise InputError(f"there is no room for {name!r}; open the venue with a larger instruments=N")
+        wallet = self.settlement(settlement)
+        tick, lot = positive(figures[0], f"{name}: tick"), positive(figures[1], f"{name}: lot")
+        listing = Listing(
+            name, kind, family[0], tick, lot, Decimal(0), wallet.number, wallet.decimals, family[1]
+        )
+        if figures[2] is None:
+            self.waiting[name] = listing
+        else:
+            self._open_market(listing._replace(start=positive(figures[2], f"{name}: price")))
+
+    def _open_market(self, listing: Listing) -> None:
+        ticks = Instrument(listing.name, 0, listing, 0, 1 << 62).ticks(listing.start)
+        with localcontext(EXACT):
+            place = self.engine.list(listing)
+        record = self.engine.state.instruments[place]
+        self.instruments[listing.name] = Instrument(
+            listing.name, place, listing, int(record["unit"]), int(record["maximum_ticks"])
+        )
+        self.waiting.pop(listing.name, None)
+        self.prices[place, 0] = ticks
+
+    def set_index(
+        self,
+        name: str,
+        price: Number | Mapping[str, Number],
+        weights: Mapping[str, Number],
+        ages: Mapping[str, int],
+    ) -> None:
+        """Outside prices of one instrument from the next step on; the first one opens a market that waits."""
+        prices = price if isinstance(price, Mapping) else {"": price}
+        if not prices:
+            raise InputError(f"{name}: no constituent is given; give at least one price")
+        if name in self.waiting:
+            start = positive(next(iter(prices.values())), f"{name}: price")
+            self._open_market(self.waiting[name]._replace(start=start))
+        market = self.instrument(name)
+        ticks = {place: market.ticks(value) for place, value in prices.items()}
+        shares = {place: share_ppm(value, f"weight of {place!r}") for place, value in weights.items()}
+        seconds = {place: whole_seconds(value, f"age of {place!r}", 0) for place, value in ages.items()}
+        columns = {place: self._column(market, place) for place in (*ticks, *shares, *seconds)}
+        row = market.number
+        self.prices[row] = 0
+        self.ages[row] = 0
+        for place, column in columns.items():
+            self.prices[row, column] = ticks.get(place, 0)
+            self.ages[row, column] = seconds.get(place, 0)
+            if place in shares:
+                self.engine.pricing.weights[row, column] = shares[place]
+
+    def _column(self, market: Instrument, place: str) -> int:
+        names = self.constituents.setdefault(market.name, [])
+        if place not in names:
+            if len(names) == self.prices.shape[1]:
+                beside = ", ".join(map(repr, names))
+                raise InputError(
+                    f"{market.name}: no room for constituent {place!r} beside {beside}; "
+                    f"open the venue with a larger constituents=N"
+                )
+            names.append(place)
+        return names.index(place)
+
+    def require_prices(self) -> None:
+        """InputError if something listed has no price."""
+        for name in self.waiting:
+            raise InputError(f"{name!r} has no price yet; give one to `set_index`")
+
+    def instrument(self, name: str) -> Instrument:
+        """The instrument of that name."""
+        if name in self.waiting:
+            self.require_prices()
+        return known(self.instruments, name, "instrument")
+
+    def asset(self, name: str) -> Instrument:
+        """The instrument that an asset is kept in."""
+        assets = {row.listing.asset: row for row in self.instruments.values() if row.spot}
+        if name not in assets:
+            known({**assets, **self.settlements}, name, "asset")
+        return assets[name]
+
+    def settlement(self, name: str | None) -> Settlement:
+        """The settlement asset of that name, the first one for None."""
+        if name is None:
+            return next(iter(self.settlements.values()))
+        return known(self.settlements, name, "settlement asset")
+
+    def names(self) -> Names:
+        """Everything in the order of its number."""
+        instruments = sorted(self.instruments.values(), key=lambda row: row.number)
+        return Names(instruments, list(self.settlements.values()), list(self.engine.profiles))
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Outside prices as they are set."""
+        return self.prices.copy(), self.ages.copy(), self.engine.pricing.weights.copy()
+
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Back to a snapshot."""
+        self.prices[...], self.ages[...], self.engine.pricing.weights[...] = saved

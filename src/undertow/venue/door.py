@@ -1,0 +1,195 @@
+"""Human units at the door: decimal text in, whole ticks, lots and settlement units inside, and back.
+
+Holds the reading of numbers, the grid of one listed instrument and the exact way back to Decimal. Holds no
+venue state. Nothing is rounded on the way in: a number off the grid is refused, with its neighbours.
+
+Units: `Decimal` dollars (coins for a coin-settled wallet) and coins outside; ticks, lots, settlement units
+inside. Invariant: what went in comes out equal; a float is refused, since it may not be what was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import NamedTuple, TypeVar
+
+from undertow.errors import InputError
+from undertow.rulebook.faults import suggest
+from undertow.units import AMOUNT_LIMIT, PPM
+from undertow.venue.compile import Listing
+from undertow.venue.records import InstrumentKind
+
+Number = Decimal | int | str
+Entry = TypeVar("Entry")
+
+EXACT = Context(prec=60)  # products of a Decimal and an int64 stay exact, whatever the caller's own context
+LARGEST_LEVERAGE = 1000
+DIGITS = 20  # before and after the point: more cannot be meant
+
+
+class Settlement(NamedTuple):
+    """An asset that wallets are kept in."""
+
+    name: str
+    number: int
+    decimals: int
+
+    def units(self, value: Number, what: str) -> int:
+        """A positive amount in settlement units."""
+        step = Decimal(1).scaleb(-self.decimals, EXACT)
+        return whole_steps(positive(value, what), step, what, f"smallest unit of {self.name}")
+
+    def amount(self, units: int) -> Decimal:
+        """Settlement units as a decimal amount, exact."""
+        return Decimal(int(units)).scaleb(-self.decimals, EXACT)
+
+
+class Instrument(NamedTuple):
+    """A listed instrument with its grid."""
+
+    name: str
+    number: int
+    listing: Listing
+    unit: int
+    maximum_ticks: int
+
+    @property
+    def inverse(self) -> bool:
+        """Whether it is margined and settled in the coin."""
+        return self.listing.kind == InstrumentKind.INVERSE
+
+    @property
+    def spot(self) -> bool:
+        """Whether it is an asset rather than a contract."""
+        return self.listing.kind == InstrumentKind.SPOT
+
+    def ticks(self, price: Number, what: str = "price") -> int:
+        """A price in ticks; on the grid and below the listing's highest price."""
+        label = f"{self.name}: {what}"
+        ticks = whole_steps(positive(price, label), self.listing.tick, label, "tick")
+        if ticks >= self.maximum_ticks:
+            raise InputError(f"{label} is {price}, beyond the highest this listing takes, {self.highest:f}")
+        return ticks
+
+    @property
+    def highest(self) -> Decimal:
+        """The highest price of the grid."""
+        return self.price(self.maximum_ticks - 1)
+
+    def lots(self, size: Number, what: str = "size") -> int:
+        """A positive size in lots; on the grid."""
+        label = f"{self.name}: {what}"
+        return whole_steps(positive(size, label), self.listing.lot, label, "lot")
+
+    def price(self, ticks: int) -> Decimal:
+        """Ticks as a price, exact."""
+        return EXACT.multiply(self.listing.tick, Decimal(int(ticks)))
+
+    def size(self, lots: int) -> Decimal:
+        """Lots as a size, exact; signed."""
+        return EXACT.multiply(self.listing.lot, Decimal(int(lots)))
+
+    def average_price(self, value: int, lots: int) -> Decimal | None:
+        """Price at which `lots` are worth `value` units, to six digits below the tick; None for none."""
+        if lots == 0 or value == 0:
+            return None
+        ticks = Fraction(lots * self.unit, value) if self.inverse else Fraction(value, lots * self.unit)
+        return rounded(ticks * Fraction(self.listing.tick), self.listing.tick)
+
+
+def number(value: object, what: str) -> Decimal:
+    """A finite Decimal from text, an integer or a Decimal; InputError says what is wrong."""
+    if isinstance(value, float):
+        raise InputError(f"{what} is the float {value!r}; write it as text, '{value!r}', so that it is exact")
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise InputError(f"{what} is {value!r}; give a number as text, such as '12.5', or as a Decimal")
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise InputError(f"{what} is {value!r}, which is no number; write it like '12.5'") from None
+    if not amount.is_finite():
+        raise InputError(f"{what} is {value}; it must be a finite number")
+    return amount
+
+
+def positive(value: object, what: str) -> Decimal:
+    """As `number`, above zero."""
+    amount = number(value, what)
+    if amount <= 0:
+        raise InputError(f"{what} is {value}; it must be above 0")
+    return amount
+
+
+def whole_steps(amount: Decimal, step: Decimal, what: str, grid: str) -> int:
+    """`amount / step` as an integer; InputError names the neighbours of an amount off the grid."""
+    if amount.adjusted() > DIGITS:
+        raise InputError(f"{what} is {amount}, which is too large")
+    exponent = amount.as_tuple().exponent
+    fine = isinstance(exponent, int) and exponent < -4 * DIGITS
+    steps = Fraction(0) if fine else Fraction(amount) / Fraction(step)
+    if fine or steps.denominator != 1:
+        below = EXACT.multiply(step, Decimal(int(steps)))
+        above = EXACT.add(below, step)
+        near = f"{above:f}" if below == 0 else f"{below:f} or {above:f}"
+        raise InputError(f"{what} is {amount}, not a multiple of the {grid}, {step:f}; the nearest is {near}")
+    if steps > AMOUNT_LIMIT:
+        raise InputError(f"{what} is {amount}, which is too large")
+    return int(steps)
+
+
+def rounded(value: Fraction, tick: Decimal) -> Decimal:
+    """A price between ticks, to six digits below the tick and to nearest, without zeros at its end."""
+    exponent = int(tick.as_tuple().exponent)
+    whole = round(value / Fraction(Decimal(1).scaleb(exponent - 6, EXACT)))
+    return trimmed(Decimal(whole).scaleb(exponent - 6, EXACT))
+
+
+def ratio(numerator: int, denominator: int) -> Decimal | None:
+    """numerator / denominator to nine digits, rounded down; None when there is nothing to divide by."""
+    if denominator == 0:
+        return None
+    scaled = (numerator * 10**9) // denominator
+    return trimmed(Decimal(scaled).scaleb(-9, EXACT))
+
+
+def trimmed(value: Decimal) -> Decimal:
+    """Without trailing zeros, and never in powers of ten."""
+    short = value.normalize(EXACT)
+    exponent = short.as_tuple().exponent
+    return short.quantize(Decimal(1), ROUND_HALF_EVEN, EXACT) if int(exponent) > 0 else short
+
+
+def share_ppm(value: Number, what: str) -> int:
+    """A share as parts per million, which must be whole."""
+    return whole_steps(positive(value, what), Decimal("0.000001"), what, "millionth")
+
+
+def known(entries: Mapping[str, Entry], name: object, what: str) -> Entry:
+    """The entry of that name; InputError says which one may have been meant, or which there are."""
+    if isinstance(name, str) and name in entries:
+        return entries[name]
+    raise InputError(f"{what} {name!r} is unknown; {suggest(str(name), sorted(entries))}")
+
+
+def leverage_floor(leverage: Number) -> int:
+    """1/leverage in ppm, rounded up."""
+    chosen = number(leverage, "leverage")
+    if not 1 <= chosen <= LARGEST_LEVERAGE:
+        raise InputError(f"leverage is {leverage}; give a number from 1 to {LARGEST_LEVERAGE}")
+    numerator, denominator = chosen.as_integer_ratio()
+    return -(-PPM * denominator // numerator)
+
+
+def whole_seconds(seconds: object, what: str, least: int = 1) -> int:
+    """A whole number of seconds, at least `least`."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < least:
+        raise InputError(f"{what} is {seconds!r}; give a whole number of seconds, at least {least}")
+    return seconds
+
+
+def order_number(order: object) -> int:
+    """An order's id, as `place` gave it."""
+    if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order < 1 << 62:
+        raise InputError(f"order is {order!r}; give the number that `place` returned as `order`")
+    return order

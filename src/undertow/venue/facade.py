@@ -1,0 +1,422 @@
+"""A venue for people: names, decimal text and Decimals at the door, the engine's integers inside.
+
+Holds `Venue`, which turns each call into the same command an array batch would carry, so both doors give the
+same bytes. Holds no rule: what the rulebook refuses comes back as a `Result` with a code; what cannot be meant
+at all (an unknown name, a float, a price off the grid) is an InputError.
+
+Units: `Decimal` dollars (coins for coin-settled wallets), coins, seconds. Invariant: nothing here writes an
+account's money or positions; every change goes through the engine's commands or its step.
+
+Use it at a prompt, in tests, behind a server; millions of commands go in as arrays by `venue.engine.submit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.errors import InputError, InvariantError
+from undertow.rulebook.load import load_rulebook
+from undertow.rulebook.model import Rulebook
+from undertow.venue.account_view import AccountView, view_account
+from undertow.venue.answers import Result, result
+from undertow.venue.audit import clearing_balance
+from undertow.venue.board import Board
+from undertow.venue.danger import mark_dirty
+from undertow.venue.door import (
+    Instrument,
+    Number,
+    Settlement,
+    known,
+    leverage_floor,
+    number,
+    order_number,
+    whole_seconds,
+)
+from undertow.venue.engine import Engine
+from undertow.venue.market_view import (
+    History,
+    MarketView,
+    event_records,
+    fill_records,
+    posting_records,
+    view_market,
+)
+from undertow.venue.records import COMMAND, CommandKind, InstrumentKind, OrderFlag, Role, TimeInForce
+from undertow.venue.setup import open_account
+from undertow.venue.state import (
+    COUNT_ACCOUNTS,
+    EXEMPT_NOT,
+    EXEMPT_PRIVILEGE,
+    HOUSE_CLEARING,
+    HOUSE_FEES,
+    HOUSE_FUND,
+    HOUSE_LENDING,
+    HOUSE_STRIDE,
+    HOUSE_TREASURY,
+    HOUSE_VAULT,
+)
+
+SIDES = {"buy": 1, "sell": -1}
+TIMES_IN_FORCE = {time.name.lower().replace("_", "-"): time for time in TimeInForce}
+ROLES = {"customer": Role.CUSTOMER, "provider": Role.PROVIDER}
+HOUSE = {
+    "fund": HOUSE_FUND,
+    "fees": HOUSE_FEES,
+    "clearing": HOUSE_CLEARING,
+    "vault": HOUSE_VAULT,
+    "lending": HOUSE_LENDING,
+    "treasury": HOUSE_TREASURY,
+}
+DOLLAR_DECIMALS, COIN_DECIMALS = 6, 8
+
+
+class Venue:
+    """A venue under a rulebook (or the name of one), at second 0 of its clock, with nothing listed.
+
+    `settlements` are the assets wallets are kept in, each with its decimals; the rulebook's own by default.
+    `constituents` is how many outside prices an index may have. `oracle` finds danger by the full scan.
+    """
+
+    def __init__(
+        self,
+        rulebook: Rulebook | str,
+        *,
+        settlements: Mapping[str, int] | None = None,
+        constituents: int = 1,
+        seed: int = 0,
+        step_seconds: int = 1,
+        instruments: int = 16,
+        oracle: bool = False,
+    ) -> None:
+        self.rulebook = load_rulebook(rulebook) if isinstance(rulebook, str) else rulebook
+        if settlements is None:
+            decimals = COIN_DECIMALS if self.rulebook.contract == "inverse" else DOLLAR_DECIMALS
+            settlements = {self.rulebook.settlement: decimals}
+        self.step_seconds = whole_seconds(step_seconds, "step_seconds")
+        self.now = 0  # seconds
+        self.engine = Engine(
+            self.rulebook,
+            settlements=len(settlements),
+            instruments=instruments,
+            accounts=64,
+            seed=seed,
+            step_seconds=step_seconds,
+            constituents=constituents,
+            oracle=oracle,
+        )
+        self._board = Board(self.engine, settlements, constituents)
+
+    # ---- listing
+
+    def list_perpetual(
+        self,
+        name: str,
+        tick: Number,
+        lot: Number,
+        *,
+        margin_class: str | None = None,
+        price: Number | None = None,
+        inverse: bool | None = None,
+        settlement: str | None = None,
+    ) -> None:
+        """List a perpetual before the first step. Without a `price` its first `set_index` gives it one.
+
+        `tick` in dollars, `lot` in coins (inverse: in dollars, the contract). The margin class is the name's
+        first part (`BTC-PERP`: `BTC`) unless given; an unknown one falls under the rulebook's default class.
+        """
+        coin = self.rulebook.contract == "inverse" if inverse is None else inverse
+        kind = InstrumentKind.INVERSE if coin else InstrumentKind.LINEAR
+        family = str(name).partition("-")[0] if margin_class is None else margin_class
+        self._board.add(name, kind, (family, ""), (tick, lot, price), settlement)
+
+    def list_spot(
+        self,
+        name: str,
+        asset: str,
+        tick: Number,
+        lot: Number,
+        *,
+        price: Number | None = None,
+        settlement: str | None = None,
+    ) -> None:
+        """List the pair of `asset` against the settlement asset, under the rulebook's rule for that asset."""
+        self._board.add(name, InstrumentKind.SPOT, (asset, asset), (tick, lot, price), settlement)
+
+    def list_asset(
+        self,
+        name: str,
+        tick: Number,
+        lot: Number,
+        *,
+        price: Number | None = None,
+        settlement: str | None = None,
+    ) -> None:
+        """List an asset and its pair under the asset's own name."""
+        self.list_spot(name, name, tick, lot, price=price, settlement=settlement)
+
+    # ---- accounts
+
+    def open_account(
+        self,
+        profile: str | None = None,
+        settlement: str | None = None,
+        leverage: Number | None = None,
+        *,
+        owner: int | None = None,
+        role: str = "customer",
+    ) -> int:
+        """Open a wallet and return its number. With an `owner` it is one more wallet of that account.
+
+        A wallet is one margin account: an isolated position, or another settlement asset, is another wallet
+        of the same owner; `transfer` moves cash between them. `leverage` is the user's (`set_leverage`).
+        """
+        profiles = self.engine.profiles
+        place = 0 if profile is None else known(profiles, profile, "profile")
+        parent = -1
+        if owner is not None:
+            parent = int(self.engine.state.accounts[self._account(owner)]["owner"])
+        wallet = self._board.settlement(settlement)
+        duty = int(known(ROLES, role, "role"))
+        floor = 0 if leverage is None else leverage_floor(leverage)
+        account = open_account(self.engine.state, wallet.number, place, duty, parent)
+        self.engine.state.accounts[account]["leverage_floor_ppm"] = floor
+        return account
+
+    def open_isolated(self, owner: int, margin: Number, leverage: Number | None = None) -> int:
+        """Open a wallet for one isolated position and move `margin` into it; returns its number."""
+        wallet = self._wallet(self._account(owner))
+        profile = self.rulebook.profile_name("isolated")
+        amount = wallet.amount(wallet.units(margin, "margin"))
+        account = self.open_account(profile, wallet.name, leverage, owner=owner)
+        moved = self.transfer(owner, account, amount)
+        if not moved.accepted:
+            raise InputError(f"{amount} {wallet.name} cannot leave account {owner}: {moved.sentence}")
+        return account
+
+    def set_leverage(self, account: int, leverage: Number) -> None:
+        """The user's leverage: initial margin is at least 1/leverage, rounded up to a millionth."""
+        self.engine.state.accounts[self._account(account)]["leverage_floor_ppm"] = leverage_floor(leverage)
+
+    def set_privileges(
+        self, account: int, *, credit_limit: Number | None = None, exempt: bool | None = None
+    ) -> None:
+        """Favours some accounts had: cash may go `credit_limit` below zero; `exempt`: never liquidated."""
+        state, place = self.engine.state, self._account(account)
+        if credit_limit is not None:
+            limit = number(credit_limit, "credit_limit")
+            units = self._wallet(place).units(limit, "credit_limit") if limit != 0 else 0
+            state.accounts[place]["credit_limit"] = units
+        if exempt is not None:
+            state.accounts[place]["exempt"] = EXEMPT_PRIVILEGE if exempt else EXEMPT_NOT
+            mark_dirty(state, place)
+
+    def house(self, name: str, settlement: str | None = None) -> int:
+        """The number of a house account: fund, fees, clearing, vault, lending or treasury."""
+        return self._board.settlement(settlement).number * HOUSE_STRIDE + known(HOUSE, name, "house account")
+
+    # ---- commands
+
+    def deposit(self, account: int, asset: str, amount: Number) -> Result:
+        """Bring the wallet's settlement asset, or a listed asset, in from outside."""
+        return self._move(account, asset, amount, (CommandKind.DEPOSIT, CommandKind.DEPOSIT_ASSET))
+
+    def withdraw(self, account: int, asset: str, amount: Number) -> Result:
+        """Take cash or a listed asset out, if the rulebook lets it go."""
+        return self._move(account, asset, amount, (CommandKind.WITHDRAW, CommandKind.WITHDRAW_ASSET))
+
+    def transfer(self, source: int, target: int, amount: Number) -> Result:
+        """Move cash between two wallets of one owner."""
+        wallet = self._wallet(self._account(source))
+        units = wallet.units(amount, "amount")
+        receiver = self._account(target)
+        return self._send(None, kind=CommandKind.TRANSFER, account=source, counterparty=receiver, size=units)
+
+    def place(
+        self,
+        account: int,
+        instrument: str,
+        *,
+        side: str,
+        size: Number,
+        price: Number | None = None,
+        time_in_force: str = "good-till-cancelled",
+        reduce_only: bool = False,
+    ) -> Result:
+        """Send an order; without a price a market order, capped by the rulebook's band."""
+        market = self._board.instrument(instrument)
+        flags = OrderFlag.REDUCE_ONLY if reduce_only else OrderFlag.NONE
+        if price is None:
+            flags |= OrderFlag.MARKET
+        return self._send(
+            market,
+            kind=CommandKind.NEW,
+            account=self._account(account),
+            instrument=market.number,
+            side=known(SIDES, side, "side"),
+            size=market.lots(size),
+            price=0 if price is None else market.ticks(price),
+            time_in_force=known(TIMES_IN_FORCE, time_in_force, "time_in_force"),
+            flags=flags,
+        )
+
+    def cancel(self, account: int, order: int) -> Result:
+        """Withdraw a resting order."""
+        return self._send(
+            None, kind=CommandKind.CANCEL, account=self._account(account), order=order_number(order)
+        )
+
+    def amend(
+        self, account: int, order: int, *, size: Number | None = None, price: Number | None = None
+    ) -> Result:
+        """Change a resting order's remaining size or price; less at the same price keeps its place."""
+        identifier = order_number(order)
+        view = next((row for row in self.account(account).orders if row.order == identifier), None)
+        market = self._board.instrument(view.instrument) if view else None
+        lots, ticks = 1, 1  # an order that is not there is refused whatever it asks for
+        if view and market:
+            lots = market.lots(view.size if size is None else size)
+            ticks = market.ticks(view.price if price is None else price)
+        return self._send(
+            market, kind=CommandKind.AMEND, account=account, order=identifier, size=lots, price=ticks
+        )
+
+    def cancel_all(self, account: int, instrument: str | None = None) -> int:
+        """Withdraw every resting order of an account, in one instrument or in all; returns how many."""
+        place = -1 if instrument is None else self._board.instrument(instrument).number
+        commands = self._command(
+            kind=CommandKind.CANCEL_ALL, account=self._account(account), instrument=place
+        )
+        return int(self.engine.submit(commands)[0]["filled"])
+
+    def _move(
+        self, account: int, asset: str, amount: Number, kinds: tuple[CommandKind, CommandKind]
+    ) -> Result:
+        place = self._account(account)
+        wallet = self._wallet(place)
+        if asset not in self._board.settlements:
+            market = self._board.asset(asset)
+            lots = market.lots(amount, "amount")
+            return self._send(market, kind=kinds[1], account=place, instrument=market.number, size=lots)
+        if asset != wallet.name:
+            raise InputError(
+                f"account {account} is a wallet in {wallet.name}, not {asset}; open one in {asset}"
+            )
+        return self._send(None, kind=kinds[0], account=place, size=wallet.units(amount, f"{asset}: amount"))
+
+    def _command(self, **fields: int) -> NDArray[np.void]:
+        commands = np.zeros(1, COMMAND)
+        commands["self_trade"] = -1
+        for name, value in fields.items():
+            commands[name] = value
+        return commands
+
+    def _send(self, market: Instrument | None, **fields: int) -> Result:
+        answer = self.engine.submit(self._command(**fields))[0]
+        code, order, lots = int(answer["code"]), int(answer["order"]), int(answer["filled"])
+        if market is None:
+            return result(code, -1, Decimal(0), None)
+        return result(code, order, market.size(lots), market.average_price(int(answer["value"]), lots))
+
+    # ---- prices and time
+
+    def set_index(
+        self,
+        instrument: str,
+        price: Number | Mapping[str, Number],
+        *,
+        weights: Mapping[str, Number] | None = None,
+        ages: Mapping[str, int] | None = None,
+    ) -> None:
+        """Say what the instrument costs elsewhere: one price, or a price per named constituent.
+
+        It holds from the next step on, until it is set again; a constituent left out has no price. `weights`
+        are shares such as '0.25' and stay; `ages` are seconds since a constituent last traded, 0 by default.
+        """
+        self._board.set_index(instrument, price, weights or {}, ages or {})
+
+    def step(self, seconds: int | None = None) -> None:
+        """Let time pass, step after step of `step_seconds`, at the outside prices as they are set."""
+        passing = self.step_seconds if seconds is None else whole_seconds(seconds, "seconds")
+        if passing % self.step_seconds:
+            raise InputError(f"seconds is {seconds}, not a multiple of the step, {self.step_seconds}")
+        self._board.require_prices()
+        count = len(self._board.instruments)
+        for _ in range(passing // self.step_seconds):
+            self.now += self.step_seconds
+            prices, ages = self._board.prices[:count].copy(), self._board.ages[:count].copy()
+            self.engine.step(1000 * self.now, prices, ages)
+
+    # ---- looking
+
+    def account(self, account: int) -> AccountView:
+        """Everything about an account at the present marks."""
+        return view_account(
+            self.engine.state, self._account(account), self._board.names(), self.rulebook.liquidation
+        )
+
+    def market(self, instrument: str) -> MarketView:
+        """Prices, funding and open interest of an instrument."""
+        return view_market(self.engine.state, self._board.instrument(instrument), self.engine.pricing)
+
+    def fund(self, settlement: str | None = None) -> Decimal:
+        """Cash of the insurance fund; `account(house("fund"))` shows what it holds besides."""
+        wallet = self._board.settlement(settlement)
+        return wallet.amount(self.engine.state.accounts[self.house("fund", wallet.name)]["cash"])
+
+    def audit(self) -> dict[str, Decimal]:
+        """Prove the books; returns what the venue holds of each settlement asset, deposits less withdrawals.
+
+        InvariantError names every sum that is off, and by how much.
+        """
+        self.engine.audit()
+        for wallet in self._board.settlements.values():
+            left = clearing_balance(self.engine.state, wallet.number)
+            if left:
+                raise InvariantError(f"clearing in {wallet.name} keeps {wallet.amount(left)}, not nothing")
+        return {
+            name: wallet.amount(self.engine.state.net_deposits[wallet.number])
+            for name, wallet in self._board.settlements.items()
+        }
+
+    def history(self) -> History:
+        """Fills, postings and events since the last call, in order."""
+        logged = self.engine.drain()
+        instruments, settlements, _profiles = self._board.names()
+        accounts = np.maximum(logged.events["account"], 0)
+        wallets = [settlements[int(place)] for place in self.engine.state.accounts["settlement"][accounts]]
+        return History(
+            fill_records(logged.fills, instruments),
+            posting_records(logged.postings, instruments, settlements),
+            event_records(logged.events, instruments, wallets),
+        )
+
+    def state_hash(self) -> str:
+        """Sixteen hex digits, equal for equal histories."""
+        return self.engine.state_hash()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that decides what happens next; `restore` goes back to it."""
+        return {"engine": self.engine.snapshot(), "board": self._board.snapshot(), "now": self.now}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go back to a snapshot of this same venue."""
+        self.engine.restore(saved["engine"])
+        self._board.restore(saved["board"])
+        self.now = saved["now"]
+
+    # ---- numbers behind names
+
+    def _account(self, account: object) -> int:
+        count = int(self.engine.state.counters[COUNT_ACCOUNTS])
+        if isinstance(account, bool) or not isinstance(account, int) or not 0 <= account < count:
+            raise InputError(f"account {account!r} is unknown; accounts are the numbers 0 to {count - 1}")
+        return account
+
+    def _wallet(self, account: int) -> Settlement:
+        number = int(self.engine.state.accounts[account]["settlement"])
+        return list(self._board.settlements.values())[number]
