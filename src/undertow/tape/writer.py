@@ -41,7 +41,6 @@ class TapeWriter:
         self._step_ms = step_ms
         self._part_rows = part_rows
         self._database = connection()
-        self._database.execute("set threads = 1")
         self._tables: dict[str, _Table] = {}
         self._event_count = 0
         self._finished = False
