@@ -3,8 +3,8 @@
 Run: `python benchmarks/tape.py [--rows N] [--flush N] [--seed N]`.
 
 Workload: fills as a crash has them (rising times, prices near each other, a dozen instruments), handed over
-`flush` rows at a time, then merged into one Parquet file. Reported: rows a second on the way in, bytes a row on
-disk, and questions to the finished tape. Before anything is reported the file is read back and its hash is
+`flush` rows at a time, then merged into one Parquet file. Reported: rows a second on the way in, bytes a row
+on disk, and questions to the finished tape. Before anything is reported the file is read back and its hash is
 compared with the writer's.
 """
 
