@@ -233,8 +233,11 @@ def test_faults_of_queries_come_all_at_once(tape: Tape) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (-12.3456, "%", "−12.35 %"),
-        (101389.7, "USD", "101,400 USD"),
+        (-12.34567, "%", "−12.346 %"),
+        (101389.7, "USD", "101,390 USD"),
+        (1.234e9, "USD", "1.234 billion USD"),
+        (-4.5e7, "USD", "−45 million USD"),
+        (1188.0, "s", "1,188 s"),
         (2400.0, "timestamp", "21:20:00 UTC"),
         (0.000_1, "ratio", "1.000e−04 ratio"),
         (0.0, "USD", "0 USD"),

@@ -148,13 +148,19 @@ def _row(fact: Fact, tape: Tape) -> FactRow:
 
 
 def in_words(value: float, unit: str, start: datetime) -> str:
-    """A number with its unit, four significant figures; a timestamp as a UTC clock time."""
+    """A number with its unit, five significant figures; a timestamp as a UTC clock time."""
     if unit == TIMESTAMP:
         return f"{start + timedelta(seconds=value):%H:%M:%S} UTC"
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        text = f"{value:.4g}"
-    elif abs(value) >= 1e4:
-        text = f"{float(f'{value:.4g}'):,.0f}"
+    if unit == "USD":
+        for scale, word in ((1e9, "billion"), (1e6, "million")):
+            if abs(value) >= scale:
+                value, unit = value / scale, f"{word} USD"
+                break
+    rounded = float(f"{value:.5g}")
+    if rounded != 0 and abs(rounded) < 1e-3:
+        text = f"{rounded:.3e}"
+    elif abs(rounded) >= 1e4:
+        text = f"{rounded:,.0f}"
     else:
-        text = f"{value:.3e}"
+        text = f"{rounded:,.10g}"
     return f"{text.replace('-', '−')} {unit}"

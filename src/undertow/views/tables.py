@@ -6,7 +6,6 @@ Holds layout only. Colour repeats what a word already says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from undertow.lab.compare import Comparison
 from undertow.lab.outcomes import Outcome, outcomes, read_summary
-from undertow.lab.score import Score
+from undertow.lab.score import Score, in_words
 from undertow.tape import RunFolder, Tape
 from undertow.views.text import MISSING, dollars, figures, in_unit, label, sections, value_text
 
@@ -111,7 +110,7 @@ def case_in_words(console: Console, case: Case) -> None:
     _add(table, "accounts", f"{case.accounts:,}")
     for key, value in case.house.model_dump(exclude={"source", "first_funding"}).items():
         _add(table, label(key), value_text(key, value))
-    console.print(table)
+    _show(console, table)
     _instruments(console, case)
     _outside(console, case)
     dump = case.model_dump(mode="json")
@@ -120,14 +119,14 @@ def case_in_words(console: Console, case: Case) -> None:
         table = _table(section.title.capitalize(), "", left=(0, 1))
         for key, text in section.rows:
             _add(table, key, text)
-        console.print(table)
+        _show(console, table)
     _facts(console, case)
     if case.mechanisms:
         table = _table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2))
         for name, mechanism in case.mechanisms.items():
-            changes = ", ".join(f"{key} = {value}" for key, value in mechanism.set.items())
+            changes = ", ".join(f"{key} = {value_text('', value)}" for key, value in mechanism.set.items())
             _add(table, name, mechanism.description, changes)
-        console.print(table)
+        _show(console, table)
 
 
 def _instruments(console: Console, case: Case) -> None:
@@ -137,7 +136,7 @@ def _instruments(console: Console, case: Case) -> None:
             dollars(amount) if amount else MISSING for amount in (row.open_interest_usd, row.turnover_usd)
         ]
         _add(table, row.name, row.kind, row.coin, row.margin_class, *amounts)
-    console.print(table)
+    _show(console, table)
 
 
 def _outside(console: Console, case: Case) -> None:
@@ -146,7 +145,7 @@ def _outside(console: Console, case: Case) -> None:
         prices = [anchor.price for anchor in row.anchors if anchor.price is not None]
         named = [figures(price, 6) for price in (prices[0], min(prices))] if prices else [MISSING, MISSING]
         _add(table, row.coin, str(len(row.anchors)), *named)
-    console.print(table)
+    _show(console, table)
 
 
 def _facts(console: Console, case: Case) -> None:
@@ -154,12 +153,10 @@ def _facts(console: Console, case: Case) -> None:
         return
     table = _table("Fact", "Published", "Tolerance", "Source", left=(0, 3))
     for fact in case.facts:
-        value = (
-            f"{fact.value:%H:%M:%S}" if isinstance(fact.value, datetime) else f"{fact.value:g} {fact.unit}"
-        )
+        value = in_words(fact.published(case.start), fact.unit, case.start)
         mark = " *" if fact.calibrate else ""
         _add(table, fact.id + mark, value, fact.tolerance.in_words(fact.unit), fact.source)
-    console.print(table)
+    _show(console, table)
     if any(fact.calibrate for fact in case.facts):
         console.print("* used to choose parameters; the others are predicted", highlight=False)
 
@@ -170,6 +167,12 @@ def _by_instrument(found: Sequence[Outcome]) -> dict[str, dict[str, Outcome]]:
         if outcome.instrument:
             grouped.setdefault(outcome.instrument, {})[outcome.name] = outcome
     return grouped
+
+
+def _show(console: Console, table: Table) -> None:
+    """A table and an empty line."""
+    console.print(table)
+    console.print()
 
 
 def _add(table: Table, *cells: str | Text) -> None:

@@ -110,7 +110,8 @@ def _number_text(key: str, value: float) -> str:
         return duration(value)
     if key.endswith("_ms"):
         return duration(value / 1000)
-    return f"{value:,}".replace("-", "−") if abs(value) >= 10_000 else f"{value}".replace("-", "−")
+    text = f"{value:,.0f}" if abs(value) >= 10_000 and value == int(value) else f"{value:,}"
+    return text.removesuffix(".0").replace("-", "−")
 
 
 def _magnitude(value: float) -> int:
