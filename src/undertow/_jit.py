@@ -1,7 +1,7 @@
 """The one door to Numba: a typed `kernel` decorator and a cache that cannot go stale.
 
 Numba's own cache looks only at the file a kernel stands in, so an edit to a helper it calls would go
-unnoticed. Here the cache folder is named after a hash of every source file of the package: any edit starts
+unnoticed. Here the cache folder is named after a hash of every source file that kernels depend on: any edit there starts
 a new folder, an unchanged package loads from the old one. Nothing is compiled at import.
 
 `UNDERTOW_CACHE_DIR` moves the cache; `NUMBA_BOUNDSCHECK=1` (Numba's own switch) adds index checks.
@@ -23,12 +23,17 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def source_hash() -> str:
-    """Sixteen hex digits over the package's source files, in path order."""
+    """Sixteen hex digits over every source file that a kernel can depend on, in path order.
+
+    That is the ground, the venue, and whatever else defines kernels; a change of a view or a report compiles nothing.
+    """
     root = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
+        content = path.read_bytes()
+        if path.parent == root or root / "venue" in path.parents or b"undertow._jit import" in content:
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(content)
     return digest.hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import undertow
+from undertow import __version__
 from undertow._jit import is_compiled, source_hash
 from undertow.case.facts import as_utc
 from undertow.case.load import load_case
@@ -118,7 +118,7 @@ def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | N
         "steps_total": case.steps,
         "steps_done": 0,
         "step_seconds": case.step_seconds,
-        "version": undertow.__version__,
+        "version": __version__,
         "source_hash": source_hash(),
         "settings": {key: str(value) for key, value in settings.items()},
         "data": "facts" if data is None else "recorded",
