@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,9 @@ from hypothesis import strategies as st
 
 from support import danger_venue
 from undertow.venue import danger, danger_reference, danger_scan
-from undertow.venue.margin import account_health
+from undertow.venue.margin import account_health, row_health, row_side
 from undertow.venue.records import InstrumentKind
-from undertow.venue.state import COUNT_ACCOUNTS, COUNT_CANDIDATES, State
+from undertow.venue.state import COUNT_ACCOUNTS, COUNT_CANDIDATES, COUNT_HOLDINGS, State
 
 # deviation and drift of one tick, per regime
 REGIMES = {"calm": (1e-4, 0.0), "busy": (3e-3, 0.0), "crash": (0.01, -0.02), "squeeze": (0.02, 0.02)}
@@ -142,6 +144,51 @@ def test_slabs_follow_changes_without_rebuilding(deviation: float) -> None:
         assert found(state) == expected
         total += len(expected)
     assert total > 0
+
+
+def test_no_adverse_move_helps_beyond_the_rounding_slack() -> None:
+    """What the corners rely on, on every kind of row; an inverse short may gain a unit by rounding."""
+    generator = np.random.default_rng(3)
+    state = danger_venue.random_venue(generator, 300)
+    pairs = 0
+    for holding in range(int(state.counters[COUNT_HOLDINGS])):
+        side = row_side(state, holding)
+        mark = int(state.markets["mark"][state.holdings["instrument"][holding]])
+        prices = sorted(
+            {max(int(mark * factor), 1) for factor in generator.uniform(0.02, 5.0, 6)} | {mark, mark + 1}
+        )
+        healths = [row_health(state, holding, price) for price in prices]
+        for low, high in pairwise(healths):
+            assert (high - low) * side >= -danger.ROUNDING_SLACK or (side == 0 and low == high)
+            pairs += side != 0
+    assert pairs > 1_000
+
+
+def test_slab_bounds_lie_below_health_and_close_to_it() -> None:
+    generator = np.random.default_rng(4)
+    state = danger_venue.random_venue(generator, 600)
+    slabs = danger_scan.build_slabs(state)
+    first = state.markets["mark"].copy()
+    close = 0
+    for _ in range(5):
+        state.markets["mark"] = (first * generator.uniform(0.51, 1.99, len(first))).astype(np.int64)
+        factors = state.markets["mark"].astype(np.float64)
+        inverse = state.instruments["kind"] == InstrumentKind.INVERSE
+        factors[inverse] = 1.0 / factors[inverse]
+        for size_class in range(len(slabs.first_row)):
+            start, end = slabs.first_slot[size_class : size_class + 2]
+            assert end - start <= danger_scan.TILE  # one tile, so that columns are simply rows of a matrix
+            place = slice(
+                slabs.first_row[size_class], slabs.first_row[size_class] + (end - start) * size_class
+            )
+            shape = (size_class, end - start)
+            terms = slabs.slope[place] * factors[slabs.instrument[place]]
+            bounds = slabs.constant[start:end] + terms.reshape(shape).sum(axis=0)
+            for account, bound in zip(slabs.account[start:end], bounds, strict=True):
+                health = account_health(state, int(account))
+                assert bound <= health
+                close += health - bound <= 1e-6 * abs(health) + 100
+    assert close > 500
 
 
 def test_health_equals_plain_python() -> None:

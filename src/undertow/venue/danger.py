@@ -401,14 +401,19 @@ def sort_listed(state: State, count: int) -> None:
 
 
 @kernel
-def _fetch_ahead(state: State, position: int, count: int) -> None:
-    """Ask for what the next accounts of the worklist will need: account, holdings, neighbours in lists."""
+def fetch_ahead(state: State, position: int, count: int) -> None:
+    """Ask for the accounts and holdings that come after `position` of the worklist."""
     if position + 3 * AHEAD < count:
         prefetch(state.accounts, np.int64(state.candidates[position + 3 * AHEAD]))
     if position + 2 * AHEAD < count:
         holding = np.int64(state.accounts[state.candidates[position + 2 * AHEAD]].first_holding)
         for step in range(4):  # a guess: holdings opened together lie together
             prefetch(state.holdings, holding + step)
+
+
+@kernel
+def _fetch_neighbours(state: State, position: int, count: int) -> None:
+    """Ask for the holdings next to those of a coming account in the lists of the index."""
     if position + AHEAD < count:
         holding = np.int64(state.accounts[state.candidates[position + AHEAD]].first_holding)
         while holding >= 0:
@@ -443,7 +448,8 @@ def tick(state: State) -> int:
     sort_listed(state, count)
     found = 0
     for position in range(count):
-        _fetch_ahead(state, position, count)
+        fetch_ahead(state, position, count)
+        _fetch_neighbours(state, position, count)
         account = int(state.candidates[position])
         health = account_health(state, account)
         _register(state, account, health)

@@ -23,7 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
-from undertow.venue.danger import ROUNDING_SLACK, has_stake, is_watched, list_account, sort_listed
+from undertow.venue.danger import (
+    ROUNDING_SLACK,
+    fetch_ahead,
+    has_stake,
+    is_watched,
+    list_account,
+    sort_listed,
+)
 from undertow.venue.margin import account_health, base_health, row_health, row_side
 from undertow.venue.records import InstrumentKind
 from undertow.venue.state import (
@@ -219,7 +226,7 @@ def _require_concave(state: State) -> None:
 
 @kernel
 def _list_suspects(state: State, slabs: Slabs, factors: NDArray[np.float64]) -> int:
-    """List every account whose bound is negative and whose exact health is too."""
+    """List every account whose bound is negative."""
     count = 0
     for size_class in range(len(slabs.first_slot) - 1):
         first = slabs.first_slot[size_class]
@@ -238,9 +245,7 @@ def _list_suspects(state: State, slabs: Slabs, factors: NDArray[np.float64]) -> 
                 place += length
             for offset in range(length):
                 if slabs.bound[offset] < 0.0:
-                    account = slabs.account[first + start + offset]
-                    if _is_candidate(state, account):
-                        count = list_account(state, account, count)
+                    count = list_account(state, slabs.account[first + start + offset], count)
     return count
 
 
@@ -255,9 +260,16 @@ def _slab_scan(state: State, slabs: Slabs, factors: NDArray[np.float64]) -> int:
         factors[instrument] = _factor(state, instrument, mark)
     count = _list_suspects(state, slabs, factors)
     sort_listed(state, count)
+    found = 0
+    for position in range(count):
+        fetch_ahead(state, position, count)
+        account = state.candidates[position]
+        if _is_candidate(state, account):
+            state.candidates[found] = account
+            found += 1
     state.counters[TICK] += 1
-    state.counters[COUNT_CANDIDATES] = count
-    return count
+    state.counters[COUNT_CANDIDATES] = found
+    return found
 
 
 def slab_scan(state: State, slabs: Slabs) -> int:
