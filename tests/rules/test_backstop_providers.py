@@ -227,4 +227,3 @@ def test_a_provider_that_nets_out_holds_nothing() -> None:
     assert find_holding(state, provider, PERPETUAL) < 0
     assert cash_of(state, provider) == (10_000 + 1_000) * DOLLAR - 96_446_667
     check_books(state)
-    assert state.instruments["kind"][PERPETUAL] == LINEAR

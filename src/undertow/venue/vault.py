@@ -1,0 +1,86 @@
+"""Stage 2, "vault": one house account that takes whole wallets over, until it has lost too much.
+
+Holds the trigger, the vault's loss limit and its worth. Holds no order (`pacing_staged`) and no disposal.
+
+A wallet below its share of maintenance passes with everything in it; its owner gets nothing back. Once
+the vault stands below its capital by more than the loss limit it takes nothing more, and what it would
+have taken goes on in the book until it is below zero and is allocated among winners.
+
+Units: settlement units. Rounding: the trigger is compared exactly. Invariant: `worth` counts everything
+at the mark, unweighted, so it moves only with prices, trades and payments.
+
+Source: Hyperliquid docs, trading/liquidations (equity below 2/3 of maintenance); the announcement of 27
+Mar 2025 (a loss beyond a threshold triggers auto-deleveraging instead).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from undertow._jit import kernel
+from undertow.units import mul_div_ceil
+from undertow.venue.integers import wide
+from undertow.venue.margin import maintenance_parts, position_value
+from undertow.venue.state import STAGE_FREE, State
+from undertow.venue.takeover import cover, has_positions, list_bankrupt, sweep_flat, take_over
+
+
+class Vault(NamedTuple):
+    """Figures of the vault."""
+
+    account: int
+    numerator: int  # of maintenance margin: a wallet below this share passes
+    denominator: int
+    capital: int  # settlement units it began with
+    loss_limit: int  # it takes over as long as it has not lost more than this
+
+
+@kernel
+def worth(state: State, account: int) -> int:
+    """Everything an account owns and owes, contracts and assets at their marks, no weights."""
+    total = wide(state.accounts[account].cash)
+    holding = wide(state.accounts[account].first_holding)
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        total += row.quote + position_value(record.kind, record.unit, row.size, mark)
+        holding = wide(row.next)
+    return total
+
+
+@kernel
+def is_below_share(equity: int, maintenance: int, numerator: int, denominator: int) -> bool:
+    """Whether equity < numerator / denominator of maintenance, exactly."""
+    return equity < mul_div_ceil(maintenance, numerator, denominator)
+
+
+@kernel
+def vault_takes(state: State, vault: Vault) -> bool:
+    """Whether the vault has not yet lost more than its limit."""
+    return worth(state, vault.account) >= vault.capital - vault.loss_limit
+
+
+@kernel
+def hand_over(state: State, vault: Vault, account: int) -> bool:
+    """What orders could not do. True if the wallet was taken over, listed for allocation, or covered.
+
+    Below zero with contracts: listed. Below its share of maintenance: to the vault, if it still takes.
+    Without contracts or assets: the vault pays what is missing, as far as its cash goes.
+    """
+    if not has_positions(state, account):
+        sweep_flat(state, account)
+        cover(state, account, vault.account, 0)
+        if state.accounts[account].cash == 0:
+            state.accounts[account].stage = STAGE_FREE
+        return True
+    equity, maintenance, gross = maintenance_parts(state, account)
+    if equity < 0 and gross > 0:
+        list_bankrupt(state, account)
+        return True
+    if not is_below_share(equity, maintenance, vault.numerator, vault.denominator):
+        return False
+    if not vault_takes(state, vault):
+        return False
+    take_over(state, account, vault.account)
+    return True
