@@ -7,12 +7,12 @@ Invariant: a `PopulationRules` that exists is usable: its constructor refuses wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -35,38 +35,70 @@ class Holder(IntEnum):
     HEDGE_BOOK = 2  # a maker's hedge, either side
 
 
-@dataclass(frozen=True)
-class PopulationRules:
+class Figures(BaseModel):
+    """A table of figures: frozen, every key known, all finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PopulationRules(Figures):
     """The crowd in numbers. Defaults: the October 2025 description, sections 1.3 to 1.6."""
 
-    reference_accounts: int = 1_660_000  # people; fewer accounts stand for several each
-    median_equity_usd: float = 250.0  # where the search for the median starts; see `fit_median`
-    fit_median: bool = True  # scale the median so that notional meets open interest
-    equity_spread: float = 2.5
-    tail_exponent: float = 0.80
-    tail_start_usd: float = 250_000.0
-    tail_cap_usd: float = 300e6
-    least_equity_usd: float = 5.0
-    leverage_at_500_usd: float = 5.0
-    leverage_slope: float = 0.08
-    leverage_spread: float = 0.70
-    leverage_limits: tuple[float, float] = (0.1, 75.0)
-    long_accounts: float = 0.68
-    one_sided: float = 0.8
-    coins_per_account: float = 2.2
-    largest_share: float = 0.03  # of a coin's open interest in one account
-    isolated_accounts: float = 0.36
-    multi_accounts: float = 0.12
-    portfolio_notional: float = 0.30  # held by accounts of the tail on portfolio margin
-    basis_share: float = 0.25  # of the short side
-    hedge_share: float = 0.05  # of each side
-    basis_books: int = 8
-    hedge_books: int = 8
-    book_leverage: float = 2.0
-    daily_volatility: float = 0.04  # of the past prices at which positions were entered
-    entry_hours: tuple[float, float] = (1.0, 720.0)
+    reference_accounts: int = Field(
+        1_660_000, ge=1, description="people; fewer accounts stand for several each (1.1; 0.8 to 3 million)"
+    )
+    median_equity_usd: float = Field(
+        250.0, gt=0, description="USD; where the search for the median starts (1.4; 150 to 1,000)"
+    )
+    fit_median: bool = Field(True, description="scale the median so that notional meets open interest (1.4)")
+    equity_spread: float = Field(2.5, gt=0, description="standard deviation of ln equity (1.4; 2.3 to 2.9)")
+    tail_exponent: float = Field(0.80, gt=0, description="Pareto exponent of the tail (1.4; 0.74 to 0.90)")
+    tail_start_usd: float = Field(
+        250_000.0, gt=0, description="USD; where the tail starts (1.4; 100,000 to 300,000)"
+    )
+    tail_cap_usd: float = Field(300e6, gt=0, description="USD; the largest account (1.4; 150 to 500 million)")
+    least_equity_usd: float = Field(5.0, gt=0, description="USD; the smallest account (own choice)")
+    leverage_at_500_usd: float = Field(
+        5.0, gt=0, description="median gross notional over equity of a 500-dollar account (1.4; 3 to 10)"
+    )
+    leverage_slope: float = Field(
+        0.08, description="fall of ln leverage per unit of ln equity (1.4; 0.05 to 0.17)"
+    )
+    leverage_spread: float = Field(
+        0.70, ge=0, description="standard deviation of ln leverage (1.4; 0.6 to 1)"
+    )
+    leverage_limits: tuple[float, float] = Field(
+        (0.1, 75.0), description="lowest and highest leverage (1.4; the brackets bind as well)"
+    )
+    long_accounts: float = Field(0.68, description="share of accounts net long (1.6; 0.55 to 0.80)")
+    one_sided: float = Field(
+        0.8, description="share of accounts on one side in all their coins (1.6; 0.6 to 1)"
+    )
+    coins_per_account: float = Field(2.2, description="mean number of coins, 1 + geometric (1.6; 1.5 to 4)")
+    largest_share: float = Field(
+        0.03, description="share of a coin's open interest in one account at most (own choice)"
+    )
+    isolated_accounts: float = Field(0.36, description="share on isolated margin (1.6; 0.2 to 0.6)")
+    multi_accounts: float = Field(0.12, description="share on multi-asset margin (1.6; 0.05 to 0.2)")
+    portfolio_notional: float = Field(
+        0.30, description="share of notional on portfolio margin, in the tail (1.6; 0.2 to 0.45)"
+    )
+    basis_share: float = Field(
+        0.25, description="share of the short side held against spot (1.6; 0.15 to 0.40)"
+    )
+    hedge_share: float = Field(0.05, description="share of each side that hedges makers (3.2; own choice)")
+    basis_books: int = Field(8, description="accounts that hold the basis share (own choice)")
+    hedge_books: int = Field(8, description="accounts that hold the hedges (own choice)")
+    book_leverage: float = Field(2.0, gt=0, description="gross notional over equity of a book (own choice)")
+    daily_volatility: float = Field(
+        0.04, ge=0, description="a day's standard deviation of the past prices of entry (1.6)"
+    )
+    entry_hours: tuple[float, float] = Field(
+        (1.0, 720.0), description="hours since entry, log-uniform between (1.6; 1 h to 90 d)"
+    )
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
         shares = {
             name: getattr(self, name)
             for name in ("long_accounts", "one_sided", "largest_share", "portfolio_notional", "basis_share")
@@ -82,6 +114,7 @@ class PopulationRules:
             raise ValueError(f"coins_per_account is {self.coins_per_account}; 1 or more is needed")
         if self.basis_books < 1 or self.hedge_books < 2:
             raise ValueError("at least 1 basis book and 2 hedge books close the coins")
+        return self
 
 
 class Listing(NamedTuple):

@@ -1,23 +1,28 @@
 """What an actor sees, and how it speaks: the public market, its own accounts, and command arrays.
 
-Holds the view of one step, the protocol of an actor and the building of commands. Holds no behaviour. Actors never
-touch venue state: they receive a `View` and return COMMAND records.
+Holds the view of one step, the protocol of an actor and the building of commands. Holds no behaviour. Actors
+never touch venue state: they receive a `View` and return COMMAND records.
 
-Units: ticks, lots, seconds; money in settlement units. Invariant: a view is a copy; what an actor does to it changes nothing.
+Units: ticks, lots, seconds; money in settlement units (micro-dollars). Invariant: a view is a copy; what an
+actor does to it changes nothing.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.units import PPM
+from undertow.venue.depth import depth_near
 from undertow.venue.engine import Engine
-from undertow.venue.look import sizes_of, values_of
+from undertow.venue.look import sizes_of, values_of, worths_of
 from undertow.venue.records import COMMAND, CommandKind, OrderFlag, TimeInForce
 
 Commands = NDArray[np.void]
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class View(NamedTuple):
@@ -26,11 +31,11 @@ class View(NamedTuple):
     step: int
     time_s: int
     step_seconds: float
-    outside_ticks: NDArray[np.float64]  # newest price off the venue
-    bid_ticks: NDArray[np.int64]  # 0: no bid
-    ask_ticks: NDArray[np.int64]  # 0: no ask
-    last_ticks: NDArray[np.int64]
-    mark_ticks: NDArray[np.int64]
+    outside_ticks: Floats  # newest price off the venue
+    bid_ticks: Integers  # 0: no bid
+    ask_ticks: Integers  # 0: no ask
+    last_ticks: Integers
+    mark_ticks: Integers
     failure: float  # share of messages that fail in this step
     transfers: float  # 1: transfers in and out work, 0: stalled
 
@@ -40,45 +45,91 @@ class Market(NamedTuple):
 
     name: tuple[str, ...]
     perpetual: NDArray[np.bool_]
-    unit: NDArray[np.int64]  # money of one tick on one lot
-    tick_usd: NDArray[np.float64]
-    maximum_ticks: NDArray[np.int64]
-    open_interest_usd: NDArray[np.float64]  # at the start, one side
-    turnover_usd: NDArray[np.float64]  # on an ordinary day
-    volatility: NDArray[np.float64]  # calm, fraction per root minute
+    unit: Integers  # money of one tick on one lot
+    tick_usd: Floats
+    maximum_ticks: Integers
+    open_interest_usd: Floats  # at the start, one side
+    turnover_usd: Floats  # on an ordinary day
+    volatility: Floats  # calm, fraction per root minute
+
+
+class Opening(NamedTuple):
+    """The wallets an actor starts with: `count` of them in one margin profile."""
+
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks for
+    profile: str
+    cash_micros: Integers  # one a wallet
+    assets: list[tuple[int, Integers]]  # spot instrument, lots in each wallet
 
 
 class Actor(Protocol):
-    """A crowd of one kind."""
+    """A crowd of one kind. It is opened once, then acts once a step."""
 
     name: str
+    group: str  # what a report counts it under
+    attempts: int  # messages tried in the last step, those that failed too
+
+    def opening(self) -> Opening:
+        """The wallets it needs; `count` 0 when it acts for wallets that exist."""
+        ...
+
+    def opened(self, first_account: int) -> None:
+        """Told where its wallets begin."""
+        ...
 
     def act(self, view: View) -> Commands:
         """The commands of this step."""
         ...
 
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Everything that carries over from step to step, as the live arrays."""
+        ...
+
 
 class Desk:
-    """An actor's window on its own accounts."""
+    """An actor's window on its own accounts, and on the public depth."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def sizes(self, accounts: NDArray[np.int64], instruments: NDArray[np.int64]) -> NDArray[np.int64]:
+    def sizes(self, accounts: Integers, instruments: Integers) -> Integers:
         """Signed lots held by each (account, instrument) pair."""
         return sizes_of(self._engine.state, accounts, instruments)
 
-    def values(self, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
+    def values(self, accounts: Integers) -> Integers:
         """(equity, maintenance margin, gross notional) of each account."""
         return values_of(self._engine.state, accounts)
 
+    def worths(self, accounts: Integers) -> Integers:
+        """Cash and holdings of each account at marks, spot assets without haircuts."""
+        return worths_of(self._engine.state, accounts)
+
+    def visible(self, band: float) -> Integers:
+        """Money resting within `band` of the best bid and of the best ask, (instruments, 2)."""
+        state = self._engine.state
+        count = len(self._engine.listings)
+        bands = np.array([round(band * PPM)], np.int64)
+        depth = np.zeros((count, 2), np.int64)
+        for column, name in enumerate(("best_bid", "best_ask")):
+            best = np.ascontiguousarray(state.markets[name][:count])
+            best[best >= state.instruments["maximum_ticks"][:count]] = 0
+            out = np.zeros((count, 1, 2), np.int64)
+            depth_near(state, best, bands, out)
+            depth[:, column] = out[:, 0, column]
+        return depth
+
+
+def no_opening() -> Opening:
+    """No wallet of its own."""
+    return Opening(0, "", np.zeros(0, np.int64), [])
+
 
 def new_orders(
-    accounts: NDArray[np.int64],
-    instruments: NDArray[np.int64],
-    sides: NDArray[np.int64],
-    prices: NDArray[np.int64],
-    sizes: NDArray[np.int64],
+    accounts: Integers,
+    instruments: Integers,
+    sides: Integers,
+    prices: Integers,
+    sizes: Integers,
     time_in_force: TimeInForce = TimeInForce.GOOD_TILL_CANCELLED,
     flags: OrderFlag = OrderFlag.NONE,
 ) -> Commands:
@@ -96,7 +147,7 @@ def new_orders(
     return commands
 
 
-def cancel_all(accounts: NDArray[np.int64], instruments: NDArray[np.int64]) -> Commands:
+def cancel_all(accounts: Integers, instruments: Integers) -> Commands:
     """CANCEL_ALL commands: every order of the account in that instrument."""
     commands = np.zeros(len(accounts), COMMAND)
     commands["kind"] = int(CommandKind.CANCEL_ALL)
@@ -105,11 +156,28 @@ def cancel_all(accounts: NDArray[np.int64], instruments: NDArray[np.int64]) -> C
     return commands
 
 
-def deposits(accounts: NDArray[np.int64], amounts: NDArray[np.int64]) -> Commands:
+def deposits(accounts: Integers, amounts: Integers) -> Commands:
     """DEPOSIT commands of cash."""
+    return _moves(CommandKind.DEPOSIT, accounts, np.full(len(accounts), -1, np.int64), amounts)
+
+
+def withdrawals(accounts: Integers, amounts: Integers) -> Commands:
+    """WITHDRAW commands of cash."""
+    return _moves(CommandKind.WITHDRAW, accounts, np.full(len(accounts), -1, np.int64), amounts)
+
+
+def asset_moves(accounts: Integers, instruments: Integers, lots: Integers) -> Commands:
+    """Spot assets into (positive lots) or out of (negative) each account."""
+    commands = _moves(CommandKind.DEPOSIT_ASSET, accounts, instruments, np.abs(lots))
+    commands["kind"][lots < 0] = int(CommandKind.WITHDRAW_ASSET)
+    return commands
+
+
+def _moves(kind: CommandKind, accounts: Integers, instruments: Integers, amounts: Integers) -> Commands:
     commands = np.zeros(len(accounts), COMMAND)
-    commands["kind"] = int(CommandKind.DEPOSIT)
+    commands["kind"] = int(kind)
     commands["account"] = accounts
+    commands["instrument"] = instruments
     commands["size"] = amounts
     return commands
 

@@ -1,0 +1,112 @@
+"""Which quoting firms there are, how large each is, what each quotes, and how their limits differ.
+
+Holds the plan of the makers, drawn once. Holds no behaviour (makers.py) and no state.
+
+Units: USD, lots, shares of one. Invariant: weights of the firms in one instrument sum to one; a firm's draws
+do not depend on how many instruments or firms there are beside it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import streams
+from undertow.crowd.rules_actors import MakerRules
+from undertow.crowd.view import Floats, Integers, Market
+
+IDS_PER_FIRM = 1024
+TOP = 5
+LARGEST_COINS = 2
+MINUTES_A_DAY = 1440.0
+
+
+class Plan(NamedTuple):
+    """Firms (f) and what they quote: one entry a pair of firm and instrument (p)."""
+
+    capital_usd: Floats  # f
+    firm: Integers  # p
+    instrument: Integers  # p
+    identity: Integers  # p: for keyed draws
+    depth_usd: Floats  # p: within 1 % of the price, one side, in calm
+    reach_usd: Floats  # p: within the reach, one side, in calm
+    share: Floats  # p: of its firm's quotes
+    outside_weight: Floats  # f
+    delay_steps: Integers  # f
+    phase: Floats  # p, 0 to 1: where in the grid of distances, when in the round
+    limit_factor: Floats  # f x 4: loss, move, gap, rejections
+
+
+def largest(market: Market) -> NDArray[np.bool_]:
+    """The two contracts with the most turnover."""
+    turnover = np.where(market.perpetual, market.turnover_usd, 0.0)
+    order = np.argsort(-turnover, kind="stable")
+    mask = np.zeros(len(turnover), np.bool_)
+    mask[order[:LARGEST_COINS]] = True
+    return mask
+
+
+def firm_weights(count: int, concentration: float) -> Floats:
+    """Sizes that fall with rank as a power, so that the five largest hold `concentration` of all."""
+    ranks = np.arange(1, count + 1, dtype=np.float64)
+    if count <= TOP:
+        return np.full(count, 1.0 / count)
+    low, high = 0.0, 6.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        weights = ranks**-middle
+        if weights[:TOP].sum() / weights.sum() < concentration:
+            low = middle
+        else:
+            high = middle
+    weights = ranks**-high
+    return np.asarray(weights / weights.sum())
+
+
+def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float) -> Plan:
+    """The firms of a run."""
+    weights = firm_weights(rules.firms, rules.concentration)
+    firms = np.arange(rules.firms, dtype=np.int64)
+    firm, instrument = _coverage(rules, market, weights, seed)
+    identity = firm * IDS_PER_FIRM + instrument
+    taste = np.exp(0.3 * streams.normal(seed, "makers: share of a coin", 0, identity))
+    raw = weights[firm] * taste
+    raw /= np.bincount(instrument, raw, len(market.name))[instrument]
+    depth = raw * rules.depth_share * market.turnover_usd[instrument]
+    reach = depth * (rules.reach / 0.01) ** rules.depth_exponent
+    total = np.bincount(firm, reach, rules.firms)
+    side = 2.0 * streams.uniform(seed, "makers: outside weight", 0, firms) - 1.0
+    delay = streams.uniform(seed, "makers: delay", 0, firms) * rules.outside_delay_s / step_seconds
+    limits = streams.normal(seed, "makers: limits", 0, np.arange(4 * rules.firms, dtype=np.int64))
+    return Plan(
+        rules.capital_usd * weights,
+        firm,
+        instrument,
+        identity,
+        depth,
+        reach,
+        reach / np.maximum(total[firm], 1e-9),
+        np.clip(rules.outside_weight + rules.outside_weight_spread * side, 0.0, 1.0),
+        np.rint(delay).astype(np.int64),
+        streams.uniform(seed, "makers: phase", 0, identity),
+        np.exp(rules.trip_spread * limits.reshape(rules.firms, 4)),
+    )
+
+
+def _coverage(rules: MakerRules, market: Market, weights: Floats, seed: int) -> tuple[Integers, Integers]:
+    """Pairs of firm and instrument, by instrument: all firms in the largest coins, some in the others."""
+    big = largest(market)
+    pairs: list[tuple[int, int]] = []
+    for instrument, turnover in enumerate(market.turnover_usd):
+        if turnover <= 0.0:
+            continue
+        wanted = rules.firms_large if turnover >= rules.large_turnover_usd else rules.firms_small
+        wanted = rules.firms if big[instrument] else min(wanted, rules.firms)
+        ids = np.arange(rules.firms, dtype=np.int64) * IDS_PER_FIRM + instrument
+        score = np.sqrt(weights) * streams.uniform(seed, "makers: coverage", 0, ids)
+        chosen = np.sort(np.argsort(-score, kind="stable")[:wanted])
+        pairs += [(int(firm), instrument) for firm in chosen]
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])

@@ -1,0 +1,127 @@
+"""What every actor measures in the same way: own price, smoothed mid, volatility, moves, gap to the outside.
+
+Holds the measurements of one step and what they remember. Holds no behaviour: a gauge depends on the public
+market alone, so an actor that is switched off changes nothing in it but through the market.
+
+The own price is the mid; with one side empty the last price, moved inside what still stands; with both empty
+the last price. Volatility compares returns over ten seconds, of the own mid and of the outside, with the
+coin's calm figure, the larger of a one-minute and a thirty-minute memory: last prices would feed their own
+bounce back (modelling notes, trap 7).
+
+Units: ticks (floats), seconds, shares of one; `volatility` in calm volatilities, one entry an instrument.
+Invariant: `see` may be called any number of times in a step; only the first counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.crowd.view import Floats, Integers, Market, View
+
+RETURN_S = 10.0
+SHORT_MEMORY_S = 60.0
+LONG_MEMORY_S = 1800.0
+MOVE_S = 60.0
+SMOOTHING_S = 10.0
+GAP_SMOOTHING_S = 5.0
+LONG_MOVE_S = 1800.0
+SAMPLE_S = 10.0
+SQUARED_RETURN_CAP = 40.0**2  # in calm variances
+
+
+class Gauges:
+    """The shared measurements. `start_ticks` are the outside prices before the first step."""
+
+    def __init__(self, market: Market, start_ticks: Integers, step_seconds: float = 1.0) -> None:
+        self.market = market
+        self.start_ticks = np.asarray(start_ticks, np.float64)
+        self.step_seconds = step_seconds
+        count = len(market.name)
+        start = self.start_ticks
+        self.own = start.copy()
+        self.smooth = start.copy()
+        self.gap = np.zeros(count)  # log of own over outside, smoothed
+        self._seen = np.full(1, -1, np.int64)
+        self._own_ring = _ring(start, RETURN_S, step_seconds)
+        self._sample_s = max(SAMPLE_S, step_seconds)
+        self._move_ring = _ring(start, MOVE_S, step_seconds)  # outside
+        self._own_move_ring = _ring(start, MOVE_S, step_seconds)
+        self._samples = np.tile(start, (round(LONG_MOVE_S / self._sample_s) + 1, 1))  # own, every ten seconds
+        self._short = np.ones((2, count))  # squared returns over calm: own, outside
+        self._long = np.ones((2, count))
+        self.volatility = np.ones(count)
+        self.move = np.zeros(count)  # largest log move in the last minute, own or outside, signed
+        self.long_move = np.zeros(count)  # own log move in the last half hour
+
+    def see(self, view: View) -> None:
+        """Take the view of a step in."""
+        if self._seen[0] == view.step:
+            return
+        self._seen[0] = view.step
+        seconds = self.step_seconds
+        outside = view.outside_ticks
+        self.own[:] = own_price(view)
+        self.smooth += (self.own - self.smooth) * _share(seconds, SMOOTHING_S)
+        self.gap += (np.log(self.own / outside) - self.gap) * _share(seconds, GAP_SMOOTHING_S)
+        old_own = _pushed(self._own_ring, self.own, view.step)
+        old_outside = self._move_ring[(view.step - len(self._own_ring)) % len(self._move_ring)]
+        self._learn(np.log(self.own / old_own), np.log(outside / old_outside), seconds)
+        own_move = np.log(self.own / _pushed(self._own_move_ring, self.own, view.step))
+        outside_move = np.log(outside / _pushed(self._move_ring, outside, view.step))
+        self.move[:] = np.where(np.abs(own_move) > np.abs(outside_move), own_move, outside_move)
+        slot = int(view.step * seconds // self._sample_s) % len(self._samples)
+        self._samples[slot] = self.own
+        self.long_move[:] = np.log(self.own / self._samples[(slot + 1) % len(self._samples)])
+
+    def _learn(self, own_return: Floats, outside_return: Floats, seconds: float) -> None:
+        calm = self.market.volatility**2 * (len(self._own_ring) * seconds / 60.0)
+        squared = np.minimum(np.stack([own_return, outside_return]) ** 2 / calm, SQUARED_RETURN_CAP)
+        self._short += (squared - self._short) * _share(seconds, SHORT_MEMORY_S)
+        self._long += (squared - self._long) * _share(seconds, LONG_MEMORY_S)
+        self.volatility[:] = np.sqrt(np.maximum(self._short, self._long).max(axis=0))
+
+    def outside_before(self, view: View, delays: Integers) -> Floats:
+        """The outside price as it was `delays` steps ago, (len(delays), instruments); a minute at most."""
+        rows = (view.step - np.minimum(delays, len(self._move_ring) - 1)) % len(self._move_ring)
+        before: Floats = self._move_ring[rows]
+        return before
+
+    def lots_for(self, usd: Floats, ticks: Floats, instruments: Integers) -> Integers:
+        """Whole lots that `usd` buys at a price, rounded down."""
+        worth = np.maximum(ticks, 1.0) * self.market.unit[instruments]
+        return np.floor(usd * 1e6 / worth).astype(np.int64)
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Every array that carries over."""
+        names = ("own", "smooth", "gap", "volatility", "move", "long_move")
+        hidden = ("_seen", "_own_ring", "_move_ring", "_own_move_ring", "_samples", "_short", "_long")
+        return {name.lstrip("_"): getattr(self, name) for name in (*names, *hidden)}
+
+
+def own_price(view: View) -> Floats:
+    """The venue's price of each instrument, also when a side of its book is empty."""
+    bid, ask, last = view.bid_ticks, view.ask_ticks, view.last_ticks
+    open_ask = np.where(ask > 0, ask, np.iinfo(np.int64).max)
+    held = np.clip(last, bid, open_ask).astype(np.float64)
+    price: Floats = np.where((bid > 0) & (ask > 0), 0.5 * (bid + ask), np.maximum(held, 1.0))
+    return price
+
+
+def _share(seconds: float, memory_s: float) -> float:
+    """What a step moves an exponential average with this memory."""
+    return float(-np.expm1(-seconds / memory_s))
+
+
+def _ring(start: Floats, span_s: float, step_seconds: float) -> Floats:
+    return np.tile(start, (max(1, round(span_s / step_seconds)), 1))
+
+
+def _pushed(ring: Floats, values: Floats, step: int) -> Floats:
+    """Write this step's values; returns what stood in the place, one ring ago."""
+    place = step % len(ring)
+    before: Floats = ring[place].copy()
+    ring[place] = values
+    return before

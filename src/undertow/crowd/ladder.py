@@ -1,0 +1,56 @@
+"""Ladders of resting orders far from the market: prices and sizes, drawn once.
+
+Holds the two laws of distance (contracts: lognormal in log price; spot: power of the fall) and their ladders.
+Holds no behaviour (patient.py).
+
+Levels are quantiles with a draw inside each stratum, so a ladder is fine and belongs to no grid: a low that
+equals a grid point would be an artefact (modelling notes, trap 2). Source: crowd description 8, notes 4.
+Units: prices as multiples of the calm price, USD. Invariant: the USD of a ladder sum to what was asked for.
+"""
+
+from __future__ import annotations
+
+from math import log
+from statistics import NormalDist
+
+import numpy as np
+
+from undertow import streams
+from undertow.crowd.quantiles import normal_quantile
+from undertow.crowd.rules_actors import PatientRules
+from undertow.crowd.view import Floats, Integers
+
+SIZE_SPREAD = 0.8
+INSIDE = 1e-9
+
+
+def contract_distance(rules: PatientRules, shares: Floats) -> Floats:
+    """Log distance from the calm price by which `shares` of a contract's resting orders have been met."""
+    median = -log(1.0 - rules.median_fall)
+    deepest = -log(1.0 - rules.deepest)
+    reached = NormalDist().cdf(log(deepest / median) / rules.fall_spread)
+    inside = np.clip(shares * reached, INSIDE, 1.0 - INSIDE)
+    distance: Floats = median * np.exp(rules.fall_spread * normal_quantile(inside))
+    return np.minimum(distance, deepest)
+
+
+def spot_distance(rules: PatientRules, shares: Floats) -> Floats:
+    """The same for a spot book, whose stale bids grow with a power of the fall."""
+    fall = rules.deepest * np.clip(shares, INSIDE, 1.0) ** (1.0 / rules.stale_exponent)
+    distance: Floats = -np.log1p(-fall)
+    return distance
+
+
+def strata(seed: int, stream: str, levels: int, instrument: int) -> Floats:
+    """One uniform in each of `levels` equal parts of (0, 1)."""
+    ids = instrument * 4096 + np.arange(levels, dtype=np.int64)
+    inside: Floats = (np.arange(levels) + streams.uniform(seed, stream, 0, ids)) / levels
+    return inside
+
+
+def sizes(seed: int, stream: str, usd: float, levels: int, instrument: int) -> Floats:
+    """`usd` over levels, unevenly."""
+    ids: Integers = instrument * 4096 + np.arange(levels, dtype=np.int64)
+    raw = np.exp(SIZE_SPREAD * streams.normal(seed, stream, 0, ids))
+    part: Floats = usd * raw / raw.sum()
+    return part

@@ -1,0 +1,337 @@
+"""Makers: firms that quote several coins from one cross account, and leave for reasons of their own.
+
+    reference   outside price (delayed) blended with the smoothed own price, weights differ by firm
+    half width  fee + k sigma sqrt(life), at least a tick
+    skew        both quotes shifted by g sigma (inventory / limit)
+    size        calm depth x volatility^-eta x room x drawdown x alive x share refilled since the last fills
+    levels      cumulative depth ~ distance^0.7 out to 5 %, at distances that differ by firm and by quote
+
+A firm's limits (loss, move, gap, refused messages) differ from the next firm's; beyond one it pulls its
+quotes, waits, and comes back small. Replacing a quote is CANCEL_ALL and new orders in one batch; when the
+batch fails, the old quotes stand. The capital comes back only through transfers.
+
+Source of the forms: crowd description 3.2; modelling notes, section 4 and traps 1, 2, 6, 7, 8.
+Units: ticks, lots, USD (floats) until the commands; seconds. Invariant: what returns to a quote in a second
+does not depend on the length of a step or on how often a quote is replaced.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import streams
+from undertow.crowd.firms import draw_plan, largest
+from undertow.crowd.gauges import Gauges
+from undertow.crowd.rules_actors import MakerRules
+from undertow.crowd.view import Commands, Desk, Floats, Integers, Market, Opening, View, deposits, nothing
+from undertow.units import MICROS
+from undertow.venue.records import COMMAND, CommandKind
+
+NEVER = -1e12
+LEAST_ORDER_USD = 10.0
+SIZE_CHANGE = 0.25
+STOCK_COVER = 1.5
+REJECTION_MEMORY_S = 10.0
+LOSS_MEMORY_S = 600.0
+TOP_UP_S = 60.0
+TRANSFER_FAILURE_WEIGHT = 2.0
+SIDES = np.array([1.0, -1.0])
+
+
+class MakerCause(IntEnum):
+    """Why depth that stands in calm hours is not there now."""
+
+    VOLATILITY = 0
+    INVENTORY = 1
+    LOSS = 2
+    MOVE = 3
+    GAP = 4
+    REJECTION = 5
+    REFILL = 6  # taken and not yet quoted again
+
+
+class Target(NamedTuple):
+    """What every pair would quote now."""
+
+    reference: Floats  # ticks, skewed
+    half_width: Floats  # share of price
+    full_usd: Floats  # (pairs, 2): without the part not refilled
+    total_usd: Floats  # (pairs, 2): bids, asks
+
+
+class Makers:
+    """All quoting firms."""
+
+    name = "makers"
+    group = "maker"
+
+    def __init__(self, rules: MakerRules, market: Market, gauges: Gauges, desk: Desk, seed: int) -> None:
+        self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
+        self.plan = draw_plan(rules, market, seed, gauges.step_seconds)
+        self.attempts = 0
+        self.accounts = np.zeros(rules.firms, np.int64)
+        pairs, firms = len(self.plan.firm), rules.firms
+        self._limit_usd = rules.inventory_depths * self.plan.depth_usd
+        self._factor = np.where(largest(market), 1.0, rules.small_coin_factor)[self.plan.instrument]
+        self._start_lots = self._asset_lots()
+        self.stock = np.ones((pairs, 2))
+        self.inventory = np.zeros(pairs, np.int64)
+        self.resume_s = np.full(pairs, NEVER)
+        self.cause = np.zeros(pairs, np.int64)
+        self.quoted = np.zeros((pairs, 2))  # reference, time of the standing quotes
+        self.quoted[:, 1] = NEVER
+        self.standing_usd = np.zeros((pairs, 2))
+        self.quoting = np.zeros(pairs, np.bool_)
+        self.capital = self.plan.capital_usd.copy()
+        self.capital_before = self.plan.capital_usd.copy()
+        self.refused = np.zeros(firms)
+        self.removed_micros = np.zeros((len(market.name), len(MakerCause)), np.int64)
+
+    # ---- opening
+
+    def _asset_lots(self) -> Integers:
+        """Spot assets each pair starts with: enough for its asks."""
+        plan = self.plan
+        lots = self.gauges.lots_for(
+            STOCK_COVER * plan.reach_usd, self.gauges.start_ticks[plan.instrument], plan.instrument
+        )
+        return np.where(self.market.perpetual[plan.instrument], 0, lots)
+
+    def opening(self) -> Opening:
+        """One wallet a firm; spot assets come on top of its capital in cash."""
+        cash = np.rint(self.plan.capital_usd * MICROS).astype(np.int64)
+        assets = []
+        for instrument in np.flatnonzero(~self.market.perpetual):
+            mine = self.plan.instrument == instrument
+            lots = np.zeros(len(cash), np.int64)
+            lots[self.plan.firm[mine]] = self._start_lots[mine]
+            assets.append((int(instrument), lots))
+        return Opening(len(cash), self.rules.profile, cash, assets)
+
+    def opened(self, first_account: int) -> None:
+        """The firms' wallets begin at `first_account`."""
+        self.accounts = first_account + np.arange(self.rules.firms, dtype=np.int64)
+        self.capital[:] = self.desk.worths(self.accounts) / MICROS
+        self.capital_before[:] = self.capital
+        self._capital_start = self.capital.copy()
+
+    # ---- the step
+
+    def act(self, view: View) -> Commands:
+        """Look, decide, and replace the quotes that have to be replaced."""
+        self.gauges.see(view)
+        self.attempts = 0
+        if not self.rules.active:
+            return nothing()
+        self._look(view)
+        self._trip(view)
+        alive = self._alive(view.time_s)
+        target = self._target(view, alive)
+        chosen = self._chosen(view, target, alive)
+        failed = self._failed(view, chosen)
+        self._remember_refusals(view, chosen, failed)
+        sent = chosen[~failed]
+        quotes = self._quotes(view, target, sent)
+        return np.concatenate([quotes, self._top_ups(view)])
+
+    def _look(self, view: View) -> None:
+        """Inventory and capital as they are; what was filled is no longer in stock nor standing."""
+        plan, rules = self.plan, self.rules
+        held = self.desk.sizes(self.accounts[plan.firm], plan.instrument) - self._start_lots
+        bought = (held - self.inventory) * self._lot_usd()
+        self.inventory[:] = held
+        filled = np.maximum(bought[:, None] * SIDES, 0.0)
+        scale = np.maximum(self.standing_usd, plan.reach_usd[:, None] * 0.02)
+        self.stock -= np.minimum(filled / scale, 1.0) * self.stock
+        self.stock += (1.0 - self.stock) * -np.expm1(-rules.refill_per_s * view.step_seconds)
+        self.standing_usd -= np.minimum(filled, self.standing_usd)
+        self.capital[:] = self.desk.worths(self.accounts) / MICROS
+        share = -np.expm1(-view.step_seconds / LOSS_MEMORY_S)
+        self.capital_before += (self.capital - self.capital_before) * share
+
+    def _lot_usd(self) -> Floats:
+        instrument = self.plan.instrument
+        return self.gauges.own[instrument] * self.market.unit[instrument] / MICROS
+
+    def _loss(self) -> Floats:
+        """Loss of each firm over its capital of the last minutes, 0 or more."""
+        return np.maximum(1.0 - self.capital / np.maximum(self.capital_before, 1.0), 0.0)
+
+    def _trip(self, view: View) -> None:
+        """Pairs beyond one of their firm's limits stop until the cool-off is over."""
+        rules, plan, limits = self.rules, self.plan, self.plan.limit_factor[self.plan.firm]
+        move = np.abs(self.gauges.move)[plan.instrument] > rules.trip_move * self._factor * limits[:, 1]
+        gap = np.abs(self.gauges.gap)[plan.instrument] > rules.trip_gap * self._factor * limits[:, 2]
+        loss = self._loss()[plan.firm] > rules.trip_loss * limits[:, 0]
+        refused = self.refused[plan.firm] > np.minimum(rules.trip_rejections * limits[:, 3], 0.95)
+        tripped = move | gap | loss | refused
+        if not tripped.any():
+            return
+        causes = [MakerCause.LOSS, MakerCause.REJECTION, MakerCause.GAP, MakerCause.MOVE]
+        fresh = tripped & (self.resume_s <= view.time_s)
+        found = np.select([loss, refused, gap, move], [int(cause) for cause in causes])
+        self.cause[fresh] = found[fresh]
+        wait = 0.5 + streams.uniform(self.seed, "makers: cool-off", view.step, plan.identity[tripped])
+        until = view.time_s + rules.cool_off_s * wait
+        self.resume_s[tripped] = np.maximum(self.resume_s[tripped], until)
+
+    def _alive(self, time_s: float) -> Floats:
+        """0 while a pair is out, then its share of full size."""
+        since = time_s - self.resume_s
+        grown = self.rules.reentry * np.exp2(np.clip(since / self.rules.doubling_s, 0.0, 60.0))
+        return np.where(since < 0.0, 0.0, np.minimum(grown, 1.0))
+
+    def _target(self, view: View, alive: Floats) -> Target:
+        rules, plan, gauges = self.rules, self.plan, self.gauges
+        instrument = plan.instrument
+        outside = gauges.outside_before(view, plan.delay_steps)[plan.firm, instrument]
+        weight = plan.outside_weight[plan.firm]
+        reference = np.exp(weight * np.log(outside) + (1.0 - weight) * np.log(gauges.smooth[instrument]))
+        volatility = np.minimum(gauges.volatility[instrument], rules.volatility_cap)
+        sigma = volatility * self.market.volatility[instrument]
+        width = rules.fee_width + rules.width_sigmas * sigma * np.sqrt(rules.quote_life_s / 60.0)
+        width = np.minimum(np.maximum(width, 1.0 / reference), rules.reach / 3.0)
+        full = self.inventory * self._lot_usd() / self._limit_usd
+        reference = reference * (1.0 - rules.skew_sigmas * sigma * np.clip(full, -1.5, 1.5))
+        calm = np.repeat(plan.reach_usd[:, None], 2, axis=1)
+        quiet = np.minimum(1.0, (volatility / rules.knee) ** -rules.size_elasticity)[:, None] * calm
+        room = self._roomy(quiet, full)
+        loss = self._loss() / (rules.trip_loss * plan.limit_factor[:, 0])
+        wealth = np.minimum(self.capital / self._capital_start, 1.0) * (1.0 - 0.5 * np.minimum(loss, 1.0))
+        sound = room * np.maximum(wealth, 0.0)[plan.firm, None]
+        present = sound * alive[:, None]
+        total = present * self.stock
+        self._account([calm, quiet, room, sound, present, total])
+        return Target(reference, width, present, total)
+
+    def _roomy(self, quiet: Floats, full: Floats) -> Floats:
+        """Size a side that inventory and the firm's leverage leave room for."""
+        plan = self.plan
+        taken = np.maximum(full[:, None] * SIDES, 0.0)
+        left = np.maximum(1.0 - taken, 0.0)
+        gross = np.bincount(plan.firm, np.abs(self.inventory) * self._lot_usd(), self.rules.firms)
+        firm_left = np.maximum(self.rules.leverage * self.capital - gross, 0.0)
+        cap = np.minimum(left * self._limit_usd[:, None], (firm_left[plan.firm] * plan.share)[:, None])
+        closing = np.maximum(-full[:, None] * SIDES, 0.0) * self._limit_usd[:, None]
+        size: Floats = np.minimum(quiet * left, cap + closing)
+        return size
+
+    def _account(self, stages: list[Floats]) -> None:
+        """Depth that each cause takes away now, both sides, by instrument."""
+        steps = [np.sum(before - after, axis=1) for before, after in pairwise(stages)]
+        causes = [MakerCause.VOLATILITY, MakerCause.INVENTORY, MakerCause.LOSS, self.cause, MakerCause.REFILL]
+        size = self.removed_micros.size
+        removed = np.zeros(size)
+        for lost, cause in zip(steps, causes, strict=True):
+            place = self.plan.instrument * len(MakerCause) + np.asarray(cause)
+            removed += np.bincount(place, lost, size)
+        self.removed_micros[:] = np.rint(removed * MICROS).reshape(self.removed_micros.shape)
+
+    def _chosen(self, view: View, target: Target, alive: Floats) -> Integers:
+        """Pairs that replace their quotes: moved, resized, old, or out."""
+        rules = self.rules
+        age = view.time_s - self.quoted[:, 1]
+        moved = np.abs(target.reference - self.quoted[:, 0]) > (
+            rules.requote_widths * target.half_width * target.reference
+        )
+        change = np.abs(target.total_usd - self.standing_usd)
+        resized = (change > SIZE_CHANGE * np.maximum(target.total_usd, self.standing_usd)).any(axis=1)
+        # A quote has its own round, so that they do not all come in one second.
+        old = age >= rules.refresh_s * (0.75 + 0.5 * self.plan.phase)
+        settled = age >= rules.refresh_s * 0.2 * self.plan.phase
+        wanted = old | ((moved | resized) & settled)
+        return np.flatnonzero(np.where(alive > 0.0, wanted, self.quoting))
+
+    def _failed(self, view: View, chosen: Integers) -> NDArray[np.bool_]:
+        draws = streams.uniform(self.seed, "makers: messages", view.step, self.plan.identity[chosen])
+        return draws < view.failure
+
+    def _remember_refusals(self, view: View, chosen: Integers, failed: NDArray[np.bool_]) -> None:
+        firm = self.plan.firm[chosen]
+        tried = np.bincount(firm, minlength=self.rules.firms)
+        lost = np.bincount(firm, failed.astype(np.float64), self.rules.firms)
+        share = -np.expm1(-view.step_seconds / REJECTION_MEMORY_S)
+        now = np.where(tried > 0, lost / np.maximum(tried, 1), self.refused)
+        self.refused += (now - self.refused) * share
+        self.attempts += len(chosen) * (1 + 2 * self.rules.levels)
+
+    def _quotes(self, view: View, target: Target, sent: Integers) -> Commands:
+        """CANCEL_ALL and the new orders of each pair that gets through, in this order."""
+        rules, plan = self.rules, self.plan
+        levels = rules.levels
+        prices, lots, usd = self._ladder(view, target, sent)
+        block = np.zeros((len(sent), 1 + 2 * levels), COMMAND)
+        block["account"] = self.accounts[plan.firm[sent], None]
+        block["instrument"] = plan.instrument[sent, None]
+        block["self_trade"] = -1
+        block["kind"] = int(CommandKind.NEW)
+        block["kind"][:, 0] = int(CommandKind.CANCEL_ALL)
+        block["side"][:, 1 : 1 + levels] = 1
+        block["side"][:, 1 + levels :] = -1
+        block["price"][:, 1:] = prices.reshape(len(sent), 2 * levels)
+        block["size"][:, 1:] = lots.reshape(len(sent), 2 * levels)
+        keep = block["size"] > 0
+        keep[:, 0] = True
+        self.quoted[sent, 0] = target.reference[sent]
+        self.quoted[sent, 1] = view.time_s
+        self.standing_usd[sent] = usd
+        self.quoting[sent] = usd.sum(axis=1) > 0.0
+        return block[keep]
+
+    def _ladder(self, view: View, target: Target, sent: Integers) -> tuple[Integers, Integers, Floats]:
+        """Prices and lots (pairs, 2, levels), and what they sum to in USD."""
+        rules, plan = self.rules, self.plan
+        levels, count = rules.levels, len(sent)
+        ids = plan.identity[sent, None] * 64 + np.arange(2 * levels)
+        noise = streams.normal(self.seed, "makers: distances", view.step, ids.ravel())
+        noise = np.exp(rules.level_jitter * noise).reshape(count, 2, levels)
+        width = target.half_width[sent, None, None]
+        ratio = rules.reach / width
+        rank = np.arange(levels)
+        place = np.where(rank == 0, 0.0, (rank + plan.phase[sent, None, None]) / levels)
+        distance = width * ratio**place * noise
+        edges = ratio ** ((np.arange(levels + 1)) / levels - 1.0)
+        cumulative = edges**rules.depth_exponent
+        cumulative[..., 0] = 0.0
+        usd = target.total_usd[sent, :, None] * np.diff(cumulative, axis=-1)
+        usd = np.where(usd < LEAST_ORDER_USD, 0.0, usd)
+        instrument = plan.instrument[sent, None, None]
+        reference = target.reference[sent, None, None]
+        bids = np.floor(reference[:, 0] * (1.0 - distance[:, 0]))
+        asks = np.ceil(reference[:, 0] * (1.0 + distance[:, 1]))
+        best_bid, best_ask = view.bid_ticks[instrument[:, 0]], view.ask_ticks[instrument[:, 0]]
+        bids = np.where(best_ask > 0, np.minimum(bids, best_ask - 1), bids)
+        asks = np.maximum(asks, best_bid + 1)
+        prices = np.stack([bids, asks], axis=1)
+        inside = (prices >= 1.0) & (prices < self.market.maximum_ticks[instrument])
+        lots = np.floor(usd * MICROS / (np.maximum(prices, 1.0) * self.market.unit[instrument]))
+        lots = np.where(inside, lots, 0.0).astype(np.int64)
+        return prices.astype(np.int64), lots, usd.sum(axis=2)
+
+    def _top_ups(self, view: View) -> Commands:
+        """Capital lost here and won elsewhere comes back through transfers, a minute's share at a time."""
+        firms = np.arange(self.rules.firms)
+        every = max(1, round(TOP_UP_S / view.step_seconds))
+        lack = self._capital_start - self.capital
+        due = np.flatnonzero(((view.step + firms) % every == 0) & (lack > 1.0))
+        if view.transfers <= 0.0 or len(due) == 0:
+            return nothing()
+        draws = streams.uniform(self.seed, "makers: transfers", view.step, due)
+        due = due[draws >= min(1.0, TRANSFER_FAILURE_WEIGHT * view.failure)]
+        minutes = every * view.step_seconds / 60.0
+        share = -np.expm1(-self.rules.top_up_per_minute * minutes) * view.transfers
+        amounts = np.floor(lack[due] * share * MICROS).astype(np.int64)
+        self.capital_before[due] += amounts / MICROS
+        self.attempts += len(due)
+        return deposits(self.accounts[due], np.maximum(amounts, 1))
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Every array that carries over."""
+        names = ("stock", "inventory", "resume_s", "cause", "quoted", "standing_usd", "quoting")
+        more = ("capital", "capital_before", "refused", "removed_micros")
+        return {name: getattr(self, name) for name in (*names, *more)}

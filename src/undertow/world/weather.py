@@ -1,0 +1,137 @@
+"""Weather: what share of messages fails, and whether transfers work, from load and from recorded incidents.
+
+    load      = (1 + c_r |r_1m| / sigma + c_m (messages / calm - 1) + c_l liquidations per s) (1 + R p before)
+    p         = max(0, 1 - capacity / load)
+    latency   = tau (1 + rho / (1 - rho)), rho = load / capacity below 0.95, then as at 0.95
+
+Load is in multiples of an ordinary hour. |r_1m| / sigma is the turnover-weighted mean over coins of the last
+minute's outside move over its calm size. Retries feed back. Liquidations have their own lane: nothing here
+touches them. Recorded incidents are windows with a failing share and a working share of transfers.
+
+Source: crowd description, section 6. Units: seconds, shares of one. Invariant: with mode "none" nothing
+fails; with "recorded" the weather is a function of time alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+BUSY = 0.95  # of capacity: from here on the queue's age is not modelled
+
+
+class _Figures(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Incident(_Figures):
+    """A window in which something did not work, as recorded."""
+
+    start_s: float = Field(ge=0, description="s since the start of the case")
+    end_s: float = Field(gt=0, description="s since the start of the case, exclusive")
+    failing: float = Field(0.0, ge=0, le=1, description="share of messages that fail")
+    transfers: float = Field(1.0, ge=0, le=1, description="1: transfers work, 0: they are stalled")
+    label: str = ""
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end_s <= self.start_s:
+            raise ValueError(f"end_s is {self.end_s}; more than start_s ({self.start_s}) is needed")
+        return self
+
+
+class WeatherRules(_Figures):
+    """The venue's machinery under load (section 6)."""
+
+    mode: Literal["load", "recorded", "both", "none"] = Field("both", description="which part is at work")
+    capacity: float = Field(12.0, gt=1, description="capacity over ordinary load (mu / lam_0; 6 to 30)")
+    per_move: float = Field(0.5, ge=0, description="load per calm sigma of the last minute (c_r; x/÷ 3)")
+    per_message: float = Field(0.5, ge=0, description="load per ordinary message rate beyond one (own)")
+    per_liquidation: float = Field(0.01, ge=0, description="load per liquidation order a second (c_l; x/÷ 3)")
+    retries: float = Field(2.0, ge=0, description="retries per refusal (R; 0.5 to 10)")
+    latency_s: float = Field(0.01, ge=0, description="s in calm, programs (tau_0)")
+    memory_s: float = Field(5.0, gt=0, description="s over which counts are averaged (own)")
+    settling_s: float = Field(
+        120.0, ge=0, description="s from which the ordinary message rate is learnt (own)"
+    )
+    incidents: tuple[Incident, ...] = Field((), description="recorded windows")
+
+
+class Sky(NamedTuple):
+    """The weather of one step."""
+
+    failure: float
+    transfers: float
+    latency_s: float
+
+
+class Weather:
+    """The state of the venue's machinery. `volatility` calm per root minute, `turnover` as weights."""
+
+    def __init__(
+        self,
+        rules: WeatherRules,
+        volatility: NDArray[np.float64],
+        turnover: NDArray[np.float64],
+        start_ticks: NDArray[np.float64],
+        step_seconds: float = 1.0,
+    ) -> None:
+        self.rules, self.step_seconds = rules, step_seconds
+        self._volatility = volatility
+        self._weights = turnover / max(float(turnover.sum()), 1e-12)
+        self._ring = np.tile(np.asarray(start_ticks, np.float64), (max(1, round(60.0 / step_seconds)), 1))
+        # Messages and liquidations a second, ordinary messages a second, refused share, load, move.
+        self._numbers = np.zeros(6)
+        self._numbers[4] = 1.0
+        self._step = np.zeros(1, np.int64)
+
+    @property
+    def load(self) -> float:
+        """Load in multiples of an ordinary hour."""
+        return float(self._numbers[4])
+
+    def sky(self, time_s: float) -> Sky:
+        """The weather now."""
+        failure, transfers = 0.0, 1.0
+        if self.rules.mode in ("load", "both"):
+            failure = float(self._numbers[3])
+        if self.rules.mode in ("recorded", "both"):
+            for incident in self.rules.incidents:
+                if incident.start_s <= time_s < incident.end_s:
+                    failure = 1.0 - (1.0 - failure) * (1.0 - incident.failing)
+                    transfers = min(transfers, incident.transfers)
+        used = min(self.load / self.rules.capacity, BUSY)
+        return Sky(failure, transfers, self.rules.latency_s / (1.0 - used))
+
+    def record(self, messages: int, liquidations: int, outside_ticks: NDArray[np.float64]) -> None:
+        """Count a step: messages tried, liquidation orders sent, outside prices."""
+        rules, numbers, seconds = self.rules, self._numbers, self.step_seconds
+        step = int(self._step[0])
+        share = float(-np.expm1(-seconds / rules.memory_s))
+        rate = messages / seconds
+        if step == 0:
+            numbers[0] = rate
+        numbers[0] += (rate - numbers[0]) * share
+        numbers[1] += (liquidations / seconds - numbers[1]) * share
+        if step * seconds <= rules.settling_s:
+            numbers[2] += (rate - numbers[2]) / (step + 1)
+        place = step % len(self._ring)
+        moves = np.abs(np.log(outside_ticks / self._ring[place])) / self._volatility
+        self._ring[place] = outside_ticks
+        numbers[5] = float(moves @ self._weights)
+        busier = (
+            max(numbers[0] / max(numbers[2], 1e-9) - 1.0, 0.0) if step * seconds > rules.settling_s else 0.0
+        )
+        load = 1.0 + rules.per_move * numbers[5] + rules.per_message * busier
+        load = (load + rules.per_liquidation * numbers[1]) * (1.0 + rules.retries * numbers[3])
+        numbers[4] = load
+        numbers[3] += (max(0.0, 1.0 - rules.capacity / load) - numbers[3]) * share
+        self._step[0] = step + 1
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Every array that carries over."""
+        return {"numbers": self._numbers, "ring": self._ring, "step": self._step}
