@@ -18,17 +18,11 @@ from numpy.typing import NDArray
 from undertow.case.facts import as_utc
 from undertow.case.load import rulebook_of
 from undertow.case.model import Case, InstrumentRow
-from undertow.crowd.arbitrage import Arbitrage
-from undertow.crowd.crowd import GROUPS, Crowd
-from undertow.crowd.gauges import Gauges
-from undertow.crowd.makers import Makers
-from undertow.crowd.noise import Noise
-from undertow.crowd.patient import Patient
+from undertow.crowd.crowd import Crowd
 from undertow.crowd.population import Population, generate_population
 from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import MarginProfile
-from undertow.crowd.traders import Traders
-from undertow.crowd.view import Desk, Market
+from undertow.crowd.view import Desk, Market, Opening
 from undertow.errors import CaseError
 from undertow.feeds.manifest import load_manifest
 from undertow.feeds.outside import load_outside
@@ -38,7 +32,6 @@ from undertow.venue.compile import Listing
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
 from undertow.venue.records import InstrumentKind
-from undertow.venue.state import COUNT_ACCOUNTS
 from undertow.world.prices import paths_from_anchors
 from undertow.world.weather import Weather
 
@@ -64,7 +57,6 @@ class Built(NamedTuple):
     rulebook: Rulebook
     engine: Engine
     crowd: Crowd
-    makers: Makers
     weather: Weather
     outside_usd: NDArray[np.float64]  # steps + 1 x instruments
     outside_ticks: NDArray[np.int64]
@@ -122,40 +114,38 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
     place_population(engine.state, engine.fund_account(), fund)
     population = _population(case, rulebook, engine, seed)
     first = _open_population(engine, population)
-    market = _market(case, engine, outside_ticks[0])
-    crowd, makers = _crowd(case, market, engine, seed, population, first)
-    crowd.open(engine)
+    market = _market(case, engine)
+    crowd = Crowd(
+        case.crowd, market, Desk(engine), seed, population, first, outside_ticks[0], float(case.step_seconds)
+    )
+    groups, group_of = _open_actors(engine, crowd, population, first)
     engine.audit()
-    accounts = int(engine.state.counters[COUNT_ACCOUNTS])
-    group_of = crowd.groups(accounts)
-    books = first + np.flatnonzero(population.kind)
-    group_of[books] = len(GROUPS)
     weather = Weather(
-        case.weather, market.volatility, market.turnover_usd / market.turnover_usd.sum(), float(case.step_seconds)
+        case.weather,
+        market.volatility,
+        market.turnover_usd,
+        outside_ticks[0].astype(np.float64),
+        float(case.step_seconds),
     )
-    groups = (*GROUPS, "hedged book")
-    return Built(
-        case, rulebook, engine, crowd, makers, weather, outside_usd, outside_ticks, groups, group_of, recorded
-    )
+    return Built(case, rulebook, engine, crowd, weather, outside_usd, outside_ticks, groups, group_of, recorded)
 
 
-def _crowd(
-    case: Case, market: Market, engine: Engine, seed: int, population: Population, first: int
-) -> tuple[Crowd, Makers]:
-    """Every actor of the case, in the fixed order that keys their draws."""
-    gauges = Gauges(market, float(case.step_seconds))
-    desk, rules = Desk(engine), case.crowd
-    makers = Makers(rules.makers, market, gauges, desk, seed)
-    traders = Traders(rules.traders, market, gauges, desk, seed, population)
-    traders.opened(first)
-    actors = [
-        makers,
-        Patient(rules.patient, market, gauges, desk, seed),
-        Arbitrage(rules.arbitrage, market, gauges, desk, seed),
-        traders,
-        Noise(rules.noise, market, gauges, desk, seed),
-    ]
-    return Crowd(actors, gauges, seed), makers
+def _open_actors(
+    engine: Engine, crowd: Crowd, population: Population, first: int
+) -> tuple[tuple[str, ...], NDArray[np.int8]]:
+    """Open every actor's wallets; the names of the kinds of account, and the kind of each account."""
+    groups = ["house", "trader", "basis book", "hedge book"]
+    group_of = np.zeros(first + len(population.cash_micros), np.int8)
+    group_of[first:] = 1 + population.kind
+    for actor in crowd.actors:
+        opening = actor.opening()
+        if opening.count == 0:
+            continue
+        actor.opened(_open_actor(engine, opening))
+        if actor.group not in groups:
+            groups.append(actor.group)
+        group_of = np.concatenate([group_of, np.full(opening.count, groups.index(actor.group), np.int8)])
+    return tuple(groups), group_of
 
 
 def _listing(row: InstrumentRow, start_usd: float) -> Listing:
@@ -171,7 +161,7 @@ def _listing(row: InstrumentRow, start_usd: float) -> Listing:
     )
 
 
-def _market(case: Case, engine: Engine, start_ticks: NDArray[np.int64]) -> Market:
+def _market(case: Case, engine: Engine) -> Market:
     rows, state, count = case.instruments, engine.state, len(case.instruments)
     return Market(
         name=tuple(row.name for row in rows),
@@ -182,7 +172,6 @@ def _market(case: Case, engine: Engine, start_ticks: NDArray[np.int64]) -> Marke
         open_interest_usd=np.array([row.open_interest_usd for row in rows]),
         turnover_usd=np.array([row.turnover_usd for row in rows]),
         volatility=np.array([row.volatility_bp * 1e-4 for row in rows]),
-        start_ticks=start_ticks.copy(),
     )
 
 
@@ -215,6 +204,22 @@ def _open_population(engine: Engine, population: Population) -> int:
     accounts["profile"] = np.array(numbers, np.int8)[population.profile]
     wide = {name: np.ascontiguousarray(getattr(population, name), np.int64) for name in population._fields[5:13]}
     place_population(engine.state, first, Holders(*wide.values()))
+    return first
+
+
+def _open_actor(engine: Engine, opening: Opening) -> int:
+    profile = opening.profile if opening.profile in engine.profiles else None
+    first = engine.open(opening.count, profile=profile)
+    held = len(opening.assets)
+    lots = np.zeros((opening.count, held), np.int64)
+    for column, (_asset, amounts) in enumerate(opening.assets):
+        lots[:, column] = amounts
+    holders = _cash_only(*opening.cash_micros.tolist())._replace(
+        asset_offsets=np.arange(opening.count + 1, dtype=np.int64) * held,
+        asset_instrument=np.tile(np.array([asset for asset, _lots in opening.assets], np.int64), opening.count),
+        asset_lots=lots.reshape(-1),
+    )
+    place_population(engine.state, first, holders)
     return first
 
 

@@ -154,7 +154,7 @@ class Recorder:
 
     def depth_removed(self, step: int, time_ms: int) -> None:
         """How much depth each cause keeps away from the makers' books now."""
-        removed = self.built.makers.removed_micros
+        removed = self.built.crowd.depth_removed()
         rows = np.argwhere(removed)
         block = np.empty((len(rows), 5), np.int64)
         block[:, 0], block[:, 1], block[:, 2:4] = step, time_ms, rows

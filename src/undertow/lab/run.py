@@ -163,7 +163,7 @@ def _step(built: Built, recorder: Recorder, step: int, watch: _Stopwatch) -> Non
     seconds = step * case.step_seconds
     commands = built.crowd.act(_view(built, step))
     watch.lap("crowd")
-    engine.submit(commands)
+    built.crowd.heard(commands, engine.submit(commands))
     watch.lap("matching")
     engine.step(seconds * 1000, built.outside_ticks[step])
     built.weather.record(built.crowd.messages, len(engine.candidates()), built.outside_ticks[step])
