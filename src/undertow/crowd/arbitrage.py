@@ -1,0 +1,215 @@
+"""Arbitrage: firms that buy here and sell elsewhere, or the reverse, until their money is stuck.
+
+    band   b = fees + lambda sigma sqrt(time to settle); that time is a second while stock lasts on both
+           sides, then a transfer's, and in a stall what people expect of it
+    room   leverage x equity on this venue, shared over coins; a hedge elsewhere frees nothing here
+    money  lost here and won elsewhere returns a share a minute, while transfers work
+    spot   assets can be carried off and sold outside, or bought outside and brought in, at the same pace
+
+Orders are immediate-or-cancel with the band as their limit: what is not cheap enough is not taken.
+
+Source: crowd description 4; modelling notes, section 3. Units: ticks, lots, USD (floats) until the commands,
+seconds. Invariant: no firm's gross notional is increased beyond leverage x its worth on the venue.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import streams
+from undertow.crowd.firms import IDS_PER_FIRM
+from undertow.crowd.gauges import Gauges
+from undertow.crowd.rules_actors import ArbitrageRules
+from undertow.crowd.view import (
+    Commands,
+    Desk,
+    Floats,
+    Integers,
+    Market,
+    Opening,
+    View,
+    asset_moves,
+    deposits,
+    new_orders,
+    nothing,
+    withdrawals,
+)
+from undertow.units import MICROS
+from undertow.venue.records import TimeInForce
+
+LEAST_ORDER_USD = 100.0
+RETURN_S = 60.0
+TRANSFER_FAILURE_WEIGHT = 2.0
+SPOT_SHARE = 0.1  # of a firm's room for all spot assets together
+
+
+class Arbitrage:
+    """All firms; arrays are (firms, instruments)."""
+
+    name = "arbitrage"
+    group = "arbitrage"
+
+    def __init__(self, rules: ArbitrageRules, market: Market, gauges: Gauges, desk: Desk, seed: int) -> None:
+        self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
+        count = len(market.name)
+        self.attempts = 0
+        self.accounts = np.zeros(rules.firms, np.int64)
+        self._firm, self._instrument = (grid.astype(np.int64) for grid in np.indices((rules.firms, count)))
+        self._identity = self._firm * IDS_PER_FIRM + self._instrument
+        self._share = self._shares()
+        turnover = market.turnover_usd * market.perpetual
+        slow = np.full(count, rules.slow_settlement_s)
+        slow[int(np.argmax(turnover))] = rules.largest_settlement_s
+        self._slow_s = slow
+        spread = streams.normal(seed, "arbitrage: bands", 0, np.arange(rules.firms, dtype=np.int64))
+        self._band_factor = np.exp(rules.band_spread * spread)[:, None]
+        stock_usd = rules.stock_turnover * market.turnover_usd / rules.firms
+        lots = gauges.lots_for(stock_usd, gauges.start_ticks, np.arange(count, dtype=np.int64))
+        self._start_lots = np.tile(np.where(market.perpetual, 0, lots), (rules.firms, 1))
+        self.worth = np.full(rules.firms, rules.capital_usd / rules.firms)
+        self._worth_start = self.worth.copy()
+
+    def _shares(self) -> Floats:
+        """Each instrument's part of a firm's room: contracts by turnover, spot assets together a tenth."""
+        market = self.market
+        share: Floats = np.zeros(len(market.name))
+        for members, part in ((market.perpetual, 1.0), (~market.perpetual, SPOT_SHARE)):
+            weights = np.sqrt(market.turnover_usd) * members
+            share += part * weights / max(float(weights.sum()), 1e-12)
+        return share
+
+    def opening(self) -> Opening:
+        """One wallet a firm, equal ones; spot stock on top of the cash."""
+        firms = self.rules.firms
+        cash = np.full(firms, round(self.rules.capital_usd / firms * MICROS), np.int64)
+        spot = np.flatnonzero(~self.market.perpetual)
+        assets = [(int(instrument), self._start_lots[:, instrument].copy()) for instrument in spot]
+        return Opening(firms, self.rules.profile, cash, assets)
+
+    def opened(self, first_account: int) -> None:
+        """The firms' wallets begin at `first_account`."""
+        self.accounts = first_account + np.arange(self.rules.firms, dtype=np.int64)
+        self.worth[:] = self.desk.worths(self.accounts) / MICROS
+        self._worth_start = self.worth.copy()
+
+    # ---- the step
+
+    def act(self, view: View) -> Commands:
+        """Take what stands beyond the band, close what no longer pays, move what can be moved."""
+        self.gauges.see(view)
+        self.attempts = 0
+        if not self.rules.active:
+            return nothing()
+        shape = self._firm.shape
+        held = self.desk.sizes(self.accounts[self._firm.ravel()], self._instrument.ravel()).reshape(shape)
+        held = held - self._start_lots
+        self.worth[:] = self.desk.worths(self.accounts) / MICROS
+        lot_usd = self.gauges.own * self.market.unit / MICROS
+        position = held * lot_usd
+        orders = self._orders(view, held, position, lot_usd)
+        return np.concatenate([orders, self._netting(view, held), self._returning(view)])
+
+    def _band(self, view: View, used: Floats) -> Floats:
+        """Gap beyond which a firm opens, as a share of price; wider as its stock is used up."""
+        rules = self.rules
+        slow = self._slow_s / max(view.transfers, 1e-6)
+        slow = np.minimum(slow, np.maximum(rules.stalled_settlement_s, self._slow_s))
+        weight = np.clip(2.0 * used - 1.0, 0.0, 1.0)  # the first half of the stock settles at once
+        settle_s = rules.fast_settlement_s + weight * (slow - rules.fast_settlement_s)
+        sigma = self.gauges.volatility * self.market.volatility
+        band: Floats = rules.fee_band + rules.band_sigmas * sigma * np.sqrt(settle_s / 60.0)
+        return band * self._band_factor
+
+    def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
+        rules, outside = self.rules, view.outside_ticks
+        room = rules.leverage * np.maximum(self.worth, 0.0)
+        spent = np.abs(position).sum(axis=1)
+        own_room = np.maximum(room[:, None] * self._share, 1.0)
+        used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
+        band = np.minimum(self._band(view, used), 0.9)
+        free = np.minimum(own_room - np.abs(position), (room - spent)[:, None] * self._share)
+        opening = np.maximum(free, 0.0)
+        cheap = np.floor(outside * (1.0 - band))
+        dear = np.ceil(outside * (1.0 + band))
+        # A position is closed as soon as the gap that paid for it is gone, fees aside.
+        shut_long = np.ceil(outside * (1.0 - rules.fee_band))
+        shut_short = np.floor(outside * (1.0 + rules.fee_band))
+        bid, ask = view.bid_ticks, view.ask_ticks
+        buying = (ask > 0) & (ask <= cheap)
+        selling = (bid > 0) & (bid >= dear)
+        covering = (ask > 0) & (ask <= shut_short) & (held < 0) & ~buying
+        leaving = (bid > 0) & (bid >= shut_long) & (held > 0) & ~selling
+        side = np.where(buying | covering, 1, np.where(selling | leaving, -1, 0)).astype(np.int64)
+        limit = np.select([buying, selling, covering, leaving], [cheap, dear, shut_short, shut_long], 0.0)
+        against = np.where(side * held < 0, np.abs(position), 0.0)
+        usd = np.where(buying | selling, opening + against, against)
+        pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * view.step_seconds)
+        usd = usd * pace
+        lots = np.floor(usd / lot_usd).astype(np.int64)
+        lots = np.where(~self.market.perpetual & (side < 0), np.minimum(lots, held + self._start_lots), lots)
+        wanted = (side != 0) & (lots > 0) & (usd >= LEAST_ORDER_USD) & (limit >= 1.0)
+        wanted &= limit < self.market.maximum_ticks
+        draws = streams.uniform(self.seed, "arbitrage: messages", view.step, self._identity.ravel())
+        send = wanted & (draws.reshape(wanted.shape) >= view.failure)
+        self.attempts += int(wanted.sum())
+        return new_orders(
+            self.accounts[self._firm[send]],
+            self._instrument[send],
+            side[send],
+            limit[send].astype(np.int64),
+            lots[send],
+            TimeInForce.IMMEDIATE_OR_CANCEL,
+        )
+
+    # ---- money and coins in transit
+
+    def _through(self, view: View, ids: Integers, what: str) -> NDArray[np.bool_]:
+        draws = streams.uniform(self.seed, f"arbitrage: {what}", view.step, ids)
+        return draws >= min(1.0, TRANSFER_FAILURE_WEIGHT * view.failure)
+
+    def _returned_share(self, view: View, every: int) -> float:
+        minutes = every * view.step_seconds / 60.0
+        return float(-np.expm1(-self.rules.return_per_minute * minutes) * view.transfers)
+
+    def _netting(self, view: View, held: Integers) -> Commands:
+        """Spot assets above or below the starting stock are carried over and sold or bought outside."""
+        every = max(1, round(RETURN_S / view.step_seconds))
+        share = self._returned_share(view, every)
+        if not self.rules.redeeming or share <= 0.0:
+            return nothing()
+        lots = np.rint(held * share).astype(np.int64)
+        due = ~self.market.perpetual & ((view.step + self._firm) % every == 0) & (lots != 0)
+        due &= self._through(view, self._identity.ravel(), "coins").reshape(due.shape)
+        if not due.any():
+            return nothing()
+        account, instrument, moved = self.accounts[self._firm[due]], self._instrument[due], lots[due]
+        price = np.rint(view.outside_ticks[instrument]).astype(np.int64)
+        money = moved * price * self.market.unit[instrument]
+        out = moved > 0
+        self.attempts += 2 * len(moved)
+        pairs = [
+            asset_moves(account, instrument, -moved),
+            deposits(account[out], money[out]),
+            withdrawals(account[~out], -money[~out]),
+        ]
+        return np.concatenate(pairs)
+
+    def _returning(self, view: View) -> Commands:
+        """A share of the capital lost here comes back from where it was won."""
+        every = max(1, round(RETURN_S / view.step_seconds))
+        firms = np.arange(self.rules.firms, dtype=np.int64)
+        lack = self._worth_start - self.worth
+        due = firms[((view.step + firms) % every == 0) & (lack > 1.0)]
+        if view.transfers <= 0.0 or len(due) == 0:
+            return nothing()
+        due = due[self._through(view, due, "cash")]
+        amounts = np.floor(lack[due] * self._returned_share(view, every) * MICROS).astype(np.int64)
+        self.attempts += len(due)
+        return deposits(self.accounts[due], np.maximum(amounts, 1))
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Every array that carries over."""
+        return {"worth": self.worth}

@@ -1,0 +1,129 @@
+"""Everybody on the venue: the actors, and the order in which their commands arrive within a second.
+
+Holds the assembly of the actors and the order of their commands. Holds no behaviour.
+
+Commands of one account in one instrument that follow each other (a cancellation and the new quotes) stay
+together as a block; blocks arrive in random order, drawn anew every step and keyed by actor, account within
+the actor, and instrument, so that taking one actor away leaves the order among the others as it was. "Sells
+first" and "buys first" would give different lows (modelling notes, trap 3).
+
+Units: commands, steps. Invariant: no command is lost, doubled or parted from its block.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import streams
+from undertow.crowd.arbitrage import Arbitrage
+from undertow.crowd.gauges import Gauges
+from undertow.crowd.makers import Makers
+from undertow.crowd.noise import Noise
+from undertow.crowd.patient import Patient
+from undertow.crowd.population import Population
+from undertow.crowd.rules_actors import ArbitrageRules, MakerRules, NoiseRules, PatientRules, TraderRules
+from undertow.crowd.traders import Traders
+from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View, nothing
+
+IDS_PER_ACCOUNT = 1024
+
+
+class CrowdRules(Protocol):
+    """What a case says about its crowd."""
+
+    @property
+    def makers(self) -> MakerRules: ...
+    @property
+    def patient(self) -> PatientRules: ...
+    @property
+    def arbitrage(self) -> ArbitrageRules: ...
+    @property
+    def traders(self) -> TraderRules: ...
+    @property
+    def noise(self) -> NoiseRules: ...
+
+
+class Crowd:
+    """The actors of a run. The population's wallets exist and begin at `first`."""
+
+    def __init__(
+        self,
+        rules: CrowdRules,
+        market: Market,
+        desk: Desk,
+        seed: int,
+        population: Population,
+        first: int,
+        start_ticks: Integers,
+        step_seconds: float = 1.0,
+    ) -> None:
+        self.seed = seed
+        self.gauges = Gauges(market, start_ticks, step_seconds)
+        self.traders = Traders(rules.traders, market, self.gauges, desk, seed, population, first)
+        self.makers = Makers(rules.makers, market, self.gauges, desk, seed)
+        self.arbitrage = Arbitrage(rules.arbitrage, market, self.gauges, desk, seed)
+        self.patient = Patient(rules.patient, market, self.gauges, desk, seed)
+        self.noise = Noise(rules.noise, market, self.gauges, desk, seed)
+        self.actors: tuple[Actor, ...] = (
+            self.traders,
+            self.makers,
+            self.arbitrage,
+            self.patient,
+            self.noise,
+        )
+        self.messages = 0
+        self.refused = 0
+
+    def act(self, view: View) -> Commands:
+        """Everybody's commands of one step, in the order of their arrival."""
+        spoken = [actor.act(view) for actor in self.actors]
+        self.messages = sum(actor.attempts for actor in self.actors)
+        return in_random_order([actor.name for actor in self.actors], spoken, self.seed, view.step)
+
+    def heard(self, commands: Commands, results: NDArray[np.void]) -> None:
+        """What the venue answered."""
+        self.refused = int(np.count_nonzero(results["code"][: len(commands)]))
+
+    def depth_removed(self) -> Integers:
+        """Money of maker depth missing now, (instruments, MakerCause)."""
+        return self.makers.removed_micros
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Everything that carries over, as live arrays: copy to save, assign in place to restore."""
+        parts: dict[str, NDArray[Any]] = {f"gauges.{k}": v for k, v in self.gauges.memory().items()}
+        for actor in self.actors:
+            parts |= {f"{actor.name}.{key}": array for key, array in actor.memory().items()}
+        return parts
+
+
+def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:
+    """The commands of all actors, blocks of one account and instrument in an order drawn for this step."""
+    draws: list[NDArray[np.float64]] = []
+    lengths: list[Integers] = []
+    for name, commands in zip(names, spoken, strict=True):
+        if len(commands):
+            starts, ids = blocks_of(commands)
+            draws.append(streams.uniform(seed, f"order of arrival: {name}", step, ids))
+            lengths.append(np.diff(np.append(starts, len(commands))))
+    if not draws:
+        return nothing()
+    sizes = np.concatenate(lengths)
+    order = np.argsort(np.concatenate(draws), kind="stable")
+    begins = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    moved = sizes[order]
+    offsets = np.repeat(begins[order] - np.concatenate([[0], np.cumsum(moved)])[:-1], moved)
+    everything: Commands = np.concatenate(spoken)[offsets + np.arange(len(offsets))]
+    return everything
+
+
+def blocks_of(commands: Commands) -> tuple[Integers, Integers]:
+    """Where each block begins, and its id: account and instrument."""
+    account = commands["account"].astype(np.int64)
+    key = account * IDS_PER_ACCOUNT + commands["instrument"]
+    new = np.ones(len(key), np.bool_)
+    new[1:] = key[1:] != key[:-1]
+    starts = np.flatnonzero(new)
+    return starts, key[starts]

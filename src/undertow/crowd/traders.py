@@ -1,0 +1,299 @@
+"""Traders: what the population does of its own accord, as far as the venue lets it.
+
+* Shorts have resting bids below the market that take their profit; they are placed once.
+* Longs have stops: a mark below them makes the trader leave.
+* Anybody may leave: hazard lam_0 exp(-k D), D the distance to the margin call in daily sigmas, and longs
+  more often after a fall.
+* Some add margin when it runs short, once; holders of spot assets sell below the outside price.
+* Who leaves sends collared orders against the depth that can be seen, until flat or liquidated.
+
+Nobody is looked at more often than once a round. Who leaves is found by thinning: one draw an account,
+and only the few below the highest possible hazard are valued.
+
+Source: crowd description 2.3 and 5; modelling notes, traps 5 and 12. Units: ticks, lots, micro-dollars,
+seconds. Invariant: an order of a trader only reduces what he has; chances do not depend on the step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import streams
+from undertow.crowd.gauges import Gauges
+from undertow.crowd.population import Population
+from undertow.crowd.rules import Holder
+from undertow.crowd.rules_actors import TraderRules
+from undertow.crowd.triggers import Triggers, far_prices
+from undertow.crowd.view import (
+    Commands,
+    Desk,
+    Floats,
+    Integers,
+    Market,
+    Opening,
+    View,
+    deposits,
+    new_orders,
+    no_opening,
+    nothing,
+)
+from undertow.units import MICROS
+from undertow.venue.records import OrderFlag, TimeInForce
+
+DAY_ROOT_MINUTES = 1440.0**0.5
+
+
+class Traders:
+    """The population's own decisions. Account i of the population is wallet `first` + i."""
+
+    name = "traders"
+    group = "trader"
+
+    def __init__(
+        self,
+        rules: TraderRules,
+        market: Market,
+        gauges: Gauges,
+        desk: Desk,
+        seed: int,
+        population: Population,
+        first: int,
+    ) -> None:
+        self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
+        self.attempts = 0
+        self.first = first
+        trader = np.flatnonzero(population.kind == int(Holder.TRADER)).astype(np.int64)
+        self._count = len(trader)  # traders stand first
+        counts = np.diff(population.position_offsets)
+        owner = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        mine = owner < self._count
+        self._row_owner = owner[mine]
+        self._row_instrument = population.position_instrument[mine].astype(np.int64)
+        self._row_lots = population.position_lots[mine]
+        self._row_start = population.position_offsets[: self._count + 1]
+        self._equity_start = population.equity_micros[: self._count]
+        assets = np.diff(population.collateral_offsets)
+        holder = np.repeat(np.arange(len(assets), dtype=np.int64), assets)
+        self._asset_owner = holder[holder < self._count]
+        self._asset_instrument = population.collateral_instrument[: len(self._asset_owner)].astype(np.int64)
+        self.leaving = np.zeros(len(self._row_owner), np.bool_)
+        self.selling = np.zeros(len(self._asset_owner), np.bool_)
+        self.topped_up = np.zeros(self._count, np.bool_)
+        self.placed = np.zeros(1, np.bool_)
+        draws = streams.uniform(seed, "traders: who adds margin", 0, trader)
+        self._adders = np.flatnonzero(draws < rules.top_up_share).astype(np.int64)
+        prices = far_prices(rules, market, gauges, seed, self._row_instrument)
+        self._profit_ticks = np.where(self._row_lots < 0, prices.profit, 0)
+        self._stops = Triggers(np.where(self._row_lots > 0, prices.stop, 0), self._row_instrument, market)
+
+    def opening(self) -> Opening:
+        """None: the population is placed before the actors."""
+        return no_opening()
+
+    def opened(self, first_account: int) -> None:
+        """Nothing was opened."""
+
+    # ---- the step
+
+    def act(self, view: View) -> Commands:
+        """Decide, then send what the decisions of this and earlier steps ask for."""
+        self.gauges.see(view)
+        self.attempts = 0
+        if not self.rules.active:
+            return nothing()
+        parts = [self._profit_bids(view)] if not self.placed[0] else []
+        self.leaving[self._stops.fired(view.mark_ticks)] = True
+        self._decide(view)
+        self._holders(view)
+        depth = self.desk.visible(self.rules.visible_band)
+        parts += [self._exits(view, depth), self._sales(view, depth), self._top_ups(view)]
+        return np.concatenate(parts)
+
+    def _profit_bids(self, view: View) -> Commands:
+        """Every short's resting bid, at the start."""
+        self.placed[0] = True
+        rows = np.flatnonzero((self._profit_ticks > 0) & (self._row_lots < 0))
+        return new_orders(
+            self.first + self._row_owner[rows],
+            self._row_instrument[rows],
+            np.ones(len(rows), np.int64),
+            self._profit_ticks[rows],
+            -self._row_lots[rows],
+            flags=OrderFlag.REDUCE_ONLY,
+        )
+
+    def _round(self, view: View) -> int:
+        return max(1, round(self.rules.round_s / view.step_seconds))
+
+    def _decide(self, view: View) -> None:
+        """Who of this step's part of the accounts starts to leave."""
+        rules, every = self.rules, self._round(view)
+        looking = np.arange(view.step % every, self._count, every, dtype=np.int64)
+        minutes = every * view.step_seconds / 60.0
+        fall = np.maximum(-np.expm1(self.gauges.long_move), 0.0) / 0.1
+        worst = rules.close_per_minute + rules.panic_per_minute * float(fall.max(initial=0.0))
+        draws = streams.uniform(self.seed, "traders: leaving", view.step, looking)
+        near = draws < -np.expm1(-worst * minutes)
+        few, draws = looking[near], draws[near]
+        if len(few) == 0:
+            return
+        rows, owner = self._rows_of(few)
+        hazard = rules.close_per_minute * np.exp(-rules.close_slope * self._distance(few))[owner]
+        falling = np.where(self._row_lots[rows] > 0, fall[self._row_instrument[rows]], 0.0)
+        hazard = hazard + rules.panic_per_minute * falling
+        self.leaving[rows[draws[owner] < -np.expm1(-hazard * minutes)]] = True
+
+    def _rows_of(self, accounts: Integers) -> tuple[Integers, Integers]:
+        """Position rows of some accounts, and the place of each row's account in `accounts`."""
+        starts, ends = self._row_start[accounts], self._row_start[accounts + 1]
+        lengths = ends - starts
+        place = np.repeat(np.arange(len(accounts), dtype=np.int64), lengths)
+        before = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+        return starts[place] + np.arange(len(place)) - before[place], place
+
+    def _distance(self, accounts: Integers) -> Floats:
+        """Distance to the margin call in daily sigmas of the account's largest coin; 0 or more."""
+        values = self.desk.values(self.first + accounts).astype(np.float64)
+        spare = (values[:, 0] - values[:, 1]) / np.maximum(values[:, 2], 1.0)
+        rows, place = self._rows_of(accounts)
+        calm = self.market.volatility * DAY_ROOT_MINUTES
+        scale = self.rules.daily_volatility / max(float(calm[self._reference()]), 1e-9)
+        sigma = np.zeros(len(accounts))
+        np.maximum.at(sigma, place, calm[self._row_instrument[rows]] * scale)
+        distance: Floats = np.maximum(spare / np.maximum(sigma, 1e-6), 0.0)
+        return distance
+
+    def _reference(self) -> int:
+        """The contract with the most turnover, whose daily volatility is given."""
+        return int(np.argmax(self.market.turnover_usd * self.market.perpetual))
+
+    def _holders(self, view: View) -> None:
+        """Who of this step's part of the asset holders starts to sell."""
+        rules, every = self.rules, self._round(view)
+        below = np.maximum(1.0 - self.gauges.own / view.outside_ticks, 0.0) * 100.0
+        below[self.market.perpetual] = 0.0
+        hazard = np.minimum(rules.holder_per_minute * below, rules.holder_cap_per_minute)
+        if not (hazard > 0.0).any():
+            return
+        rows = np.arange(view.step % every, len(self._asset_owner), every, dtype=np.int64)
+        chance = -np.expm1(-hazard * every * view.step_seconds / 60.0)[self._asset_instrument[rows]]
+        draws = streams.uniform(self.seed, "traders: holders", view.step, rows)
+        self.selling[rows[draws < chance]] = True
+
+    # ---- sending
+
+    def _exits(self, view: View, depth: Integers) -> Commands:
+        """Orders of those who leave, as many as the depth they see can take."""
+        rows = np.flatnonzero(self.leaving)
+        if len(rows) == 0:
+            return nothing()
+        rows = self._through(view, rows, "exits", self._row_instrument)
+        owner, instrument = self.first + self._row_owner[rows], self._row_instrument[rows]
+        held = self.desk.sizes(owner, instrument)
+        gone = held * np.sign(self._row_lots[rows]) <= 0
+        self.leaving[rows[gone]] = False
+        rows, held, owner, instrument = rows[~gone], held[~gone], owner[~gone], instrument[~gone]
+        return self._collared(view, depth, owner, instrument, held, OrderFlag.REDUCE_ONLY)
+
+    def _sales(self, view: View, depth: Integers) -> Commands:
+        """Orders of asset holders who sell."""
+        rows = np.flatnonzero(self.selling)
+        if len(rows) == 0:
+            return nothing()
+        rows = self._through(view, rows, "sales", self._asset_instrument)
+        owner, instrument = self.first + self._asset_owner[rows], self._asset_instrument[rows]
+        held = self.desk.sizes(owner, instrument)
+        self.selling[rows[held <= 0]] = False
+        keep = held > 0
+        return self._collared(view, depth, owner[keep], instrument[keep], held[keep], OrderFlag.NONE)
+
+    def _through(self, view: View, rows: Integers, what: str, instrument_of: Integers) -> Integers:
+        """A random few of the queue a coin, less those whose message fails."""
+        draws = streams.uniform(self.seed, f"traders: order of {what}", view.step, rows)
+        order = np.lexsort((draws, instrument_of[rows]))
+        rows = rows[order]
+        instrument = instrument_of[rows]
+        rank = np.arange(len(rows)) - np.searchsorted(instrument, instrument)
+        limit = max(1, round(self.rules.orders_per_step * view.step_seconds))
+        rows = rows[rank < limit]
+        self.attempts += len(rows)
+        draws = streams.uniform(self.seed, f"traders: messages of {what}", view.step, rows)
+        return rows[draws >= self.rules.failure_weight * view.failure]
+
+    def _collared(
+        self,
+        view: View,
+        depth: Integers,
+        owner: Integers,
+        instrument: Integers,
+        held: Integers,
+        flags: OrderFlag,
+    ) -> Commands:
+        """Immediate orders against `held`, within the collar and, together, a share of the visible depth."""
+        rules = self.rules
+        selling = held > 0
+        best = np.where(selling, view.bid_ticks[instrument], view.ask_ticks[instrument])
+        reach = np.where(selling, 1.0 - rules.collar, 1.0 + rules.collar)
+        price = np.maximum(np.rint(best * reach), 1.0).astype(np.int64)
+        money = np.where(selling, depth[instrument, 0], depth[instrument, 1]) * rules.visible_share
+        lot = np.maximum(best, 1) * self.market.unit[instrument]
+        budget = np.floor(money * view.step_seconds / lot)
+        group = instrument * 2 + selling
+        lots = _shared(np.abs(held), budget, group)
+        send = (lots > 0) & (best > 0) & (price < self.market.maximum_ticks[instrument])
+        side = np.where(selling, -1, 1)
+        return new_orders(
+            owner[send],
+            instrument[send],
+            side[send],
+            price[send],
+            lots[send],
+            TimeInForce.IMMEDIATE_OR_CANCEL,
+            flags,
+        )
+
+    def _top_ups(self, view: View) -> Commands:
+        """Margin added by those who do, once each, when it runs short and transfers work."""
+        rules, every = self.rules, 3 * self._round(view)
+        looking = self._adders[view.step % every :: every]
+        minutes = every * view.step_seconds / 60.0
+        soon = -np.expm1(-minutes / rules.top_up_minutes) * view.transfers
+        draws = streams.uniform(self.seed, "traders: margin", view.step, looking)
+        weight = max(0.0, 1.0 - rules.transfer_failure_weight * view.failure)
+        looking = looking[(draws < soon * weight) & ~self.topped_up[looking]]
+        if len(looking) == 0:
+            return nothing()
+        values = self.desk.values(self.first + looking).astype(np.float64)
+        short = (values[:, 0] < rules.top_up_ratio * values[:, 1]) & (values[:, 0] > 0.0)
+        looking = looking[short]
+        self.topped_up[looking] = True
+        self.attempts += len(looking)
+        low, high = rules.top_up_size
+        size = low + (high - low) * streams.uniform(self.seed, "traders: margin added", 0, looking)
+        amounts = np.floor(size * self._equity_start[looking]).astype(np.int64)
+        return deposits(self.first + looking, np.maximum(amounts, MICROS))
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Every array that carries over."""
+        return {
+            "leaving": self.leaving,
+            "selling": self.selling,
+            "topped_up": self.topped_up,
+            "placed": self.placed,
+            "lowest": self._stops.lowest,
+        }
+
+
+def _shared(lots: Integers, budget: Floats, group: Integers) -> Integers:
+    """Lots cut to each group's budget in lots, one at least, first come first served."""
+    order = np.argsort(group, kind="stable")
+    sorted_group, sorted_lots = group[order], lots[order].astype(np.float64)
+    running = np.cumsum(sorted_lots) - sorted_lots
+    before = running - running[np.searchsorted(sorted_group, sorted_group)]
+    allowed = np.clip(np.maximum(budget[order], 1.0) - before, 0.0, sorted_lots)
+    cut = np.zeros(len(lots), np.int64)
+    cut[order] = allowed.astype(np.int64)
+    return cut
