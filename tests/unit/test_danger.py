@@ -181,16 +181,31 @@ def test_borrowed_cash_costs_more_than_itself(venue: State) -> None:
     """Where borrowing needs 50 % margin, a reserve falls by one and a half times what is lost below zero."""
     venue.profiles["borrow_maintenance_ppm"] = 500_000
     give(venue, 0, 1, 0)
-    venue.holdings["quote"][0] += 100 * DOLLAR  # profit not realised
+    venue.holdings["quote"][0] += 5_000 * DOLLAR  # profit not realised
     tick_at(venue, PRICE)
-    for _ in range(8):
-        venue.accounts["cash"][0] -= 7 * DOLLAR
-        danger.cash_moved(venue, 0, -7 * DOLLAR)
-        pending = int(venue.counters[COUNT_PENDING])
-        health = account_health(venue, 0)
-        assert pending == 1 or int(venue.accounts["reserve"][0]) <= health
-        assert (health < 0) <= (pending == 1)
-    assert health == (100 - 10 - 84) * DOLLAR
+    for paid in range(100, 3_301, 100):
+        venue.accounts["cash"][0] -= 100 * DOLLAR
+        danger.cash_moved(venue, 0, -100 * DOLLAR)
+        assert account_health(venue, 0) == (5_000 - 10 - paid - paid // 2) * DOLLAR
+        assert tick_at(venue, PRICE) == []
+    venue.accounts["cash"][0] -= 100 * DOLLAR
+    danger.cash_moved(venue, 0, -100 * DOLLAR)
+    assert tick_at(venue, PRICE) == [0]  # 4,990 - 3,400 - 1,700 < 0
+
+
+def test_a_bucket_knows_its_most_urgent_corner(venue: State) -> None:
+    """On both sides, so that a price which has not come that far need not look into the bucket."""
+    for side in (1, -1):
+        holdings = [give(venue, account, 10 * side, 2_000 + account) for account in (0, 1)]
+        danger.refresh(venue)
+        triggers = venue.holdings["trigger"][holdings]
+        buckets = {int(number) for number in venue.holdings["bucket"][holdings]}
+        assert len(buckets) == 1
+        bucket = venue.buckets[buckets.pop()]
+        assert int(bucket["best"]) == (max(triggers) if side > 0 else min(triggers))
+        for account in (0, 1):
+            venue.accounts["first_holding"][account] = -1
+            venue.accounts["cash"][account] = 0
 
 
 def test_marks_that_change_again_before_the_tick_miss_nobody(venue: State) -> None:
