@@ -1,21 +1,20 @@
 """Price-time order books, all in one arena: the queue of every price level and the best of each side.
 
-Holds the primitives a matching loop is made of: find the best level, append, reduce, remove. Holds no account, no
-money and no rule about who may trade. Use `matching.py` to trade; use this only from there.
+Holds the primitives a matching loop is made of: find the best level, append, reduce, remove. Holds no
+account, no money and no rule about who may trade. Use `matching.py` to trade; use this only from there.
 
-Layout: a level's queue is a doubly linked list of order slots; 64 neighbouring levels share a page that is taken
-from a pool when first used and given back when empty; a four-level bitmap per side finds the next level that holds
-an order in a few instructions, however far away it is. An order's id is its slot plus its generation, so a cancel
-is one load and a stale id is recognised.
+Layout: a level's queue is a doubly linked list of order slots; 64 neighbouring levels share a page that
+is taken from a pool when first used and given back when empty; a four-level bitmap per side finds the
+next level that holds an order in a few instructions, however far away it is. An order knows its level;
+its id is its slot plus its generation, so a cancel is one load and a stale id is recognised.
 
-Units: prices in ticks (1 .. maximum_ticks - 1), sizes in lots. Invariants: a level's size is the sum of its orders;
-a bit is set exactly when its level holds an order; bids stand below asks after every command.
+Units: prices in ticks (1 .. maximum_ticks - 1), sizes in lots. Invariants: a level's size is the sum of
+its orders; a bit is set exactly when its level holds an order; bids stand below asks after every command.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from undertow._jit import kernel, leading_zeros, trailing_zeros
 from undertow.errors import CapacityError
@@ -48,7 +47,7 @@ def add_book(state: State, instrument: int, maximum_ticks: int) -> None:
             record["bits"][side, level] = offset
             offset += words[level]
     record["pages"] = len(state.page_table)
-    record["words"] = words[0]
+    record["maximum_ticks"] = maximum_ticks
     state.bind("bits", np.concatenate([state.bits, np.zeros(offset - len(state.bits), np.int64)]))
     table = np.concatenate([state.page_table, np.full(words[0], -1, np.int32)])
     state.bind("page_table", table)
@@ -73,11 +72,11 @@ def take_slot(state: State) -> int:
     """A free order slot (the caller made sure there is room)."""
     counters = state.counters
     counters[LIVE_ORDERS] += 1
-    slot = counters[FREE_ORDER]
+    slot = int(counters[FREE_ORDER])
     if slot >= 0:
         counters[FREE_ORDER] = state.orders[slot].next
         return slot
-    slot = counters[COUNT_ORDERS]
+    slot = int(counters[COUNT_ORDERS])
     counters[COUNT_ORDERS] = slot + 1
     return slot
 
@@ -96,7 +95,7 @@ def free_slot(state: State, slot: int) -> None:
 @kernel
 def order_id(state: State, slot: int) -> int:
     """The public id of a live order."""
-    return (np.int64(state.orders[slot].generation) << 32) | np.int64(slot)
+    return int(state.orders[slot].generation << 32) | slot
 
 
 @kernel
@@ -106,7 +105,7 @@ def slot_of(state: State, identifier: int) -> int:
     if identifier < 0 or slot >= state.counters[COUNT_ORDERS]:
         return -1
     order = state.orders[slot]
-    if order.size <= 0 or np.int64(order.generation) != (identifier >> 32):
+    if order.size <= 0 or order.generation != (identifier >> 32):
         return -1
     return slot
 
@@ -115,7 +114,7 @@ def slot_of(state: State, identifier: int) -> int:
 def level_index(state: State, instrument: int, price: int) -> int:
     """Index of a price's level record in the page pool; takes a page if this neighbourhood has none."""
     entry = state.books[instrument].pages + (price >> 6)
-    page = np.int64(state.page_table[entry])
+    page = int(state.page_table[entry])
     if page < 0:
         page = state.counters[FREE_PAGE]
         if page >= 0:
@@ -129,71 +128,81 @@ def level_index(state: State, instrument: int, price: int) -> int:
 
 
 @kernel
-def _set_bit(state: State, instrument: int, side: int, price: int) -> None:
+def _set_bit(state: State, instrument: int, row: int, price: int) -> None:
     bits = state.bits
     offsets = state.books[instrument].bits
     position = price
     for level in range(BITMAP_LEVELS):
-        word = offsets[side, level] + (position >> 6)
+        word = offsets[row, level] + (position >> 6)
         before = bits[word]
-        bits[word] = before | (np.int64(1) << np.int64(position & 63))
+        bits[word] = before | (1 << (position & 63))
         if before != 0:
             return
         position = position >> 6
 
 
 @kernel
-def _clear_bit(state: State, instrument: int, side: int, price: int) -> None:
+def _clear_bit(state: State, instrument: int, row: int, price: int) -> None:
     """Clear a level's bit and, upwards, every summary bit that became empty; give back an empty page."""
+    bits = state.bits
     offsets = state.books[instrument].bits
     position = price
     for level in range(BITMAP_LEVELS):
-        word = offsets[side, level] + (position >> 6)
-        after = state.bits[word] & ~(np.int64(1) << np.int64(position & 63))
-        state.bits[word] = after
+        word = offsets[row, level] + (position >> 6)
+        after = bits[word] & ~(1 << (position & 63))
+        bits[word] = after
         if after != 0:
             return
-        if level == 0 and state.bits[offsets[1 - side, 0] + (position >> 6)] == 0:
-            entry = state.books[instrument].pages + (position >> 6)
-            page = state.page_table[entry]
-            state.page_table[entry] = -1
-            state.page_next[page] = state.counters[FREE_PAGE]
-            state.counters[FREE_PAGE] = page
-            state.counters[USED_PAGES] -= 1
+        if level == 0 and bits[offsets[1 - row, 0] + (position >> 6)] == 0:
+            _free_page(state, state.books[instrument].pages + (position >> 6))
         position = position >> 6
 
 
 @kernel
-def level_below(bits: NDArray[np.int64], offsets: NDArray[np.int32], price: int) -> int:
-    """The highest occupied price at or below `price`, 0 if none. `offsets`: one side's four bitmap levels."""
+def _free_page(state: State, entry: int) -> None:
+    page = state.page_table[entry]
+    state.page_table[entry] = -1
+    state.page_next[page] = state.counters[FREE_PAGE]
+    state.counters[FREE_PAGE] = page
+    state.counters[USED_PAGES] -= 1
+
+
+@kernel
+def level_below(state: State, instrument: int, price: int) -> int:
+    """The highest price at or below `price` that holds a bid, 0 if none."""
+    bits = state.bits
+    offsets = state.books[instrument].bits
     position = price
     for level in range(BITMAP_LEVELS):
         if position < 0:
             return 0
-        shift = np.int64(63 - (position & 63))
-        word = bits[offsets[level] + (position >> 6)] << shift
+        shift = 63 - (position & 63)
+        word = bits[offsets[0, level] + (position >> 6)] << shift
         if word != 0:
             found = position - leading_zeros(word)
             for lower in range(level - 1, -1, -1):
-                found = (found << 6) + 63 - leading_zeros(bits[offsets[lower] + found])
+                found = (found << 6) + 63 - leading_zeros(bits[offsets[0, lower] + found])
             return found
         position = (position >> 6) - 1
     return 0
 
 
 @kernel
-def level_above(bits: NDArray[np.int64], offsets: NDArray[np.int32], price: int, maximum: int) -> int:
-    """The lowest occupied price at or above `price`, `maximum` if none."""
+def level_above(state: State, instrument: int, price: int) -> int:
+    """The lowest price at or above `price` that holds an ask, the book's `maximum_ticks` if none."""
+    bits = state.bits
+    offsets = state.books[instrument].bits
+    maximum = int(state.books[instrument].maximum_ticks)
     position = price
     limit = maximum
     for level in range(BITMAP_LEVELS):
         if position >= limit:
             return maximum
-        word = bits[offsets[level] + (position >> 6)] & (np.int64(-1) << np.int64(position & 63))
+        word = bits[offsets[1, level] + (position >> 6)] & (-1 << (position & 63))
         if word != 0:
             found = ((position >> 6) << 6) + trailing_zeros(word)
             for lower in range(level - 1, -1, -1):
-                found = (found << 6) + trailing_zeros(bits[offsets[lower] + found])
+                found = (found << 6) + trailing_zeros(bits[offsets[1, lower] + found])
             return found
         position = (position >> 6) + 1
         limit = (limit + 63) >> 6
@@ -207,6 +216,7 @@ def insert(state: State, slot: int) -> None:
     order = orders[slot]
     index = level_index(state, order.instrument, order.price)
     level = state.pages[index]
+    order.level = index
     order.next = -1
     order.previous = level.tail
     if level.tail >= 0:
@@ -231,7 +241,7 @@ def reduce_order(state: State, slot: int, lots: int) -> None:
     """Take `lots` off a resting order that keeps its place (it must keep some size)."""
     order = state.orders[slot]
     order.size -= lots
-    state.pages[level_index(state, order.instrument, order.price)].size -= lots
+    state.pages[order.level].size -= lots
 
 
 @kernel
@@ -239,8 +249,7 @@ def remove(state: State, slot: int) -> None:
     """Unlink a resting order from its level and move the best price if the level emptied. Keeps the slot."""
     orders = state.orders
     order = orders[slot]
-    index = level_index(state, order.instrument, order.price)
-    level = state.pages[index]
+    level = state.pages[order.level]
     level.size -= order.size
     if order.previous >= 0:
         orders[order.previous].next = order.next
@@ -250,36 +259,19 @@ def remove(state: State, slot: int) -> None:
         orders[order.next].previous = order.previous
     else:
         level.tail = order.previous
-    if level.head >= 0:
-        return
-    market = state.markets[order.instrument]
-    offsets = state.books[order.instrument].bits
-    if order.side > 0:
-        _clear_bit(state, order.instrument, 0, order.price)
-        if order.price == market.best_bid:
-            market.best_bid = level_below(state.bits, offsets[0], order.price)
-    else:
-        _clear_bit(state, order.instrument, 1, order.price)
-        if order.price == market.best_ask:
-            maximum = state.instruments[order.instrument].maximum_ticks
-            market.best_ask = level_above(state.bits, offsets[1], order.price, maximum)
+    if level.head < 0:
+        _drop_level(state, order.instrument, order.side, order.price)
 
 
 @kernel
-def depth_lots(state: State, instrument: int, side: int, limit: int) -> int:
-    """Lots resting on one side from the best price up to and including `limit` (bids: down to it)."""
+def _drop_level(state: State, instrument: int, side: int, price: int) -> None:
+    """A level emptied: its bit goes, and the best price moves on if it was the best."""
     market = state.markets[instrument]
-    offsets = state.books[instrument].bits
-    maximum = state.instruments[instrument].maximum_ticks
-    lots = 0
     if side > 0:
-        price = market.best_bid
-        while price > 0 and price >= limit:
-            lots += state.pages[level_index(state, instrument, price)].size
-            price = level_below(state.bits, offsets[0], price - 1)
+        _clear_bit(state, instrument, 0, price)
+        if price == market.best_bid:
+            market.best_bid = level_below(state, instrument, price)
     else:
-        price = market.best_ask
-        while price < maximum and price <= limit:
-            lots += state.pages[level_index(state, instrument, price)].size
-            price = level_above(state.bits, offsets[1], price + 1, maximum)
-    return lots
+        _clear_bit(state, instrument, 1, price)
+        if price == market.best_ask:
+            market.best_ask = level_above(state, instrument, price)

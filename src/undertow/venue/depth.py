@@ -2,7 +2,8 @@
 
 Holds read-only walks over the order books for funding, for behaviours and for the tape. Changes nothing.
 
-Units: ticks, lots, settlement units. Invariant: a walk never visits more levels than the distance it was asked for.
+Units: ticks, lots, settlement units. Invariant: a walk never visits more levels than the distance it was
+asked for.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from undertow.venue.state import State
 def average_price(state: State, instrument: int, side: int, lots: int) -> int:
     """Average price, to the lower tick, of taking `lots` from one side (+1: from the asks); 0 if too thin."""
     market = state.markets[instrument]
-    offsets = state.books[instrument].bits
-    maximum = state.instruments[instrument].maximum_ticks
+    maximum = state.books[instrument].maximum_ticks
     left = np.int64(lots)
     cost = np.int64(0)
     price = np.int64(market.best_ask if side > 0 else market.best_bid)
@@ -30,9 +30,9 @@ def average_price(state: State, instrument: int, side: int, lots: int) -> int:
         cost += taken * price
         left -= taken
         if side > 0:
-            price = level_above(state.bits, offsets[1], price + 1, maximum)
+            price = level_above(state, instrument, price + 1)
         else:
-            price = level_below(state.bits, offsets[0], price - 1)
+            price = level_below(state, instrument, price - 1)
     return 0 if left > 0 else cost // lots
 
 
@@ -51,7 +51,9 @@ def impact_prices(state: State, lots: NDArray[np.int64]) -> tuple[NDArray[np.int
 
 
 @kernel
-def depth_near(state: State, around: NDArray[np.int64], bands_ppm: NDArray[np.int64], out: NDArray[np.int64]) -> None:
+def depth_near(
+    state: State, around: NDArray[np.int64], bands_ppm: NDArray[np.int64], out: NDArray[np.int64]
+) -> None:
     """Notional resting within each band of a price, per instrument: out[instrument, band, 0 bids | 1 asks].
 
     `around` is one price an instrument (0: left out); `bands_ppm` rise.
@@ -60,8 +62,7 @@ def depth_near(state: State, around: NDArray[np.int64], bands_ppm: NDArray[np.in
         if around[instrument] <= 0:
             continue
         record = state.instruments[instrument]
-        offsets = state.books[instrument].bits
-        maximum = record.maximum_ticks
+        maximum = state.books[instrument].maximum_ticks
         for side in range(2):
             total = np.int64(0)
             market = state.markets[instrument]
@@ -69,11 +70,13 @@ def depth_near(state: State, around: NDArray[np.int64], bands_ppm: NDArray[np.in
             for band in range(len(bands_ppm)):
                 width = around[instrument] * bands_ppm[band] // 1_000_000
                 limit = around[instrument] - width if side == 0 else around[instrument] + width
-                while 0 < price < maximum and ((side == 0 and price >= limit) or (side == 1 and price <= limit)):
+                while 0 < price < maximum and (
+                    (side == 0 and price >= limit) or (side == 1 and price <= limit)
+                ):
                     lots = state.pages[level_index(state, instrument, price)].size
                     total += fill_value(record.kind, record.unit, lots, price)
                     if side == 0:
-                        price = level_below(state.bits, offsets[0], price - 1)
+                        price = level_below(state, instrument, price - 1)
                     else:
-                        price = level_above(state.bits, offsets[1], price + 1, maximum)
+                        price = level_above(state, instrument, price + 1)
                 out[instrument, band, side] = total

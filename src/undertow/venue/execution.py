@@ -1,12 +1,14 @@
-"""Commands in, results out: reads a batch in sequence order and does what each asks, or refuses it with a code.
+"""Commands in, results out: does what each command of a batch asks, in order, or refuses it with a code.
 
-Holds the one dispatcher that both doors use (arrays of commands, or one by one through the facade). Holds no rule of
-its own: admission decides, matching trades, the ledger moves.
+Holds the one dispatcher that both doors use (arrays of commands, or one by one through the facade). Holds no
+rule of its own: admission decides, matching trades, the ledger moves.
 
 Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ from undertow.venue.admission import (
     known_account,
     reducible_lots,
 )
-from undertow.venue.book import order_id, reduce_order, remove, slot_of
+from undertow.venue.book import order_id, reduce_order, slot_of
 from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_empty, holding_of, pay
 from undertow.venue.margin import SPOT
 from undertow.venue.matching import (
@@ -37,11 +39,13 @@ from undertow.venue.matching import (
     cancel_all,
     cancel_order,
     cross,
+    crosses,
     fillable_lots,
     prune_reduce_only,
     release,
     reserve,
     rest,
+    taker_of,
 )
 from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
 from undertow.venue.state import SELF_TRADE_RULE, State
@@ -73,7 +77,7 @@ NO_LIQUIDITY = int(Rejection.NO_LIQUIDITY)
 
 @kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """Carry out every command in order; `results` (same length) receives code, order id, lots filled, value."""
+    """Carry out every command in order; `results` (same length) gets code, order id, lots filled, value."""
     for position in range(len(commands)):
         command = commands[position]
         result = results[position]
@@ -96,92 +100,121 @@ def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void])
 
 @kernel
 def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop."""
+    """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop.
+
+    A MARKET order is an immediate-or-cancel one at its limit. Anybody may cancel an order.
+    """
     for position in range(len(commands)):
         command = commands[position]
         result = results[position]
         result.order = -1
         result.filled = 0
         result.value = 0
-        result.code = NONE
         if command.kind == NEW:
-            taker = _taker(state, command, command.price, command.size)
-            result.code = _trade(state, taker, -1, command.time_in_force, result)
+            result.code = _place_in_book(state, command, result)
         else:
-            slot = np.int64(slot_of(state, command.order))
+            slot = slot_of(state, command.order)
             if slot < 0:
                 result.code = UNKNOWN_ORDER
             elif command.kind == CANCEL:
                 cancel_order(state, slot, 0)
+                result.code = NONE
             else:
-                order = state.orders[slot]
-                if command.price == order.price and 0 < command.size < order.size:
-                    reduce_order(state, slot, order.size - command.size)
-                    result.order = command.order
-                else:
-                    cancel_order(state, slot, 0)
-                    taker = _taker(state, command, command.price, command.size)
-                    result.code = _trade(state, taker, -1, 0, result)
+                result.code = _amend_in_book(state, command, slot, result)
 
 
 @kernel
-def _taker(state: State, command: NDArray[np.void], limit: int, lots: int) -> Taker:
-    rule = np.int64(command.self_trade)
-    if rule < 0:
-        rule = state.counters[SELF_TRADE_RULE]
-    return Taker(
-        np.int64(command.account),
-        np.int64(command.instrument),
-        np.int64(command.side),
-        np.int64(limit),
-        np.int64(lots),
-        rule,
-        np.int64(command.origin),
-        np.int64(1 if command.flags & REDUCE_ONLY != 0 else 0),
+def _place_in_book(state: State, command: Any, result: Any) -> int:
+    if command.side not in (1, -1):
+        return BAD_COMMAND
+    if command.instrument < 0 or command.instrument >= len(state.books):
+        return UNKNOWN_INSTRUMENT
+    if command.size <= 0:
+        return BAD_SIZE
+    if command.price <= 0 or command.price >= state.books[command.instrument].maximum_ticks:
+        return BAD_PRICE
+    time_in_force = IMMEDIATE if command.flags & MARKET != 0 else command.time_in_force
+    return _trade(state, _taker(state, command, command.price, command.size), -1, time_in_force, result)
+
+
+@kernel
+def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
+    order = state.orders[slot]
+    if command.size <= 0:
+        return BAD_SIZE
+    if command.price <= 0 or command.price >= state.books[order.instrument].maximum_ticks:
+        return BAD_PRICE
+    if command.price == order.price and command.size <= order.size:
+        reduce_order(state, slot, order.size - command.size)
+        result.order = command.order
+        return NONE
+    taker = _replacement(state, slot, command)
+    cancel_order(state, slot, 0)
+    return _trade(state, taker, -1, 0, result)
+
+
+@kernel
+def _replacement(state: State, slot: int, command: Any) -> Taker:
+    """What an order becomes that is amended in price or grows: a new one of the same account and side."""
+    order = state.orders[slot]
+    reduce_only = 1 if order.flags & REDUCE_ONLY != 0 else 0
+    rule = _self_trade_rule(state, command)
+    return taker_of(
+        order.account, order.instrument, order.side, command.price, command.size, rule, 0, reduce_only
     )
 
 
 @kernel
-def _trade(
-    state: State, taker: Taker, holding: int, time_in_force: int, result: NDArray[np.void]
-) -> int:
-    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller has reserved for the whole order."""
-    settling = 1 if holding >= 0 else 0
-    market = state.markets[taker.instrument]
-    maximum = state.instruments[taker.instrument].maximum_ticks
-    if time_in_force == POST_ONLY:
-        crosses = taker.limit >= market.best_ask if taker.side > 0 else taker.limit <= market.best_bid
-        if crosses and (market.best_ask < maximum if taker.side > 0 else market.best_bid > 0):
+def _taker(state: State, command: Any, limit: int, lots: int) -> Taker:
+    reduce_only = 1 if command.flags & REDUCE_ONLY != 0 else 0
+    rule = _self_trade_rule(state, command)
+    return taker_of(
+        command.account, command.instrument, command.side, limit, lots, rule, command.origin, reduce_only
+    )
+
+
+@kernel
+def _self_trade_rule(state: State, command: Any) -> int:
+    return int(command.self_trade if command.self_trade >= 0 else state.counters[SELF_TRADE_RULE])
+
+
+@kernel
+def _trade(state: State, taker: Taker, holding: int, time_in_force: int, result: Any) -> int:
+    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it."""
+    left = taker.lots
+    if crosses(state, taker):
+        if time_in_force == POST_ONLY:
             return POST_ONLY_WOULD_TAKE
-    if time_in_force == FILL_OR_KILL and fillable_lots(state, taker) < taker.lots:
+        if time_in_force == FILL_OR_KILL and fillable_lots(state, taker) < taker.lots:
+            return FOK_NOT_FILLABLE
+        filled, value, stopped = cross(state, taker, holding, 1 if holding >= 0 else 0)
+        result.filled = filled
+        result.value = value
+        if stopped == 1:
+            return SELF_TRADE
+        left -= filled
+    elif time_in_force == FILL_OR_KILL:
         return FOK_NOT_FILLABLE
-    filled, value, stopped = cross(state, taker, holding, settling)
-    result.filled = filled
-    result.value = value
-    if stopped == 1:
-        return SELF_TRADE
-    left = taker.lots - filled
     if left > 0:
-        if time_in_force == IMMEDIATE or time_in_force == FILL_OR_KILL:
-            return NO_LIQUIDITY if filled == 0 else NONE
-        slot = rest(state, taker, left, holding)
-        result.order = order_id(state, slot)
+        if time_in_force in (IMMEDIATE, FILL_OR_KILL):
+            return NO_LIQUIDITY if result.filled == 0 else NONE
+        result.order = order_id(state, rest(state, taker, left, holding))
     return NONE
 
 
 @kernel
-def _limit_of(state: State, command: NDArray[np.void]) -> int:
+def _limit_of(state: State, command: Any) -> int:
     """The order's limit; for a market order the furthest price the rulebook lets it reach."""
     if command.flags & MARKET == 0:
-        return command.price
+        return int(command.price)
     band = state.instruments[command.instrument].market_band_ppm
     return band_limit(state, command.instrument, command.side, band)
 
 
 @kernel
-def _place(state: State, command: NDArray[np.void], result: NDArray[np.void]) -> int:
+def _place(state: State, command: Any, result: Any) -> int:
     """A new order: checks, reservation, crossing, resting; what neither traded nor rests is released."""
-    if command.side != 1 and command.side != -1:
+    if command.side not in (1, -1):
         return BAD_COMMAND
     if command.instrument < 0 or command.instrument >= len(state.instruments):
         return UNKNOWN_INSTRUMENT
@@ -192,14 +225,14 @@ def _place(state: State, command: NDArray[np.void], result: NDArray[np.void]) ->
         code = check_place(state, taker)
         if code != NONE:
             return code
-    holding = np.int64(find_holding(state, taker.account, taker.instrument))
+    holding = find_holding(state, taker.account, taker.instrument)
     if taker.reduce_only == 1:
-        lots = np.int64(0) if holding < 0 else np.int64(reducible_lots(state, holding, taker.side))
+        lots = 0 if holding < 0 else reducible_lots(state, holding, taker.side)
         if lots <= 0:
             return REFUSED_REDUCE_ONLY
         taker = _taker(state, command, taker.limit, min(taker.lots, lots))
     if holding < 0:
-        holding = np.int64(holding_of(state, taker.account, taker.instrument))
+        holding = holding_of(state, taker.account, taker.instrument)
     if engine:
         reserve(state, holding, taker.side, taker.lots, taker.limit)
     else:
@@ -207,7 +240,7 @@ def _place(state: State, command: NDArray[np.void], result: NDArray[np.void]) ->
         if code != NONE:
             free_if_empty(state, holding)
             return code
-    time_in_force = np.int64(IMMEDIATE) if market_order else np.int64(command.time_in_force)
+    time_in_force = IMMEDIATE if market_order else int(command.time_in_force)
     code = _trade(state, taker, holding, time_in_force, result)
     released = taker.lots
     if result.order >= 0:
@@ -225,13 +258,13 @@ def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
         return taker.limit
     market = state.markets[taker.instrument]
     if taker.side > 0:
-        return market.best_ask if market.best_ask <= taker.limit else np.int64(0)
-    return market.best_bid if market.best_bid >= taker.limit else np.int64(0)
+        return market.best_ask if market.best_ask <= taker.limit else 0
+    return market.best_bid if market.best_bid >= taker.limit else 0
 
 
 @kernel
-def _cancel(state: State, command: NDArray[np.void]) -> int:
-    slot = np.int64(slot_of(state, command.order))
+def _cancel(state: State, command: Any) -> int:
+    slot = slot_of(state, command.order)
     if slot < 0:
         return UNKNOWN_ORDER
     if state.orders[slot].account != command.account:
@@ -241,9 +274,9 @@ def _cancel(state: State, command: NDArray[np.void]) -> int:
 
 
 @kernel
-def _amend(state: State, command: NDArray[np.void], result: NDArray[np.void]) -> int:
+def _amend(state: State, command: Any, result: Any) -> int:
     """Size down at the same price keeps the place; anything else is a checked replacement that loses it."""
-    slot = np.int64(slot_of(state, command.order))
+    slot = slot_of(state, command.order)
     if slot < 0:
         return UNKNOWN_ORDER
     order = state.orders[slot]
@@ -253,24 +286,19 @@ def _amend(state: State, command: NDArray[np.void], result: NDArray[np.void]) ->
         return BAD_SIZE
     if command.price <= 0 or command.price >= state.instruments[order.instrument].maximum_ticks:
         return BAD_PRICE
-    holding = np.int64(order.holding)
-    side = np.int64(order.side)
+    holding = int(order.holding)
+    side = int(order.side)
     if command.price == order.price and command.size <= order.size:
         release(state, holding, side, order.size - command.size, order.price)
         reduce_order(state, slot, order.size - command.size)
         result.order = command.order
         return NONE
-    reduce_only = np.int64(1 if order.flags & REDUCE_ONLY != 0 else 0)
-    rule = state.counters[SELF_TRADE_RULE]
-    taker = Taker(
-        np.int64(order.account), np.int64(order.instrument), side, np.int64(command.price),
-        np.int64(command.size), rule, np.int64(0), reduce_only,
-    )  # fmt: skip
+    taker = _replacement(state, slot, command)
     code = check_place(state, taker)
     if code != NONE:
         return code
     release(state, holding, side, order.size, order.price)
-    if reduce_only == 1 and reducible_lots(state, holding, side) < taker.lots:
+    if taker.reduce_only == 1 and reducible_lots(state, holding, side) < taker.lots:
         code = REFUSED_REDUCE_ONLY
     else:
         code = admit(state, taker, holding, taker.limit)
@@ -287,9 +315,9 @@ def _amend(state: State, command: NDArray[np.void], result: NDArray[np.void]) ->
 
 
 @kernel
-def _move_funds(state: State, command: NDArray[np.void]) -> int:
+def _move_funds(state: State, command: Any) -> int:
     """Deposits, withdrawals and transfers, of cash or of a spot asset."""
-    account = np.int64(command.account)
+    account = int(command.account)
     if not known_account(state, account):
         return UNKNOWN_ACCOUNT
     if command.size <= 0:
@@ -298,7 +326,7 @@ def _move_funds(state: State, command: NDArray[np.void]) -> int:
         deposit(state, account, command.size)
         return NONE
     if command.kind == DEPOSIT_ASSET:
-        instrument = np.int64(command.instrument)
+        instrument = int(command.instrument)
         if instrument < 0 or instrument >= len(state.instruments):
             return UNKNOWN_INSTRUMENT
         if state.markets[instrument].listed == 0 or state.instruments[instrument].kind != SPOT:
@@ -324,8 +352,8 @@ def _move_funds(state: State, command: NDArray[np.void]) -> int:
 
 
 @kernel
-def _transfer(state: State, command: NDArray[np.void]) -> int:
-    target = np.int64(command.counterparty)
+def _transfer(state: State, command: Any) -> int:
+    target = int(command.counterparty)
     if not known_account(state, target):
         return UNKNOWN_ACCOUNT
     source = state.accounts[command.account]

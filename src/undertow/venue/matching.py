@@ -1,18 +1,16 @@
 """Matching: how an incoming order meets the book, and what each fill does to both accounts.
 
-Holds the one matching loop of the venue, cancellation, and the list of an account's own orders. Holds no admission
-rule (`admission.py`) and no reading of commands (`execution.py`). The loop runs with accounts (the venue) or without
-(the book alone, for its benchmark and its differential test); it is the same loop.
+Holds the one matching loop of the venue, cancellation, and the list of an account's own orders. Holds no
+admission rule (`admission.py`) and no reading of commands (`execution.py`). The loop runs with accounts
+(the venue) or without (the book alone, for its benchmark and its differential test); it is the same loop.
 
-Units: ticks, lots, settlement units. Invariants: price-time priority; an account's reserved lots equal the sum of its
-resting orders; a resting reduce-only order never opens a position.
+Units: ticks, lots, settlement units. Invariants: price-time priority; an account's reserved lots equal
+the sum of its resting orders; a resting reduce-only order never opens a position.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
-
-import numpy as np
 
 from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
@@ -36,7 +34,6 @@ REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 CANCEL_TAKER = int(SelfTrade.CANCEL_TAKER)
 
 
-
 class Taker(NamedTuple):
     """An incoming order as the matching loop sees it."""
 
@@ -51,53 +48,71 @@ class Taker(NamedTuple):
 
 
 @kernel
+def taker_of(
+    account: int,
+    instrument: int,
+    side: int,
+    limit: int,
+    lots: int,
+    self_trade: int,
+    origin: int,
+    reduce_only: int,
+) -> Taker:
+    """A Taker; arguments of a kernel are int64, so all Takers are of one type."""
+    return Taker(account, instrument, side, limit, lots, self_trade, origin, reduce_only)
+
+
+@kernel
+def crosses(state: State, taker: Taker) -> bool:
+    """Whether the best opposite price is within the taker's limit (which lies on the grid)."""
+    market = state.markets[taker.instrument]
+    if taker.side > 0:
+        return bool(market.best_ask <= taker.limit)
+    return bool(market.best_bid >= taker.limit)
+
+
+@kernel
 def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int, int, int]:
-    """Trade `taker` against the book down its limit. Returns (lots filled, value, 1 if stopped by self-trade).
+    """Trade `taker` against the book down its limit. Returns (lots, value, 1 if stopped by self-trade).
 
     `holding` is the taker's row; `settling` 0 leaves accounts alone (book only).
     """
     market = state.markets[taker.instrument]
-    maximum = state.instruments[taker.instrument].maximum_ticks
-    orders = state.orders
-    left = np.int64(taker.lots)
-    value = np.int64(0)
-    while left > 0:
+    left = taker.lots
+    value = 0
+    while left > 0 and crosses(state, taker):
         price = market.best_ask if taker.side > 0 else market.best_bid
-        if taker.side > 0:
-            if price >= maximum or price > taker.limit:
-                break
-        elif price <= 0 or price < taker.limit:
-            break
-        slot = state.pages[level_index(state, taker.instrument, price)].head
-        maker = orders[slot]
-        if maker.account == taker.account and taker.self_trade != 0:
-            if taker.self_trade == CANCEL_TAKER:
-                return taker.lots - left, value, 1
-            cancel_order(state, slot, settling)
-            continue
-        traded = min(left, maker.size)
-        if settling == 1 and maker.flags & REDUCE_ONLY != 0:
-            reducible = -maker.side * state.holdings[maker.holding].size
-            if reducible <= 0:
+        level = state.pages[level_index(state, taker.instrument, price)]
+        while left > 0 and level.head >= 0:
+            slot = int(level.head)
+            maker = state.orders[slot]
+            if maker.account == taker.account and taker.self_trade != 0:
+                if taker.self_trade == CANCEL_TAKER:
+                    return taker.lots - left, value, 1
                 cancel_order(state, slot, settling)
                 continue
-            traded = min(traded, reducible)
-        _record(state, taker, slot, traded)
-        left -= traded
-        if settling == 1:
-            value += _settle(state, taker, holding, slot, traded)
-        owner = np.int64(maker.account)
-        row = np.int64(maker.holding)
-        if traded == maker.size:
-            remove(state, slot)
+            traded = min(left, maker.size)
+            if settling == 1 and maker.flags & REDUCE_ONLY != 0:
+                traded = min(traded, -maker.side * state.holdings[maker.holding].size)
+                if traded <= 0:
+                    cancel_order(state, slot, 1)
+                    continue
+            _record(state, taker, slot, traded)
+            left -= traded
             if settling == 1:
-                _forget(state, slot)
-            free_slot(state, slot)
-        else:
-            reduce_order(state, slot, traded)
-        if settling == 1:
-            prune_reduce_only(state, owner, taker.instrument)
-            free_if_empty(state, row)
+                value += _settle(state, taker, holding, slot, traded)
+            owner = int(maker.account)
+            row = int(maker.holding)
+            if traded == maker.size:
+                remove(state, slot)
+                if settling == 1:
+                    _forget(state, slot)
+                free_slot(state, slot)
+            else:
+                reduce_order(state, slot, traded)
+            if settling == 1:
+                prune_reduce_only(state, owner, taker.instrument)
+                free_if_empty(state, row)
     return taker.lots - left, value, 0
 
 
@@ -127,7 +142,7 @@ def _settle(state: State, taker: Taker, holding: int, slot: int, traded: int) ->
     record = state.instruments[taker.instrument]
     market = state.markets[taker.instrument]
     price = maker.price
-    row = np.int64(maker.holding)
+    row = int(maker.holding)
     if record.kind == SPOT:
         value = traded * price * record.unit
         if maker.side > 0:
@@ -155,7 +170,7 @@ def _settle(state: State, taker: Taker, holding: int, slot: int, traded: int) ->
     market.volume_value += value
     if taker.side < 0:
         market.sell_value += value
-    return value
+    return int(value)
 
 
 @kernel
@@ -164,7 +179,7 @@ def cancel_order(state: State, slot: int, settling: int) -> None:
     remove(state, slot)
     if settling == 1:
         order = state.orders[slot]
-        holding = np.int64(order.holding)
+        holding = int(order.holding)
         release(state, holding, order.side, order.size, order.price)
         _forget(state, slot)
         free_slot(state, slot)
@@ -210,9 +225,9 @@ def _forget(state: State, slot: int) -> None:
 
 @kernel
 def rest(state: State, taker: Taker, lots: int, holding: int) -> int:
-    """Put what is left of an order into the book. Returns its slot. Its reservation is the caller's affair."""
+    """Put what is left of an order into the book and return its slot; reserving is the caller's affair."""
     orders = state.orders
-    slot = np.int64(take_slot(state))
+    slot = take_slot(state)
     order = orders[slot]
     order.size = lots
     order.price = taker.limit
@@ -239,9 +254,9 @@ def rest(state: State, taker: Taker, lots: int, holding: int) -> int:
 def cancel_all(state: State, account: int, instrument: int) -> int:
     """Withdraw every resting order of an account in one instrument (-1: in all). Returns how many."""
     cancelled = 0
-    slot = np.int64(state.accounts[account].first_order)
+    slot = int(state.accounts[account].first_order)
     while slot >= 0:
-        following = np.int64(state.orders[slot].own_next)
+        following = int(state.orders[slot].own_next)
         if instrument < 0 or state.orders[slot].instrument == instrument:
             cancel_order(state, slot, 1)
             cancelled += 1
@@ -255,17 +270,17 @@ def prune_reduce_only(state: State, account: int, instrument: int) -> None:
     if state.accounts[account].reduce_only_count == 0:
         return
     orders = state.orders
-    total = np.int64(0)
-    slot = np.int64(state.accounts[account].first_order)
+    total = 0
+    slot = int(state.accounts[account].first_order)
     while slot >= 0:
         order = orders[slot]
         if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
             total += order.size
-        slot = np.int64(order.own_next)
-    slot = np.int64(state.accounts[account].first_order)
+        slot = int(order.own_next)
+    slot = int(state.accounts[account].first_order)
     while slot >= 0 and total > 0:
         order = orders[slot]
-        following = np.int64(order.own_next)
+        following = int(order.own_next)
         if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
             reducible = max(-order.side * state.holdings[order.holding].size, 0)
             if total > reducible:
@@ -278,25 +293,19 @@ def prune_reduce_only(state: State, account: int, instrument: int) -> None:
 def fillable_lots(state: State, taker: Taker) -> int:
     """Lots that `taker` could trade down to its limit, its own resting orders left out; stops at its size."""
     market = state.markets[taker.instrument]
-    maximum = state.instruments[taker.instrument].maximum_ticks
-    offsets = state.books[taker.instrument].bits
-    lots = np.int64(0)
+    lots = 0
     price = market.best_ask if taker.side > 0 else market.best_bid
-    while lots < taker.lots:
-        if taker.side > 0:
-            if price >= maximum or price > taker.limit:
-                break
-        elif price <= 0 or price < taker.limit:
-            break
-        slot = np.int64(state.pages[level_index(state, taker.instrument, price)].head)
+    while lots < taker.lots and (price - taker.limit) * taker.side <= 0:
+        slot = int(state.pages[level_index(state, taker.instrument, price)].head)
         while slot >= 0 and lots < taker.lots:
-            if state.orders[slot].account != taker.account or taker.self_trade == 0:
-                lots += state.orders[slot].size
+            order = state.orders[slot]
+            if order.account != taker.account or taker.self_trade == 0:
+                lots += order.size
             elif taker.self_trade == CANCEL_TAKER:
                 return lots
-            slot = np.int64(state.orders[slot].next)
+            slot = int(order.next)
         if taker.side > 0:
-            price = level_above(state.bits, offsets[1], price + 1, maximum)
+            price = level_above(state, taker.instrument, price + 1)
         else:
-            price = level_below(state.bits, offsets[0], price - 1)
+            price = level_below(state, taker.instrument, price - 1)
     return lots

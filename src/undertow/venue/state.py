@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.venue.memory import Memory
+from undertow.venue.memory import Memory, aligned_zeros
 from undertow.venue.records import EVENT, FILL, POSTING
 
 ACCOUNT = np.dtype(
@@ -77,20 +77,23 @@ HOLDING = np.dtype(
     align=True,
 )
 
+# One cache line.
 ORDER = np.dtype(
     [
-        ("size", np.int64),
+        ("size", np.int64),  # 0: the record is free
         ("price", np.int64),
-        ("account", np.int32),
-        ("holding", np.int32),
+        ("level", np.int32),  # of its price, in State.pages
         ("next", np.int32),
         ("previous", np.int32),
+        ("account", np.int32),
+        ("holding", np.int32),
         ("own_next", np.int32),
         ("own_previous", np.int32),
         ("generation", np.int32),
         ("instrument", np.int16),
         ("side", np.int8),
         ("flags", np.int8),
+        ("unused", np.int32, (3,)),
     ],
     align=True,
 )
@@ -195,9 +198,9 @@ LEVEL = np.dtype([("size", np.int64), ("head", np.int32), ("tail", np.int32)], a
 BUCKET = np.dtype([("best", np.int64), ("head", np.int32), ("count", np.int32)], align=True)
 BOOK = np.dtype(
     [
-        ("bits", np.int32, (2, 4)),  # offsets into Book.bits: side (0 bid, 1 ask) x bitmap level
-        ("pages", np.int32),  # offset into Book.page_table
-        ("words", np.int32),
+        ("maximum_ticks", np.int64),
+        ("bits", np.int32, (2, 4)),  # offsets into State.bits: side (0 bid, 1 ask) x bitmap level
+        ("pages", np.int32),  # offset into State.page_table
     ],
     align=True,
 )
@@ -316,7 +319,7 @@ class State(Memory):
         """Give a one-dimensional array room for `capacity` records, the new ones zero; by half at least."""
         array = getattr(self, name)
         if capacity > len(array):
-            larger = np.zeros(max(capacity, 3 * len(array) // 2), array.dtype)
+            larger = aligned_zeros(max(capacity, 3 * len(array) // 2), array.dtype)
             larger[: len(array)] = array
             self.bind(name, larger)
 
@@ -356,7 +359,7 @@ def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: 
         "net_deposits": MAXIMUM_SETTLEMENTS + instrument_capacity,
     }
     for name, length in lengths.items():
-        state.bind(name, np.zeros(length, State.LAYOUT[name][0]))
+        state.bind(name, aligned_zeros(length, State.LAYOUT[name][0]))
     state.bind("cause_totals", np.zeros((MAXIMUM_SETTLEMENTS, CAUSES), np.int64))
     state.bind("pages", empty_pages(256))
     state.counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
@@ -367,7 +370,7 @@ def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: 
 
 def empty_pages(count: int) -> NDArray[np.void]:
     """`count` pages of 64 empty price levels."""
-    pages = np.zeros(count * 64, LEVEL)
+    pages = aligned_zeros(count * 64, LEVEL)
     pages["head"] = -1
     pages["tail"] = -1
     return pages
