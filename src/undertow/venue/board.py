@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from undertow.errors import InputError
+from undertow.rulebook.faults import suggest
 from undertow.venue.account_view import Names
 from undertow.venue.compile import Listing
 from undertow.venue.door import (
@@ -137,12 +138,17 @@ class Board:
             self.require_prices()
         return known(self.instruments, name, "instrument")
 
-    def asset(self, name: str) -> Instrument:
-        """The instrument that an asset is kept in."""
+    def asset(self, name: str, account: int, wallet: Settlement) -> Instrument:
+        """The instrument that an asset is kept in, for a wallet that may hold it."""
         assets = {row.listing.asset: row for row in self.instruments.values() if row.spot}
-        if name not in assets:
-            known({**assets, **self.settlements}, name, "asset")
-        return assets[name]
+        if name in assets:
+            return assets[name]
+        if name in self.settlements:
+            raise InputError(
+                f"account {account} is a wallet in {wallet.name}, not {name}; open one in {name}"
+            )
+        hint = suggest(str(name), sorted({*assets, *self.settlements}))
+        raise InputError(f"asset {name!r} is unknown; {hint}")
 
     def settlement(self, name: str | None) -> Settlement:
         """The settlement asset of that name, the first one for None."""

@@ -17,7 +17,7 @@ from undertow.rulebook.base import micros
 from undertow.rulebook.collateral import CollateralAsset
 from undertow.rulebook.margin import MarginClass
 from undertow.rulebook.model import Rulebook
-from undertow.units import AMOUNT_LIMIT, PPM
+from undertow.units import AMOUNT_LIMIT, MICROS, PPM
 from undertow.venue.book import MAXIMUM_TICKS
 from undertow.venue.records import InstrumentKind, SelfTrade
 from undertow.venue.setup import add_tiers
@@ -88,7 +88,9 @@ def instrument_figures(rulebook: Rulebook, listing: Listing) -> dict[str, int]:
     """Every static figure of an instrument, by the names of INSTRUMENT."""
     scale = Decimal(10) ** listing.decimals
     if listing.kind == InstrumentKind.INVERSE:
-        unit = whole(listing.lot * scale / listing.tick, f"{listing.name}: contract / tick in the coin's units")
+        unit = whole(
+            listing.lot * scale / listing.tick, f"{listing.name}: contract / tick in the coin's units"
+        )
         lots_per_coin = max(1, int(listing.start / listing.lot))
     else:
         unit = whole(listing.tick * listing.lot * scale, f"{listing.name}: tick x lot in settlement units")
@@ -180,11 +182,17 @@ def write_tiers(state: State, instrument: int, rulebook: Rulebook, listing: List
         return
     rule = rulebook.margin_class(listing.margin_class)
     if rule.kind == "brackets":
-        tiers = [(t.floor_micros, t.maintenance_ppm, t.deduction_micros, t.initial_ppm) for t in rule.tiers()]
+        scale = Decimal(10) ** listing.decimals / MICROS
+        tiers = [
+            (int(t.floor_micros * scale), t.maintenance_ppm, int(t.deduction_micros * scale), t.initial_ppm)
+            for t in rule.tiers()
+        ]
         add_tiers(state, instrument, tiers)
 
 
-def collateral_tiers(asset: CollateralAsset, scale: Decimal, by_value: bool) -> list[tuple[int, int, int, int]]:
+def collateral_tiers(
+    asset: CollateralAsset, scale: Decimal, by_value: bool
+) -> list[tuple[int, int, int, int]]:
     """(floor, weight, addend, 0) of each slice table row, so that amount x weight + addend is the slices' sum.
 
     By quantity the addend is in lots x ppm, by value in settlement units.

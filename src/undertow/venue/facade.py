@@ -1,8 +1,8 @@
 """A venue for people: names, decimal text and Decimals at the door, the engine's integers inside.
 
 Holds `Venue`, which turns each call into the same command an array batch would carry, so both doors give the
-same bytes. Holds no rule: what the rulebook refuses comes back as a `Result` with a code; what cannot be meant
-at all (an unknown name, a float, a price off the grid) is an InputError.
+same bytes. Holds no rule: what the rulebook refuses comes back as a `Result` with a code; what cannot be
+meant at all (an unknown name, a float, a price off the grid) is an InputError.
 
 Units: `Decimal` dollars (coins for coin-settled wallets), coins, seconds. Invariant: nothing here writes an
 account's money or positions; every change goes through the engine's commands or its step.
@@ -298,15 +298,12 @@ class Venue:
     ) -> Result:
         place = self._account(account)
         wallet = self._wallet(place)
-        if asset not in self._board.settlements:
-            market = self._board.asset(asset)
-            lots = market.lots(amount, "amount")
-            return self._send(market, kind=kinds[1], account=place, instrument=market.number, size=lots)
-        if asset != wallet.name:
-            raise InputError(
-                f"account {account} is a wallet in {wallet.name}, not {asset}; open one in {asset}"
-            )
-        return self._send(None, kind=kinds[0], account=place, size=wallet.units(amount, f"{asset}: amount"))
+        if asset == wallet.name:
+            units = wallet.units(amount, f"{asset}: amount")
+            return self._send(None, kind=kinds[0], account=place, size=units)
+        market = self._board.asset(asset, place, wallet)
+        lots = market.lots(amount, "amount")
+        return self._send(market, kind=kinds[1], account=place, instrument=market.number, size=lots)
 
     def _command(self, **fields: int) -> NDArray[np.void]:
         commands = np.zeros(1, COMMAND)
