@@ -6,7 +6,8 @@
     money  lost here and won elsewhere returns a share a minute, while transfers work
     spot   assets can be carried off and sold outside, or bought outside and brought in, at the same pace
 
-Orders are immediate-or-cancel with the band as their limit: what is not cheap enough is not taken.
+Orders have the band as their limit: what is not cheap enough is not taken, and what is not offered is bid for
+until the next look. Where nobody offers, it is these bids that bring the price back.
 
 Source: crowd description 4; modelling notes, section 3. Units: ticks, lots, USD (floats) until the commands,
 seconds. Invariant: no firm's gross notional is increased beyond leverage x its worth on the venue.
@@ -32,13 +33,13 @@ from undertow.crowd.view import (
     Opening,
     View,
     asset_moves,
+    cancel_all,
     deposits,
     new_orders,
     nothing,
     withdrawals,
 )
 from undertow.units import MICROS
-from undertow.venue.records import TimeInForce
 
 LEAST_ORDER_USD = 100.0
 RETURN_S = 60.0
@@ -69,15 +70,16 @@ class Arbitrage:
         stock_usd = rules.stock_turnover * market.turnover_usd / rules.firms
         lots = gauges.lots_for(stock_usd, gauges.start_ticks, np.arange(count, dtype=np.int64))
         self._start_lots = np.tile(np.where(market.perpetual, 0, lots), (rules.firms, 1))
+        self.resting = np.zeros((rules.firms, count), np.bool_)
         self.worth = np.full(rules.firms, rules.capital_usd / rules.firms)
         self._worth_start = self.worth.copy()
 
     def _shares(self) -> Floats:
-        """Each instrument's part of a firm's room: contracts by turnover, spot assets together a tenth."""
+        """Each instrument's part of a firm's room: contracts by turnover, spot assets a part of their own."""
         market = self.market
         share: Floats = np.zeros(len(market.name))
         for members, part in ((market.perpetual, 1.0), (~market.perpetual, SPOT_SHARE)):
-            weights = np.sqrt(market.turnover_usd) * members
+            weights = market.turnover_usd**self.rules.room_exponent * members
             share += part * weights / max(float(weights.sum()), 1e-12)
         return share
 
@@ -137,9 +139,9 @@ class Arbitrage:
         # A position is closed as soon as the gap that paid for it is gone, fees aside.
         shut_long = np.ceil(outside * (1.0 - rules.fee_band))
         shut_short = np.floor(outside * (1.0 + rules.fee_band))
-        bid, ask = view.bid_ticks, view.ask_ticks
-        buying = (ask > 0) & (ask <= cheap)
-        selling = (bid > 0) & (bid >= dear)
+        bid, ask, own = view.bid_ticks, view.ask_ticks, self.gauges.own
+        buying = (own <= cheap) | ((ask > 0) & (ask <= cheap))
+        selling = ((own >= dear) | ((bid > 0) & (bid >= dear))) & ~buying
         covering = (ask > 0) & (ask <= shut_short) & (held < 0) & ~buying
         leaving = (bid > 0) & (bid >= shut_long) & (held > 0) & ~selling
         side = np.where(buying | covering, 1, np.where(selling | leaving, -1, 0)).astype(np.int64)
@@ -152,17 +154,30 @@ class Arbitrage:
         lots = np.where(~self.market.perpetual & (side < 0), np.minimum(lots, held + self._start_lots), lots)
         wanted = (side != 0) & (lots > 0) & (usd >= LEAST_ORDER_USD) & (limit >= 1.0)
         wanted &= limit < self.market.maximum_ticks
+        return self._sent(view, wanted, side, limit, lots)
+
+    def _sent(
+        self, view: View, wanted: NDArray[np.bool_], side: Integers, limit: Floats, lots: Integers
+    ) -> Commands:
+        """The old orders out and the new ones in, for the pairs whose messages get through."""
+        active = wanted | self.resting
+        if not active.any():
+            return nothing()
         draws = streams.uniform(self.seed, "arbitrage: messages", view.step, self._identity.ravel())
-        send = wanted & (draws.reshape(wanted.shape) >= view.failure)
-        self.attempts += int(wanted.sum())
-        return new_orders(
+        through = active & (draws.reshape(active.shape) >= view.failure)
+        self.attempts += int(wanted.sum()) + int(self.resting.sum())
+        out = through & self.resting
+        send = through & wanted
+        self.resting = (self.resting & ~through) | send
+        cancelled = cancel_all(self.accounts[self._firm[out]], self._instrument[out])
+        orders = new_orders(
             self.accounts[self._firm[send]],
             self._instrument[send],
             side[send],
             limit[send].astype(np.int64),
             lots[send],
-            TimeInForce.IMMEDIATE_OR_CANCEL,
         )
+        return np.concatenate([cancelled, orders])
 
     # ---- money and coins in transit
 
@@ -212,4 +227,4 @@ class Arbitrage:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        return {"worth": self.worth}
+        return {"worth": self.worth, "resting": self.resting}

@@ -3,10 +3,10 @@
 Holds the measurements of one step and what they remember. Holds no behaviour: a gauge depends on the public
 market alone, so an actor that is switched off changes nothing in it but through the market.
 
-The own price is the mid; with one side empty the last price, moved inside what still stands; with both empty
-the last price. Volatility compares returns over ten seconds, of the own mid and of the outside, with the
-coin's calm figure, the larger of a one-minute and a thirty-minute memory: last prices would feed their own
-bounce back (modelling notes, trap 7).
+The own price is the mid of a tight book; in a wide or one-sided book the mid means nothing, and it is the
+last price, moved inside what still stands. Volatility compares returns over ten seconds with the coin's calm
+figure: of the outside, and of the own mid where the book was tight at both ends (last prices would feed their
+own bounce back; modelling notes, trap 7). It is the larger of a one-minute and a thirty-minute memory.
 
 Units: ticks (floats), seconds, shares of one; `volatility` in calm volatilities, one entry an instrument.
 Invariant: `see` may be called any number of times in a step; only the first counts.
@@ -30,6 +30,7 @@ GAP_SMOOTHING_S = 5.0
 LONG_MOVE_S = 1800.0
 SAMPLE_S = 10.0
 SQUARED_RETURN_CAP = 40.0**2  # in calm variances
+TIGHT = 0.005  # spread over price up to which a mid is a price
 
 
 class Gauges:
@@ -49,11 +50,12 @@ class Gauges:
         self._sample_s = max(SAMPLE_S, step_seconds)
         self._move_ring = _ring(start, MOVE_S, step_seconds)  # outside
         self._own_move_ring = _ring(start, MOVE_S, step_seconds)
+        self._tight_ring = np.ones(self._own_move_ring.shape)
         self._samples = np.tile(start, (round(LONG_MOVE_S / self._sample_s) + 1, 1))  # own, every ten seconds
         self._short = np.ones((2, count))  # squared returns over calm: own, outside
         self._long = np.ones((2, count))
         self.volatility = np.ones(count)
-        self.move = np.zeros(count)  # largest log move in the last minute, own or outside, signed
+        self.move = np.zeros(count)  # larger log move of a minute, tight own or outside, signed
         self.long_move = np.zeros(count)  # own log move in the last half hour
 
     def see(self, view: View) -> None:
@@ -66,10 +68,13 @@ class Gauges:
         self.own[:] = own_price(view)
         self.smooth += (self.own - self.smooth) * _share(seconds, SMOOTHING_S)
         self.gap += (np.log(self.own / outside) - self.gap) * _share(seconds, GAP_SMOOTHING_S)
+        tight = is_tight(view).astype(np.float64)
+        before = (view.step - len(self._own_ring)) % len(self._move_ring)
         old_own = _pushed(self._own_ring, self.own, view.step)
-        old_outside = self._move_ring[(view.step - len(self._own_ring)) % len(self._move_ring)]
-        self._learn(np.log(self.own / old_own), np.log(outside / old_outside), seconds)
+        own_return = np.log(self.own / old_own) * tight * self._tight_ring[before]
+        self._learn(own_return, np.log(outside / self._move_ring[before]), seconds)
         own_move = np.log(self.own / _pushed(self._own_move_ring, self.own, view.step))
+        own_move *= tight * _pushed(self._tight_ring, tight, view.step)
         outside_move = np.log(outside / _pushed(self._move_ring, outside, view.step))
         self.move[:] = np.where(np.abs(own_move) > np.abs(outside_move), own_move, outside_move)
         slot = int(view.step * seconds // self._sample_s) % len(self._samples)
@@ -97,16 +102,32 @@ class Gauges:
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
         names = ("own", "smooth", "gap", "volatility", "move", "long_move")
-        hidden = ("_seen", "_own_ring", "_move_ring", "_own_move_ring", "_samples", "_short", "_long")
+        hidden = (
+            "_seen",
+            "_own_ring",
+            "_move_ring",
+            "_own_move_ring",
+            "_tight_ring",
+            "_samples",
+            "_short",
+            "_long",
+        )
         return {name.lstrip("_"): getattr(self, name) for name in (*names, *hidden)}
 
 
+def is_tight(view: View) -> NDArray[np.bool_]:
+    """Where both sides stand and the spread is small."""
+    bid, ask = view.bid_ticks, view.ask_ticks
+    tight: NDArray[np.bool_] = (bid > 0) & (ask > 0) & (ask - bid <= np.maximum(TIGHT * bid, 1.0))
+    return tight
+
+
 def own_price(view: View) -> Floats:
-    """The venue's price of each instrument, also when a side of its book is empty."""
+    """The venue's price of each instrument, also when its book is wide or a side of it empty."""
     bid, ask, last = view.bid_ticks, view.ask_ticks, view.last_ticks
     open_ask = np.where(ask > 0, ask, np.iinfo(np.int64).max)
     held = np.clip(last, bid, open_ask).astype(np.float64)
-    price: Floats = np.where((bid > 0) & (ask > 0), 0.5 * (bid + ask), np.maximum(held, 1.0))
+    price: Floats = np.where(is_tight(view), 0.5 * (bid + ask), np.maximum(held, 1.0))
     return price
 
 

@@ -256,7 +256,7 @@ class Makers:
         tried = np.bincount(firm, minlength=self.rules.firms)
         lost = np.bincount(firm, failed.astype(np.float64), self.rules.firms)
         share = -np.expm1(-view.step_seconds / REJECTION_MEMORY_S)
-        now = np.where(tried > 0, lost / np.maximum(tried, 1), self.refused)
+        now = lost / np.maximum(tried, 1)  # a firm that sends nothing forgets
         self.refused += (now - self.refused) * share
         self.attempts += len(chosen) * (1 + 2 * self.rules.levels)
 

@@ -160,6 +160,9 @@ class ArbitrageRules(ActorRules):
     firms: int = Field(6, ge=1, le=64, description="firms (4 has 25; fewer, larger ones)")
     capital_usd: float = Field(0.8e9, gt=0, description="USD on the venue (4, K_arb; 0.3 to 3 billion)")
     leverage: float = Field(5.0, gt=0, description="largest gross notional over equity (own; 2 to 10)")
+    room_exponent: float = Field(
+        1.0, ge=0, le=2, description="a coin's part of a firm's room grows with turnover to this (own)"
+    )
     fee_band: float = Field(4e-4, ge=0, description="least gap worth trading, share of price (4, fees)")
     band_sigmas: float = Field(
         0.6, ge=0, description="band in standard deviations over the settlement time (4, lambda; 0.3 to 1.2)"
@@ -206,6 +209,9 @@ class TraderRules(ActorRules):
     )
     panic_per_minute: float = Field(
         0.002, ge=0, description="hazard of a long per 10 % fall in 30 minutes (5, panic and own)"
+    )
+    profit_per_minute: float = Field(
+        0.005, ge=0, description="hazard of a short per 10 % fall in 30 minutes (own; notes 4, shorts)"
     )
     top_up_share: float = Field(0.08, ge=0, le=1, description="accounts that add margin (5; 0.03 to 0.20)")
     top_up_ratio: float = Field(1.5, ge=1, description="equity over maintenance below which they do (5)")

@@ -2,8 +2,9 @@
 
 * Shorts have resting bids below the market that take their profit; they are placed once.
 * Longs have stops: a mark below them makes the trader leave.
-* Anybody may leave: hazard lam_0 exp(-k D), D the distance to the margin call in daily sigmas, and longs
-  more often after a fall.
+* Anybody may leave: hazard lam_0 exp(-k D), D the distance to the margin call in daily sigmas, less what it
+  was at the start (in calm hours newcomers replace who leaves); after a fall longs leave in panic, shorts
+  with their profit.
 * Some add margin when it runs short, once; holders of spot assets sell below the outside price.
 * Who leaves sends collared orders against the depth that can be seen, until flat or liquidated.
 
@@ -35,6 +36,7 @@ from undertow.crowd.view import (
     Market,
     Opening,
     View,
+    cancel_all,
     deposits,
     new_orders,
     no_opening,
@@ -82,6 +84,8 @@ class Traders:
         self.leaving = np.zeros(len(self._row_owner), np.bool_)
         self.selling = np.zeros(len(self._asset_owner), np.bool_)
         self.topped_up = np.zeros(self._count, np.bool_)
+        self.cancelled = np.zeros(len(self._row_owner), np.bool_)  # the profit bid of who leaves
+        self.calm = np.ones(self._count)  # exp(-k D) at the start
         self.placed = np.zeros(1, np.bool_)
         draws = streams.uniform(seed, "traders: who adds margin", 0, trader)
         self._adders = np.flatnonzero(draws < rules.top_up_share).astype(np.int64)
@@ -104,7 +108,7 @@ class Traders:
         self.attempts = 0
         if not self.rules.active:
             return nothing()
-        parts = [self._profit_bids(view)] if not self.placed[0] else []
+        parts = [self._begin()] if not self.placed[0] else []
         self.leaving[self._stops.fired(view.mark_ticks)] = True
         self._decide(view)
         self._holders(view)
@@ -112,9 +116,10 @@ class Traders:
         parts += [self._exits(view, depth), self._sales(view, depth), self._top_ups(view)]
         return np.concatenate(parts)
 
-    def _profit_bids(self, view: View) -> Commands:
-        """Every short's resting bid, at the start."""
+    def _begin(self) -> Commands:
+        """How far everybody is from a margin call, and the shorts' resting bids, at the start."""
         self.placed[0] = True
+        self.calm[:] = self._nearness(np.arange(self._count, dtype=np.int64))
         rows = np.flatnonzero((self._profit_ticks > 0) & (self._row_lots < 0))
         return new_orders(
             self.first + self._row_owner[rows],
@@ -134,16 +139,17 @@ class Traders:
         looking = np.arange(view.step % every, self._count, every, dtype=np.int64)
         minutes = every * view.step_seconds / 60.0
         fall = np.maximum(-np.expm1(self.gauges.long_move), 0.0) / 0.1
-        worst = rules.close_per_minute + rules.panic_per_minute * float(fall.max(initial=0.0))
+        after_fall = max(rules.panic_per_minute, rules.profit_per_minute)
+        worst = rules.close_per_minute + after_fall * float(fall.max(initial=0.0))
         draws = streams.uniform(self.seed, "traders: leaving", view.step, looking)
         near = draws < -np.expm1(-worst * minutes)
         few, draws = looking[near], draws[near]
         if len(few) == 0:
             return
         rows, owner = self._rows_of(few)
-        hazard = rules.close_per_minute * np.exp(-rules.close_slope * self._distance(few))[owner]
-        falling = np.where(self._row_lots[rows] > 0, fall[self._row_instrument[rows]], 0.0)
-        hazard = hazard + rules.panic_per_minute * falling
+        nearer = np.maximum(self._nearness(few) - self.calm[few], 0.0)
+        pull = np.where(self._row_lots[rows] > 0, rules.panic_per_minute, rules.profit_per_minute)
+        hazard = rules.close_per_minute * nearer[owner] + pull * fall[self._row_instrument[rows]]
         self.leaving[rows[draws[owner] < -np.expm1(-hazard * minutes)]] = True
 
     def _rows_of(self, accounts: Integers) -> tuple[Integers, Integers]:
@@ -154,8 +160,8 @@ class Traders:
         before = np.concatenate([[0], np.cumsum(lengths)])[:-1]
         return starts[place] + np.arange(len(place)) - before[place], place
 
-    def _distance(self, accounts: Integers) -> Floats:
-        """Distance to the margin call in daily sigmas of the account's largest coin; 0 or more."""
+    def _nearness(self, accounts: Integers) -> Floats:
+        """exp(-k D): D is the distance to the margin call in daily sigmas of the wildest coin held."""
         values = self.desk.values(self.first + accounts).astype(np.float64)
         spare = (values[:, 0] - values[:, 1]) / np.maximum(values[:, 2], 1.0)
         rows, place = self._rows_of(accounts)
@@ -163,8 +169,9 @@ class Traders:
         scale = self.rules.daily_volatility / max(float(calm[self._reference()]), 1e-9)
         sigma = np.zeros(len(accounts))
         np.maximum.at(sigma, place, calm[self._row_instrument[rows]] * scale)
-        distance: Floats = np.maximum(spare / np.maximum(sigma, 1e-6), 0.0)
-        return distance
+        distance = np.maximum(spare / np.maximum(sigma, 1e-6), 0.0)
+        nearness: Floats = np.exp(-self.rules.close_slope * distance)
+        return nearness
 
     def _reference(self) -> int:
         """The contract with the most turnover, whose daily volatility is given."""
@@ -196,7 +203,12 @@ class Traders:
         gone = held * np.sign(self._row_lots[rows]) <= 0
         self.leaving[rows[gone]] = False
         rows, held, owner, instrument = rows[~gone], held[~gone], owner[~gone], instrument[~gone]
-        return self._collared(view, depth, owner, instrument, held, OrderFlag.REDUCE_ONLY)
+        bound = (self._profit_ticks[rows] > 0) & ~self.cancelled[rows]
+        self.cancelled[rows[bound]] = True
+        # A profit bid has reserved the position; without it the reduce-only order would be refused.
+        freed = cancel_all(owner[bound], instrument[bound])
+        orders = self._collared(view, depth, owner, instrument, held, OrderFlag.REDUCE_ONLY)
+        return np.concatenate([freed, orders])
 
     def _sales(self, view: View, depth: Integers) -> Commands:
         """Orders of asset holders who sell."""
@@ -282,6 +294,8 @@ class Traders:
             "leaving": self.leaving,
             "selling": self.selling,
             "topped_up": self.topped_up,
+            "cancelled": self.cancelled,
+            "calm": self.calm,
             "placed": self.placed,
             "lowest": self._stops.lowest,
         }
