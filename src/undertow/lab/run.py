@@ -89,7 +89,7 @@ def run_case(
             write_score(folder, score)
     listener.end()
     watch.lap("measure")
-    folder.write_json("timing.json", {"seconds": watch.laps})
+    folder.write_json("timing.json", {"seconds": {name: round(seconds, 3) for name, seconds in watch.laps.items()}})
     return RunResult(folder.path, status, score)
 
 
@@ -103,7 +103,7 @@ class _Stopwatch:
     def lap(self, name: str) -> None:
         """Add the time since the last lap to a stage."""
         now = time.perf_counter()
-        self.laps[name] = round(self.laps.get(name, 0.0) + now - self._last, 3)
+        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
         self._last = now
 
 
