@@ -3,8 +3,12 @@
 Holds the gathering of losers and winners into arrays, the call of an allocation policy, and the closes and payments it
 asks for. Holds no ranking (`allocation`): any object with `name` and `allocate` will do.
 
+A policy that closes positions leaves the loser with nothing. One that takes money collects what the loser is short
+of, and the loser's fund takes the wallet over with it, so a loss is asked for once.
+
 Units: lots, ticks, settlement units. Invariants: a loser's position and a winner's shrink by the same lots at the same
-price; losers and winners are taken in a total order (account, then the policy's rank).
+price; losers and winners are taken in a total order (account, then the policy's rank); nobody's money leaves its own
+settlement asset.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from undertow.venue.allocation.winners import (
     untouched,
 )
 from undertow.venue.ledger import free_if_empty, pay, tell
+from undertow.venue.liquidation import fund_of
 from undertow.venue.margin import SPOT, maintenance_parts, notional, position_value
 from undertow.venue.matching import cancel_all
 from undertow.venue.records import Cause, EventKind
@@ -37,6 +42,8 @@ SOCIALISED_LOSS = int(Cause.SOCIALISED_LOSS)
 EVENT_ADL = int(EventKind.ADL_CLOSE)
 EVENT_SOCIALISED = int(EventKind.SOCIALISED_LOSS)
 EVENT_BAD_DEBT = int(EventKind.BAD_DEBT)
+EVENT_FUND_IN = int(EventKind.FUND_IN)
+EVENT_FUND_OUT = int(EventKind.FUND_OUT)
 
 LOSER = np.dtype(
     [
@@ -83,6 +90,7 @@ class ClosingRule(NamedTuple):
     price: str  # bankruptcy, previous-mark, zero-mix
     cancels_orders: bool  # the winner's open orders in the contract are withdrawn
     whole_or_nothing: int
+    fund_first: bool  # money policies: the fund pays what it can before anybody is asked
 
 
 @kernel
@@ -185,11 +193,12 @@ def settle_closes(
 
 
 @kernel
-def finish_bankrupt(state: State, whole_or_nothing: int, fund: int) -> None:
-    """After the closes: what a listed wallet has left goes to the fund, what it lacks the fund pays if it can."""
+def finish_bankrupt(state: State, whole_or_nothing: int) -> None:
+    """After the closes: what a listed wallet has left goes to its fund, what it lacks the fund pays if it can."""
     for position in range(state.counters[COUNT_BANKRUPT]):
         account = np.int64(state.bankrupt[position])
         sweep_flat(state, account)
+        fund = np.int64(fund_of(state, account))
         if not has_positions(state, account):
             cover(state, account, fund, whole_or_nothing)
             if state.accounts[account].cash == 0:
@@ -220,7 +229,22 @@ def close_price(rule: str, loser_zero: int, mark: int, previous_mark: int) -> in
     return loser_zero
 
 
-def close_bankrupt(state: State, rule: ClosingRule, fund: int, seed: int, step: int) -> list[Report]:
+@kernel
+def hand_over(state: State, policy_pays: int) -> None:
+    """Give every listed wallet to its fund as it is; where nobody pays for it (`policy_pays` 0) the hole is bad debt."""
+    for position in range(state.counters[COUNT_BANKRUPT]):
+        account = np.int64(state.bankrupt[position])
+        fund = np.int64(fund_of(state, account))
+        equity = take_over(state, account, fund)
+        nothing = (np.int64(-1), np.int64(0), np.int64(0), np.int64(0))
+        kind = EVENT_FUND_IN if equity >= 0 else EVENT_FUND_OUT
+        if equity < 0 and policy_pays == 0:
+            kind = EVENT_BAD_DEBT
+        tell(state, kind, (account, fund), nothing, abs(equity), 1)
+    state.counters[COUNT_BANKRUPT] = 0
+
+
+def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int) -> list[Report]:
     """Run stage 4 for the wallets listed this step. Returns one report per contract and side that was closed."""
     count = int(state.counters[COUNT_BANKRUPT])
     if count == 0:
@@ -230,12 +254,30 @@ def close_bankrupt(state: State, rule: ClosingRule, fund: int, seed: int, step: 
     losers = losers[: collect_losers(state, losers)]
     reports: list[Report] = []
     if isinstance(rule.policy, BadDebt):
-        _leave_as_bad_debt(state, fund)
-    elif len(losers):
-        for group in _groups(losers):
-            reports += _close_group(state, rule, losers[group], fund, (seed, step))
-    finish_bankrupt(state, rule.whole_or_nothing, fund)
+        hand_over(state, 0)
+        return reports
+    takes_money = scope_of(rule.policy) != "opposing"
+    if takes_money and rule.fund_first:
+        _spend_funds(state, losers)
+    for group in _groups(losers):
+        reports += _close_group(state, rule, losers[group], (seed, step))
+    if takes_money:
+        hand_over(state, 1)
+    else:
+        finish_bankrupt(state, rule.whole_or_nothing)
     return reports
+
+
+def _spend_funds(state: State, losers: NDArray[np.void]) -> None:
+    """Take off each loser's deficit what its fund still has, in order."""
+    left: dict[int, int] = {}
+    for loser in losers:
+        if loser["deficit"]:
+            fund = int(fund_of(state, int(loser["account"])))
+            room = left.setdefault(fund, max(int(state.accounts[fund]["cash"]), 0))
+            paid = min(room, int(loser["deficit"]))
+            left[fund] = room - paid
+            loser["deficit"] -= paid
 
 
 def _groups(losers: NDArray[np.void]) -> list[NDArray[np.int64]]:
@@ -245,7 +287,7 @@ def _groups(losers: NDArray[np.void]) -> list[NDArray[np.int64]]:
 
 
 def _close_group(
-    state: State, rule: ClosingRule, losers: NDArray[np.void], fund: int, draw: tuple[int, int]
+    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int]
 ) -> list[Report]:
     instrument = int(losers["instrument"][0])
     side = 1 if losers["size"][0] > 0 else -1
@@ -273,7 +315,7 @@ def _close_group(
     order = np.ascontiguousarray(allocation.order)
     closes = np.ascontiguousarray(allocation.close_lots)
     settle_closes(state, losers, holders, order, closes, int(rule.cancels_orders))
-    _take_money(state, holders, allocation.take_micros, fund, instrument)
+    _take_money(state, holders, allocation.take_micros, instrument)
     return [report(rule.policy.name, winners, need, allocation)]
 
 
@@ -299,19 +341,10 @@ def winners_of(
     )
 
 
-def _take_money(
-    state: State, holders: NDArray[np.void], take: NDArray[np.int64], fund: int, instrument: int
-) -> None:
-    """Collect what a money policy takes into the fund, which then covers the losers."""
+def _take_money(state: State, holders: NDArray[np.void], take: NDArray[np.int64], instrument: int) -> None:
+    """Collect what a money policy takes into the contract's fund, which then takes the losers over."""
+    fund = int(state.instruments[instrument]["fund"])
     for row in np.flatnonzero(take > 0):
         account, amount = int(holders["account"][row]), int(take[row])
         pay(state, account, fund, amount, SOCIALISED_LOSS, instrument)
         tell(state, EVENT_SOCIALISED, (account, fund), (instrument, 0, 0, 0), amount, 0)
-
-
-def _leave_as_bad_debt(state: State, fund: int) -> None:
-    """The house takes every listed wallet over as it is, so that the hole shows in the fund's equity."""
-    for account in state.bankrupt[: int(state.counters[COUNT_BANKRUPT])]:
-        equity = int(take_over(state, int(account), fund))
-        if equity < 0:
-            tell(state, EVENT_BAD_DEBT, (int(account), fund), (-1, 0, 0, 0), -equity, 1)

@@ -32,7 +32,7 @@ from undertow.venue.compile import (
     write_tiers,
 )
 from undertow.venue.execution import execute
-from undertow.venue.gates import Gates
+from undertow.venue.gates import Gates, any_negative
 from undertow.venue.pricing import Pricing
 from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
@@ -176,12 +176,12 @@ class Engine:
         self.pricing.update_marks(state, now_ms // 1000)
         self._accrue(now_ms)
         self.find_danger()
+        if self.rulebook.gates.withdrawals.kind == "after-negative-account":
+            self.negative_seen = bool(any_negative(state))
         if state.counters[LIQUIDATION_HALTED] == 0:
             self._make_room_for_waterfall()
             self.liquidate(self, seconds)
-            reports = close_bankrupt(
-                state, self.closing, HOUSE_FUND, self.seed, self.step_number
-            )
+            reports = close_bankrupt(state, self.closing, self.seed, self.step_number)
             self.reports += [(self.step_number, report) for report in reports]
         self.dispose(self, seconds)
         danger.refresh(state)

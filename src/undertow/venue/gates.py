@@ -12,14 +12,26 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow._jit import kernel
 from undertow.rulebook.trading import Gates as GateRules
 from undertow.rulebook.trading import Halt
 from undertow.units import PPM
 from undertow.venue.ledger import tell
+from undertow.venue.margin import maintenance_parts
 from undertow.venue.records import EventKind
-from undertow.venue.state import LIQUIDATION_HALTED, WITHDRAWALS_CLOSED, State
+from undertow.venue.state import COUNT_CANDIDATES, LIQUIDATION_HALTED, WITHDRAWALS_CLOSED, State
 
 NOBODY = (-1, -1)
+
+
+@kernel
+def any_negative(state: State) -> bool:
+    """Whether a wallet found in danger owes more than it has."""
+    for position in range(state.counters[COUNT_CANDIDATES]):
+        equity, _maintenance, _gross = maintenance_parts(state, state.candidates[position])
+        if equity < 0:
+            return True
+    return False
 
 
 class Gates:

@@ -32,6 +32,7 @@ from undertow.venue.state import (
 from undertow.venue.takeover import (
     cover,
     finish,
+    fund_covers,
     fund_room,
     has_positions,
     list_bankrupt,
@@ -47,6 +48,7 @@ EVENT_ORDER = int(EventKind.LIQUIDATION_ORDER)
 EVENT_END = int(EventKind.LIQUIDATION_END)
 EVENT_FUND_IN = int(EventKind.FUND_IN)
 EVENT_FUND_OUT = int(EventKind.FUND_OUT)
+EVENT_EXHAUSTED = int(EventKind.FUND_EXHAUSTED)
 
 
 class OneShot(NamedTuple):
@@ -202,7 +204,12 @@ def resolve(state: State, account: int, fund_takes_over: int, limit_ppm: int, wh
             state.accounts[account].stage = STAGE_FREE
         return
     equity, _maintenance, gross = maintenance_parts(state, account)
-    if fund_takes_over == 1 and gross <= fund_room(state, fund, limit_ppm):
+    takes = fund_takes_over == 1 and gross <= fund_room(state, fund, limit_ppm)
+    if takes and not fund_covers(state, fund, equity):
+        takes = False
+        nothing = (np.int64(-1), np.int64(0), np.int64(0), np.int64(0))
+        tell(state, EVENT_EXHAUSTED, (account, fund), nothing, -equity, 1)
+    if takes:
         take_over(state, account, fund)
         nothing = (np.int64(-1), np.int64(0), np.int64(0), np.int64(0))
         kind = EVENT_FUND_IN if equity >= 0 else EVENT_FUND_OUT

@@ -31,7 +31,13 @@ def closing_rule(rulebook: Rulebook) -> ClosingRule:
         chosen = LargestPositions("largest-positions", rule.group)
     else:
         chosen = policy(rule.score if rule.policy == "queue" else rule.policy)
-    return ClosingRule(chosen, rule.price, True, int(rulebook.insurance.cover == "whole-or-nothing"))
+    return ClosingRule(
+        chosen,
+        rule.price,
+        True,
+        int(rulebook.insurance.cover == "whole-or-nothing"),
+        rule.trigger == "fund-exhausted",
+    )
 
 
 def liquidation_stage(rulebook: Rulebook) -> Stage:

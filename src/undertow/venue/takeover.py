@@ -170,6 +170,15 @@ def fund_room(state: State, fund: int, limit_ppm: int) -> int:
 
 
 @kernel
+def fund_covers(state: State, fund: int, equity: int) -> bool:
+    """Whether the fund can take over a wallet worth `equity` and still be worth something itself."""
+    if equity >= 0:
+        return True
+    own, _maintenance, _gross = maintenance_parts(state, fund)
+    return bool(own + equity >= 0)
+
+
+@kernel
 def close_between(
     state: State, loser: tuple[int, int], winner: tuple[int, int], lots: int, price: int
 ) -> None:

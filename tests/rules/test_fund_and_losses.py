@@ -1,0 +1,98 @@
+"""Who pays for a bankrupt wallet, once and in its own money: what the fund takes over and what it cannot."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from support.vectors import funded, plain_venue, trade
+from undertow.venue.facade import Venue
+
+
+def bankrupt_short(preset: str, policy: dict[str, object], fund: str) -> tuple[Venue, int, int, int]:
+    """Long, bankrupt short and fund: 200 coins sold at 100 with 1,000 dollars, then the price is 110."""
+    venue = plain_venue(preset, policy)
+    venue.list_perpetual("X-PERP", tick="1", lot="1", price="100")
+    settlement = venue.rulebook.settlement
+    house = venue.house("fund")
+    if Decimal(fund):
+        venue.deposit(house, settlement, fund)
+    winner, loser = funded(venue, "100000"), funded(venue, "1000")
+    trade(venue, "X-PERP", winner, loser, "200", "100")
+    venue.set_index("X-PERP", "110")
+    venue.step()
+    return venue, winner, loser, house
+
+
+@pytest.mark.parametrize("policy", ["socialised", "clawback"])
+def test_a_loss_is_asked_for_once(policy: str) -> None:
+    """Money is collected when the wallet fails; the fund has the position from then on."""
+    chosen = {"allocation.policy": policy, "backstop.kind": "none"}
+    venue, winner, loser, house = bankrupt_short("binance-2025", chosen, "0")
+    for _ in range(3):
+        assert venue.account(winner).cash == 99_000
+        assert venue.account(loser).holdings == ()
+        assert venue.account(house).equity == 0
+        venue.step()
+    venue.audit()
+
+
+def test_bad_debt_stays_with_the_fund() -> None:
+    venue, winner, loser, house = bankrupt_short(
+        "binance-2025", {"allocation.policy": "bad-debt", "backstop.kind": "none"}, "0"
+    )
+    assert venue.account(winner).cash == 100_000
+    assert (venue.account(loser).equity, venue.account(house).equity) == (0, -1000)
+    owed = [event for event in venue.history().events if event.kind == "bad-debt"]
+    assert [(event.account, event.amount) for event in owed] == [(loser, 1000)]
+    venue.audit()
+
+
+@pytest.mark.parametrize(("fund", "covered"), [("999.999999", False), ("1000", True)])
+def test_a_fund_that_cannot_pay_takes_nothing_over(fund: str, covered: bool) -> None:
+    """The hole is 1,000: a fund one millionth short leaves it to the winners, who close at 105."""
+    no_limit = {"insurance.net_position_limit_ppm": 0}
+    venue, winner, loser, house = bankrupt_short("binance-2025", no_limit, fund)
+    kinds = {event.kind for event in venue.history().events}
+    assert venue.account(loser).equity == 0
+    if covered:
+        assert venue.account(house).equity == 0
+        assert venue.account(winner).equity == 102_000
+        assert "adl-close" not in kinds and "fund-out" in kinds
+    else:
+        assert venue.fund() == Decimal(fund)
+        assert venue.account(winner).cash == 101_000
+        assert {"fund-exhausted", "adl-close"} <= kinds
+    venue.audit()
+
+
+def test_losers_of_two_settlement_assets_are_kept_apart() -> None:
+    """A wallet in dollars and one in coins fail in the same step; each fund pays in its own asset."""
+    venue = plain_venue("binance-2025", {"backstop.kind": "none"}, settlements={"USDT": 6, "BTC": 8})
+    venue.list_perpetual("BTC-PERP", tick="1", lot="0.001", price="50000")
+    venue.list_perpetual("BTC-COIN", tick="1", lot="100", price="50000", inverse=True, settlement="BTC")
+    dollars = funded(venue, "1000")
+    coins = funded(venue, "0.02", settlement="BTC")
+    trade(venue, "BTC-PERP", dollars, funded(venue, "100000"), "1", "50000")
+    trade(venue, "BTC-COIN", coins, funded(venue, "10", settlement="BTC"), "50000", "50000")
+    before = venue.audit()
+    for name in ("BTC-PERP", "BTC-COIN"):
+        venue.set_index(name, "45000")
+    venue.step()
+    assert venue.audit() == before
+    assert (venue.account(dollars).equity, venue.account(coins).equity) == (0, 0)
+    assert venue.account(dollars).holdings == venue.account(coins).holdings == ()
+    assert venue.fund("USDT") >= 0 and venue.fund("BTC") >= 0
+
+
+def test_withdrawals_stop_after_a_negative_account() -> None:
+    """Fifty-five seconds from the last time a wallet was below zero."""
+    gate = {"gates.withdrawals": {"kind": "after-negative-account", "seconds": 55}}
+    venue, winner, _loser, _house = bankrupt_short("binance-2025", gate, "0")
+    assert venue.withdraw(winner, "USDT", "1").code == "withdrawals-closed"
+    assert venue.account(winner).withdrawable == 0
+    venue.step(54)
+    assert venue.withdraw(winner, "USDT", "1").code == "withdrawals-closed"
+    venue.step()
+    assert venue.withdraw(winner, "USDT", "1").accepted
