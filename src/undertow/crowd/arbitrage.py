@@ -37,6 +37,7 @@ from undertow.crowd.view import (
     deposits,
     new_orders,
     nothing,
+    together,
     withdrawals,
 )
 from undertow.units import MICROS
@@ -112,7 +113,7 @@ class Arbitrage:
         lot_usd = self.gauges.own * self.market.unit / MICROS
         position = held * lot_usd
         orders = self._orders(view, held, position, lot_usd)
-        return np.concatenate([orders, self._netting(view, held), self._returning(view)])
+        return together([orders, self._netting(view, held), self._returning(view)])
 
     def _band(self, view: View, used: Floats) -> Floats:
         """Gap beyond which a firm opens, as a share of price; wider as its stock is used up."""
@@ -177,7 +178,7 @@ class Arbitrage:
             limit[send].astype(np.int64),
             lots[send],
         )
-        return np.concatenate([cancelled, orders])
+        return together([cancelled, orders])
 
     # ---- money and coins in transit
 
@@ -210,7 +211,7 @@ class Arbitrage:
             deposits(account[out], money[out]),
             withdrawals(account[~out], -money[~out]),
         ]
-        return np.concatenate(pairs)
+        return together(pairs)
 
     def _returning(self, view: View) -> Commands:
         """A share of the capital lost here comes back from where it was won."""

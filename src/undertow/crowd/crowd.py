@@ -26,7 +26,7 @@ from undertow.crowd.patient import Patient
 from undertow.crowd.population import Population
 from undertow.crowd.rules_actors import ArbitrageRules, MakerRules, NoiseRules, PatientRules, TraderRules
 from undertow.crowd.traders import Traders
-from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View, nothing
+from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View, nothing, rearranged, together
 
 IDS_PER_ACCOUNT = 1024
 
@@ -89,7 +89,7 @@ class Crowd:
 
     def depth_removed(self) -> Integers:
         """Money of maker depth missing now, (instruments, MakerCause)."""
-        return self.makers.removed_micros
+        return self.makers.depth_removed()
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Everything that carries over, as live arrays: copy to save, assign in place to restore."""
@@ -115,8 +115,7 @@ def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: i
     begins = np.concatenate([[0], np.cumsum(sizes)])[:-1]
     moved = sizes[order]
     offsets = np.repeat(begins[order] - np.concatenate([[0], np.cumsum(moved)])[:-1], moved)
-    everything: Commands = np.concatenate(spoken)[offsets + np.arange(len(offsets))]
-    return everything
+    return rearranged(together(spoken), offsets + np.arange(len(offsets)))
 
 
 def blocks_of(commands: Commands) -> tuple[Integers, Integers]:

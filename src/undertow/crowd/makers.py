@@ -28,7 +28,18 @@ from undertow import streams
 from undertow.crowd.firms import draw_plan, largest
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_actors import MakerRules
-from undertow.crowd.view import Commands, Desk, Floats, Integers, Market, Opening, View, deposits, nothing
+from undertow.crowd.view import (
+    Commands,
+    Desk,
+    Floats,
+    Integers,
+    Market,
+    Opening,
+    View,
+    deposits,
+    nothing,
+    together,
+)
 from undertow.units import MICROS
 from undertow.venue.records import COMMAND, CommandKind
 
@@ -90,7 +101,7 @@ class Makers:
         self.capital = self.plan.capital_usd.copy()
         self.capital_before = self.plan.capital_usd.copy()
         self.refused = np.zeros(firms)
-        self.removed_micros = np.zeros((len(market.name), len(MakerCause)), np.int64)
+        self._stages = [np.repeat(self.plan.reach_usd[:, None], 2, axis=1)] * 6
 
     # ---- opening
 
@@ -137,7 +148,7 @@ class Makers:
         self._remember_refusals(view, chosen, failed)
         sent = chosen[~failed]
         quotes = self._quotes(view, target, sent)
-        return np.concatenate([quotes, self._top_ups(view)])
+        return together([quotes, self._top_ups(view)])
 
     def _look(self, view: View) -> None:
         """Inventory and capital as they are; what was filled is no longer in stock nor standing."""
@@ -206,7 +217,7 @@ class Makers:
         sound = room * np.maximum(wealth, 0.0)[plan.firm, None]
         present = sound * alive[:, None]
         total = present * self.stock
-        self._account([calm, quiet, room, sound, present, total])
+        self._stages = [calm, quiet, room, sound, present, total]
         return Target(reference, width, present, total)
 
     def _roomy(self, quiet: Floats, full: Floats) -> Floats:
@@ -221,16 +232,15 @@ class Makers:
         size: Floats = np.minimum(quiet * left, cap + closing)
         return size
 
-    def _account(self, stages: list[Floats]) -> None:
-        """Depth that each cause takes away now, both sides, by instrument."""
-        steps = [np.sum(before - after, axis=1) for before, after in pairwise(stages)]
+    def depth_removed(self) -> Integers:
+        """Money of depth, both sides, that each cause takes away now, (instruments, MakerCause)."""
+        shape = (len(self.market.name), len(MakerCause))
+        removed = np.zeros(shape[0] * shape[1])
         causes = [MakerCause.VOLATILITY, MakerCause.INVENTORY, MakerCause.LOSS, self.cause, MakerCause.REFILL]
-        size = self.removed_micros.size
-        removed = np.zeros(size)
-        for lost, cause in zip(steps, causes, strict=True):
+        for (before, after), cause in zip(pairwise(self._stages), causes, strict=True):
             place = self.plan.instrument * len(MakerCause) + np.asarray(cause)
-            removed += np.bincount(place, lost, size)
-        self.removed_micros[:] = np.rint(removed * MICROS).reshape(self.removed_micros.shape)
+            removed += np.bincount(place, np.sum(before - after, axis=1), len(removed))
+        return np.rint(removed * MICROS).astype(np.int64).reshape(shape)
 
     def _chosen(self, view: View, target: Target, alive: Floats) -> Integers:
         """Pairs that replace their quotes: moved, resized, old, or out."""
@@ -333,5 +343,5 @@ class Makers:
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
         names = ("stock", "inventory", "resume_s", "cause", "quoted", "standing_usd", "quoting")
-        more = ("capital", "capital_before", "refused", "removed_micros")
+        more = ("capital", "capital_before", "refused")
         return {name: getattr(self, name) for name in (*names, *more)}

@@ -20,7 +20,18 @@ from undertow import streams
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.ladder import contract_distance, sizes, spot_distance, strata
 from undertow.crowd.rules_actors import PatientRules
-from undertow.crowd.view import Commands, Desk, Floats, Integers, Market, Opening, View, new_orders, nothing
+from undertow.crowd.view import (
+    Commands,
+    Desk,
+    Floats,
+    Integers,
+    Market,
+    Opening,
+    View,
+    new_orders,
+    nothing,
+    together,
+)
 from undertow.units import MICROS
 
 LEAST_ORDER_USD = 10.0
@@ -140,7 +151,7 @@ class Patient:
             self.placed[0] = True
             account = self.accounts[self._far_account]
             return new_orders(account, self._far_instrument, self._far_side, self._far_price, self._far_lots)
-        return np.concatenate([self._returning(view), self._hunting(view)])
+        return together([self._returning(view), self._hunting(view)])
 
     def _returning(self, view: View) -> Commands:
         """Once a minute and coin: a share of the bids that were taken rests again, at a new far price."""

@@ -41,6 +41,7 @@ from undertow.crowd.view import (
     new_orders,
     no_opening,
     nothing,
+    together,
 )
 from undertow.units import MICROS
 from undertow.venue.records import OrderFlag, TimeInForce
@@ -112,9 +113,11 @@ class Traders:
         self.leaving[self._stops.fired(view.mark_ticks)] = True
         self._decide(view)
         self._holders(view)
-        depth = self.desk.visible(self.rules.visible_band)
-        parts += [self._exits(view, depth), self._sales(view, depth), self._top_ups(view)]
-        return np.concatenate(parts)
+        if self.leaving.any() or self.selling.any():
+            depth = self.desk.visible(self.rules.visible_band)
+            parts += [self._exits(view, depth), self._sales(view, depth)]
+        parts.append(self._top_ups(view))
+        return together(parts)
 
     def _begin(self) -> Commands:
         """How far everybody is from a margin call, and the shorts' resting bids, at the start."""
@@ -208,7 +211,7 @@ class Traders:
         # A profit bid has reserved the position; without it the reduce-only order would be refused.
         freed = cancel_all(owner[bound], instrument[bound])
         orders = self._collared(view, depth, owner, instrument, held, OrderFlag.REDUCE_ONLY)
-        return np.concatenate([freed, orders])
+        return together([freed, orders])
 
     def _sales(self, view: View, depth: Integers) -> Commands:
         """Orders of asset holders who sell."""
@@ -223,14 +226,12 @@ class Traders:
         return self._collared(view, depth, owner[keep], instrument[keep], held[keep], OrderFlag.NONE)
 
     def _through(self, view: View, rows: Integers, what: str, instrument_of: Integers) -> Integers:
-        """A random few of the queue a coin, less those whose message fails."""
-        draws = streams.uniform(self.seed, f"traders: order of {what}", view.step, rows)
-        order = np.lexsort((draws, instrument_of[rows]))
-        rows = rows[order]
+        """A random few of the queue, about so many a coin, less those whose message fails."""
         instrument = instrument_of[rows]
-        rank = np.arange(len(rows)) - np.searchsorted(instrument, instrument)
-        limit = max(1, round(self.rules.orders_per_step * view.step_seconds))
-        rows = rows[rank < limit]
+        waiting = np.bincount(instrument, minlength=len(self.market.name))
+        chance = self.rules.orders_per_step * view.step_seconds / np.maximum(waiting, 1)
+        draws = streams.uniform(self.seed, f"traders: turn of {what}", view.step, rows)
+        rows = rows[draws < chance[instrument]]
         self.attempts += len(rows)
         draws = streams.uniform(self.seed, f"traders: messages of {what}", view.step, rows)
         return rows[draws >= self.rules.failure_weight * view.failure]
