@@ -22,21 +22,23 @@ from undertow.crowd.view import Floats, Integers
 
 SIZE_SPREAD = 0.8
 INSIDE = 1e-9
+HIGHEST = 0.7  # the furthest ask, as far above in log price as a fall of 70 % is below
 
 
-def contract_distance(rules: PatientRules, shares: Floats) -> Floats:
+def contract_distance(rules: PatientRules, shares: Floats, side: int = 1) -> Floats:
     """Log distance from the calm price by which `shares` of a contract's resting orders have been met."""
     median = -log(1.0 - rules.median_fall)
-    deepest = -log(1.0 - rules.deepest)
+    deepest = -log(1.0 - (rules.deepest if side > 0 else min(rules.deepest, HIGHEST)))
     reached = NormalDist().cdf(log(deepest / median) / rules.fall_spread)
     inside = np.clip(shares * reached, INSIDE, 1.0 - INSIDE)
     distance: Floats = median * np.exp(rules.fall_spread * normal_quantile(inside))
     return np.minimum(distance, deepest)
 
 
-def spot_distance(rules: PatientRules, shares: Floats) -> Floats:
-    """The same for a spot book, whose stale bids grow with a power of the fall."""
-    fall = rules.deepest * np.clip(shares, INSIDE, 1.0) ** (1.0 / rules.stale_exponent)
+def spot_distance(rules: PatientRules, shares: Floats, side: int = 1) -> Floats:
+    """The same for a spot book, whose stale orders grow with a power of the fall."""
+    deepest = rules.deepest if side > 0 else min(rules.deepest, HIGHEST)
+    fall = deepest * np.clip(shares, INSIDE, 1.0) ** (1.0 / rules.stale_exponent)
     distance: Floats = -np.log1p(-fall)
     return distance
 

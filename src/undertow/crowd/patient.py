@@ -88,7 +88,7 @@ class Patient:
                 if usd <= 0.0 or levels == 0:
                     continue
                 stream = f"patient: {'bids' if side > 0 else 'asks'}"
-                distance = law(rules, strata(self.seed, stream, levels, int(instrument)))
+                distance = law(rules, strata(self.seed, stream, levels, int(instrument)), side)
                 start = float(gauges.start_ticks[instrument])
                 ticks = np.rint(start * np.exp(-side * distance)).astype(np.int64)
                 amount = sizes(self.seed, f"{stream}, size", usd, levels, int(instrument))

@@ -1,0 +1,96 @@
+"""Noise: its turnover, its two sides, and orders that are small against what can be seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from support.crowd_market import ADA, BTC, START_TICKS, ToldDesk, make_gauges, make_market, make_view, usd_of
+from undertow.crowd.noise import Noise
+from undertow.crowd.rules_actors import NoiseRules
+
+FIRST = 100
+DAY_S = 86_400.0
+
+
+def make_noise(
+    seed: int = 1, step_seconds: float = 1.0, visible_usd: float = 1e12, **changes: object
+) -> Noise:
+    desk = ToldDesk(visible_usd=visible_usd)
+    rules = NoiseRules(**changes)  # type: ignore[arg-type]
+    noise = Noise(rules, make_market(), make_gauges(step_seconds), desk, seed)  # type: ignore[arg-type]
+    return desk.open(noise, FIRST)  # type: ignore[no-any-return]
+
+
+def spoken(noise: Noise, steps: int, **view: object) -> NDArray[np.void]:
+    return np.concatenate([noise.act(make_view(step, **view)) for step in range(1, steps + 1)])
+
+
+@pytest.mark.parametrize("step_seconds", [1.0, 5.0])
+def test_turnover_is_the_noise_share_whatever_the_step(step_seconds: float) -> None:
+    noise = make_noise(step_seconds=step_seconds)
+    seconds = 3_000.0
+    commands = spoken(noise, round(seconds / step_seconds), step_seconds=step_seconds)
+    for instrument in (BTC, ADA):
+        usd = usd_of(commands[commands["instrument"] == instrument]).sum()
+        expected = 0.6 * make_market().turnover_usd[instrument] * seconds / DAY_S
+        assert usd == pytest.approx(expected, rel=0.2)
+
+
+def test_both_sides_trade_and_sides_persist() -> None:
+    commands = spoken(make_noise(books=1), 600)
+    side = commands["side"][commands["instrument"] == BTC].astype(np.int64)
+    assert 0.3 < (side > 0).mean() < 0.7
+    kept = (side[1:] == side[:-1]).mean()
+    assert kept == pytest.approx(1.0 - 0.5 * (1.0 - np.exp(-1.0 / 25.0)), abs=0.02)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_full_book_turns_back(sign: int) -> None:
+    noise = make_noise()
+    lot_usd = START_TICKS[BTC] * 100 / 1e6
+    for place in np.flatnonzero(noise.instrument == BTC):
+        noise.desk.lots[(FIRST + int(place), BTC)] = round(sign * noise._limit_usd[place] / lot_usd)  # type: ignore[attr-defined]
+    commands = spoken(noise, 50)
+    side = commands["side"][commands["instrument"] == BTC]
+    assert (side == -sign).mean() > 0.9
+
+
+def test_flow_grows_with_volatility_up_to_a_cap() -> None:
+    totals = []
+    for volatility in (1.0, 8.0, 1e6):
+        noise = make_noise()
+        noise.gauges.see(make_view(1))
+        noise.gauges.volatility[:] = volatility
+        totals.append(usd_of(noise.act(make_view(1))).sum())
+    assert totals[1] / totals[0] == pytest.approx(8.0**0.8, rel=0.02)
+    assert totals[2] / totals[0] == pytest.approx(15.0, rel=0.02)
+
+
+def test_no_order_is_large_against_the_visible_depth_or_reaches_far() -> None:
+    noise = make_noise(visible_usd=50_000.0)
+    commands = spoken(noise, 100)
+    assert usd_of(commands).max() <= 0.101 * 50_000.0
+    reach = commands["price"] / START_TICKS[commands["instrument"]] - 1.0
+    assert np.abs(reach).max() <= 0.0102
+    assert len(np.unique(np.round(usd_of(commands), 2))) > 50
+
+
+def test_nobody_to_trade_with_means_no_order() -> None:
+    noise = make_noise()
+    empty = np.zeros(3, np.int64)
+    assert len(noise.act(make_view(1, bid_ticks=empty, ask_ticks=empty))) == 0
+
+
+def test_failing_messages_are_tried_and_not_sent() -> None:
+    noise = make_noise()
+    assert len(noise.act(make_view(1, failure=1.0))) == 0 and noise.attempts == len(noise.accounts)
+
+
+def test_spot_books_start_with_what_they_may_sell() -> None:
+    noise = make_noise()
+    opening = noise.opening()
+    assert [instrument for instrument, _lots in opening.assets] == [2]
+    lots = opening.assets[0][1]
+    assert (lots[noise.instrument == 2] > 0).all() and (lots[noise.instrument != 2] == 0).all()
