@@ -1,0 +1,157 @@
+"""Collateral sold by rule when a wallet's cash is negative.
+
+Holds the triggers, the amount, and the orders into the asset's own book. Holds no valuation (`margin`)
+and no loan: wallets whose profile may borrow keep their debt, so the rule names the profiles it applies
+to.
+
+A wallet is converted on any of: its debt exceeds a floor; its debt exceeds a multiple of its net
+collateral; its equity is within a share of notional of maintenance; it is below maintenance. It then
+sells, most valuable asset first, as much as covers the debt, or the debt over the asset's weight.
+
+Units: settlement units, lots, ppm. Rounding: what is sold up. Invariants: a wallet never sells more than
+it holds; its own resting orders in the asset go first; a wallet whose assets find no bid keeps its debt
+until the next time.
+
+Sources: FTX help 360031149632 (within 20 basis points of maintenance, 30,000 USD, four times net
+collateral); Binance multi-assets mode (wallet below a floor, sold value = deficit / (1 - haircut)).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from undertow._jit import kernel
+from undertow.units import mul_div_ceil, mul_ppm_ceil
+from undertow.venue.admission import band_limit
+from undertow.venue.disposal import house_order
+from undertow.venue.integers import lots_worth, wide
+from undertow.venue.ledger import tell
+from undertow.venue.margin import SPOT, asset_value, maintenance_parts, position_value
+from undertow.venue.matching import cancel_all
+from undertow.venue.records import EventKind, Origin, Role
+from undertow.venue.state import COUNT_ACCOUNTS, State
+
+CONVERSION = int(Origin.CONVERSION)
+EVENT_CONVERSION = int(EventKind.CONVERSION)
+FIRST_HOUSE_ROLE = int(Role.HOUSE)
+
+
+class Conversion(NamedTuple):
+    """Figures of conversion; 0 switches a trigger off."""
+
+    cash_floor: int  # settlement units: debt above this
+    collateral_multiple: int  # debt above this many times net collateral
+    slack_ppm: int  # equity within this share of notional of maintenance
+    at_liquidation: int  # 1: any debt once the wallet is below maintenance
+    sold_ppm: int  # value sold for each unit of debt: 1000000 is just the debt
+    over_weight: int  # 1: divided by the asset's weight
+    profiles: int  # bit n: profile n is converted
+
+
+@kernel
+def is_due(rule: Conversion, debt: int, collateral: int, equity: int, maintenance: int, gross: int) -> bool:
+    """Whether a wallet with this debt (positive) is converted. `collateral`: weighted assets less debt."""
+    if debt <= 0:
+        return False
+    if rule.cash_floor > 0 and debt > rule.cash_floor:
+        return True
+    if rule.collateral_multiple > 0 and debt > rule.collateral_multiple * collateral:
+        return True
+    if rule.slack_ppm > 0 and gross > 0 and equity < maintenance + mul_ppm_ceil(gross, rule.slack_ppm):
+        return True
+    return rule.at_liquidation == 1 and equity < maintenance
+
+
+@kernel
+def net_collateral(state: State, account: int) -> int:
+    """Cash and assets at total weights, without the profit of contracts."""
+    total = wide(state.accounts[account].cash)
+    holding = wide(state.accounts[account].first_holding)
+    while holding >= 0:
+        row = state.holdings[holding]
+        if row.size != 0 and state.instruments[row.instrument].kind == SPOT:
+            total += asset_value(state, holding, wide(state.markets[row.instrument].mark), 0)
+        holding = wide(row.next)
+    return total
+
+
+@kernel
+def sold_value(rule: Conversion, debt: int, worth: int, weighted: int) -> int:
+    """Value to sell of an asset worth `worth`, of which `weighted` counts as collateral."""
+    value = mul_ppm_ceil(debt, rule.sold_ppm)
+    if rule.over_weight == 0:
+        return value
+    return mul_div_ceil(value, worth, weighted) if weighted > 0 else worth
+
+
+def sold_value_reference(rule: Conversion, debt: int, worth: int, weighted: int) -> int:
+    """`sold_value` in plain integers."""
+    value = -(-debt * rule.sold_ppm // 1_000_000)
+    if rule.over_weight == 0:
+        return value
+    return -(-value * worth // weighted) if weighted > 0 else worth
+
+
+@kernel
+def _asset_to_sell(state: State, account: int) -> int:
+    """The asset worth most of those somebody bids for within the market band; -1: none."""
+    best = -1
+    most = 0
+    holding = wide(state.accounts[account].first_holding)
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        market = state.markets[row.instrument]
+        if record.kind == SPOT and row.size > 0 and market.halted == 0 and market.best_bid > 0:
+            value = position_value(record.kind, record.unit, row.size, market.mark)
+            limit = band_limit(state, row.instrument, -1, record.market_band_ppm)
+            if value > most and market.best_bid >= limit:
+                most = wide(value)
+                best = holding
+        holding = wide(row.next)
+    return best
+
+
+@kernel
+def convert_account(state: State, rule: Conversion, account: int) -> int:
+    """Sell assets until the debt is covered or nobody bids. Returns the value sold."""
+    sold = 0
+    while state.accounts[account].cash < 0:
+        holding = _asset_to_sell(state, account)
+        if holding < 0:
+            break
+        instrument = wide(state.holdings[holding].instrument)
+        cancel_all(state, account, instrument)
+        record = state.instruments[instrument]
+        mark = wide(state.markets[instrument].mark)
+        size = wide(state.holdings[holding].size)
+        worth = position_value(record.kind, record.unit, size, mark)
+        weighted = asset_value(state, holding, mark, 0)
+        value = sold_value(rule, wide(-state.accounts[account].cash), worth, weighted)
+        lots = min(size, lots_worth(record.kind, record.unit, value, mark))
+        limit = wide(band_limit(state, instrument, -1, wide(record.market_band_ppm)))
+        filled, received = house_order(state, holding, -1, lots, limit, CONVERSION)
+        what = (instrument, wide(-1), wide(lots), limit)
+        tell(state, EVENT_CONVERSION, (wide(account), wide(-1)), what, received, filled)
+        sold += received
+        if filled == 0:
+            break
+    return sold
+
+
+@kernel
+def convert(state: State, rule: Conversion) -> int:
+    """Convert every customer's wallet that is due, in account order. Returns how many were."""
+    count = 0
+    for account in range(state.counters[COUNT_ACCOUNTS]):
+        owner = state.accounts[account]
+        if owner.cash >= 0 or owner.cash + owner.credit_limit >= 0 or owner.role >= FIRST_HOUSE_ROLE:
+            continue
+        if owner.exempt != 0 or rule.profiles >> owner.profile & 1 == 0:
+            continue
+        equity, maintenance, gross = maintenance_parts(state, account)
+        collateral = net_collateral(state, account)
+        if is_due(rule, wide(-owner.cash), collateral, equity, maintenance, gross):
+            convert_account(state, rule, account)
+            count += 1
+    return count
