@@ -78,8 +78,17 @@ def exact_share(ppm: int) -> tuple[int, int]:
 
 def open_providers(state: State, limits: Sequence[tuple[int, int]], settlement: int = 0) -> Providers:
     """Open one house account for every (settlement units a minute, an hour); deposit their capital after."""
-    count = len(limits)
     accounts = [open_account(state, settlement, 0, int(Role.PROVIDER)) for _ in limits]
+    return _providers(accounts, limits)
+
+
+def no_providers() -> Providers:
+    """Nobody takes anything over."""
+    return _providers([], [])
+
+
+def _providers(accounts: Sequence[int], limits: Sequence[tuple[int, int]]) -> Providers:
+    count = len(accounts)
     return Providers(
         np.array(accounts, np.int64),
         np.array(limits, np.int64).reshape(count, 2),

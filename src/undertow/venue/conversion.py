@@ -35,6 +35,8 @@ CONVERSION = int(Origin.CONVERSION)
 EVENT_CONVERSION = int(EventKind.CONVERSION)
 FIRST_HOUSE_ROLE = int(Role.HOUSE)
 
+ROUNDS = 8  # orders of one wallet at a time: the room its caller made in the logs
+
 
 class Conversion(NamedTuple):
     """Figures of conversion; 0 switches a trigger off."""
@@ -114,9 +116,11 @@ def _asset_to_sell(state: State, account: int) -> int:
 
 @kernel
 def convert_account(state: State, rule: Conversion, account: int) -> int:
-    """Sell assets until the debt is covered or nobody bids. Returns the value sold."""
+    """Sell assets until the debt is covered or nobody bids, a few orders at most. Returns the value sold."""
     sold = 0
-    while state.accounts[account].cash < 0:
+    for _ in range(ROUNDS):
+        if state.accounts[account].cash >= 0:
+            break
         holding = _asset_to_sell(state, account)
         if holding < 0:
             break

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from undertow._jit import kernel
 from undertow.venue.integers import wide
 from undertow.venue.liquidation import begin, recover
-from undertow.venue.state import STAGE_LIQUIDATING, State
+from undertow.venue.state import COUNT_BANKRUPT, COUNT_CANDIDATES, STAGE_LIQUIDATING, State
 
 
 class Frozen(NamedTuple):
@@ -61,3 +61,13 @@ def release_recovered(state: State, frozen: Frozen) -> int:
         kept += 1
     frozen.length[0] = kept
     return kept
+
+
+def drop_listed(state: State) -> None:
+    """Take accounts listed for allocation off the candidates, so that the next second lists none twice."""
+    listed = state.bankrupt[: state.counters[COUNT_BANKRUPT]]
+    if len(listed):
+        found = state.candidates[: state.counters[COUNT_CANDIDATES]]
+        kept = found[~np.isin(found, listed)]
+        state.candidates[: len(kept)] = kept
+        state.counters[COUNT_CANDIDATES] = len(kept)

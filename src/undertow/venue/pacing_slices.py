@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow._jit import kernel
 from undertow.streams import integer_at
-from undertow.units import mul_ppm_ceil, mul_ppm_floor
+from undertow.units import AMOUNT_LIMIT, mul_ppm_ceil, mul_ppm_floor
 from undertow.venue.auto_close import AutoClose, is_auto_closed
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import lots_worth, wide
@@ -58,7 +58,7 @@ class Draws(NamedTuple):
 
 
 class SlicesMemory(NamedTuple):
-    """Arrays by instrument: average daily volume, and this second's cap (-1: not executed)."""
+    """Arrays by instrument: average daily volume (0: no cap), this second's cap (-1: not executed)."""
 
     adv_lots: NDArray[np.int64]
     room: NDArray[np.int64]
@@ -118,7 +118,8 @@ def open_rooms(state: State, rule: Slices, key: np.uint64, memory: SlicesMemory)
         if market.listed == 0 or market.halted == 1 or state.instruments[instrument].kind == SPOT:
             continue
         if integer_at(key, instrument, 1_000_000) < rule.probability_ppm:
-            memory.room[instrument] = mul_ppm_floor(memory.adv_lots[instrument], rule.volume_cap_ppm)
+            room = mul_ppm_floor(wide(memory.adv_lots[instrument]), rule.volume_cap_ppm)
+            memory.room[instrument] = room if memory.adv_lots[instrument] > 0 else AMOUNT_LIMIT
 
 
 @kernel
