@@ -270,7 +270,10 @@ def view_account(state: State, account: int, names: Names, rule: Liquidation) ->
     closed = owner["stage"] == STAGE_LIQUIDATING or state.counters[WITHDRAWALS_CLOSED] == 1
     # An empty wallet is nobody's to liquidate, even where equality with maintenance triggers.
     unhealthy = figures[HEALTH] < 0 and bool(has_stake(state, account))
-    unrealised = sum((row.unrealised for row in holdings), Decimal(0))
+    spot = [instruments[int(row["instrument"])].spot for row in rows[: figures[ROWS]]]
+    unrealised = sum(
+        int(row["value"] + row["quote"]) for row, held in zip(rows, spot, strict=False) if not held
+    )
     fraction = auto_close_fraction(rule, figures[MAINTENANCE], figures[GROSS])
     return AccountView(
         account=account,
@@ -283,8 +286,8 @@ def view_account(state: State, account: int, names: Names, rule: Liquidation) ->
         liquidatable=unhealthy and bool(owner["exempt"] == EXEMPT_NOT and owner["role"] < Role.HOUSE),
         exempt=bool(owner["exempt"] != EXEMPT_NOT),
         cash=settlement.amount(owner["cash"]),
-        collateral_value=settlement.amount(figures[EQUITY]) - unrealised,
-        unrealised=unrealised,
+        collateral_value=settlement.amount(figures[EQUITY] - unrealised),
+        unrealised=settlement.amount(unrealised),
         equity=settlement.amount(figures[EQUITY]),
         initial_margin=settlement.amount(figures[INITIAL]),
         maintenance_margin=settlement.amount(figures[MAINTENANCE]),

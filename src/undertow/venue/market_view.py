@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.venue.door import Instrument, Settlement, trimmed
+from undertow.venue.door import EXACT, Instrument, Settlement, trimmed
 from undertow.venue.pricing import Pricing
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause, EventKind, InstrumentKind, Origin
 from undertow.venue.state import State
@@ -101,7 +101,7 @@ def view_market(state: State, instrument: Instrument, pricing: Pricing) -> Marke
     market = state.markets[instrument.number]
     funding = pricing.funding_state
     bid, ask, index = int(market["best_bid"]), int(market["best_ask"]), int(market["index"])
-    rate = Decimal(int(funding.rate_ppb[instrument.number])).scaleb(-9)
+    rate = Decimal(int(funding.rate_ppb[instrument.number])).scaleb(-9, EXACT)
     return MarketView(
         instrument=instrument.name,
         kind=InstrumentKind(instrument.listing.kind).name.lower(),
@@ -187,7 +187,7 @@ def event_records(
 
 
 def _seconds(row: NDArray[np.void]) -> Decimal:
-    return trimmed(Decimal(int(row["time"])).scaleb(-3))
+    return trimmed(Decimal(int(row["time"])).scaleb(-3, EXACT))
 
 
 def _side(row: NDArray[np.void]) -> str | None:
