@@ -259,12 +259,34 @@ def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int) -> lis
     takes_money = scope_of(rule.policy) != "opposing"
     if takes_money and rule.fund_first:
         _spend_funds(state, losers)
-    for group in _groups(losers):
-        reports += _close_group(state, rule, losers[group], (seed, step))
+    reports += _close_groups(state, rule, losers, (seed, step))
     if takes_money:
         hand_over(state, 1)
     else:
         finish_bankrupt(state, rule.whole_or_nothing)
+    return reports
+
+
+def _close_groups(
+    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int]
+) -> list[Report]:
+    """Close every contract and side. Winners are gathered once, as they stand before the first close."""
+    if len(losers) == 0:
+        return []
+    both = scope_of(rule.policy) != "opposing"
+    wanted = np.zeros(len(state.instruments), np.int64)
+    for loser in losers:
+        wanted[loser["instrument"]] |= 3 if both else (2 if loser["size"] > 0 else 1)
+    holders = np.zeros(int(state.counters[COUNT_HOLDINGS]), HOLDER)
+    holders = holders[: collect_holders(state, wanted, holders)]
+    holders = holders[np.argsort(holders["account"], kind="stable")]
+    reports: list[Report] = []
+    for group in _groups(losers):
+        chosen = losers[group]
+        mine = holders["instrument"] == chosen["instrument"][0]
+        if not both:
+            mine &= (holders["size"] < 0) == (chosen["size"][0] > 0)
+        reports += _close_group(state, rule, chosen, holders[mine], draw)
     return reports
 
 
@@ -287,16 +309,17 @@ def _groups(losers: NDArray[np.void]) -> list[NDArray[np.int64]]:
 
 
 def _close_group(
-    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int]
+    state: State,
+    rule: ClosingRule,
+    losers: NDArray[np.void],
+    holders: NDArray[np.void],
+    draw: tuple[int, int],
 ) -> list[Report]:
+    if len(holders) == 0:
+        return []
     instrument = int(losers["instrument"][0])
     side = 1 if losers["size"][0] > 0 else -1
     scope = scope_of(rule.policy)
-    wanted = np.zeros(len(state.instruments), np.int64)
-    wanted[instrument] = 3 if scope in ("both", "session") else (2 if side > 0 else 1)
-    holders = np.zeros(int(state.counters[COUNT_HOLDINGS]), HOLDER)
-    holders = holders[: collect_holders(state, wanted, holders)]
-    holders = holders[np.argsort(holders["account"], kind="stable")]
     market = state.markets[instrument]
     losers = losers.copy()
     for loser in losers:
@@ -308,8 +331,6 @@ def _close_group(
     )
     if scope != "opposing":
         need = need._replace(need_lots=0)
-    if len(holders) == 0:
-        return []
     winners = winners_of(state, instrument, holders, 0 if scope != "opposing" else -side, draw)
     allocation = allocate(rule.policy, winners, need)
     order = np.ascontiguousarray(allocation.order)
@@ -336,7 +357,7 @@ def winners_of(
         side,
         int(state.markets[instrument]["mark"]),
         int(state.instruments[instrument]["unit"]),
-        draw[0],
+        draw[0] + instrument,
         draw[1],
     )
 

@@ -1,11 +1,12 @@
 """One venue, one step: the stages in order, nothing else.
 
-Holds the order of the stages and the wiring of a rulebook to them. Every stage is a readable call into its module;
-liquidation and allocation can be replaced by any object that offers the same method. Holds no formula, no file, no
-clock of its own: time is what `step` is told.
+Holds the order of the stages and the wiring of a rulebook to them. Every stage is a readable call into its
+module; liquidation and allocation can be replaced by any object that offers the same method. Holds no
+formula, no file, no clock of its own: time is what `step` is told.
 
-Units: milliseconds, ticks, lots, settlement units. Invariants: same calls, same bytes; after every step the books
-balance (`audit`), nobody listed as in danger was at or above maintenance, and the log holds everything that happened.
+Units: milliseconds, ticks, lots, settlement units. Invariants: same calls, same bytes; after every step the
+books balance (`audit`), nobody listed as in danger was at or above maintenance, and the log holds everything
+that happened.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ from undertow.venue.compile import (
 )
 from undertow.venue.execution import execute
 from undertow.venue.gates import Gates, any_negative
+from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
 from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
-from undertow.venue.stages import closing_rule, disposal_stage, liquidation_stage
+from undertow.venue.stages import closing_rule, liquidation_stage
 from undertow.venue.state import (
     COUNT_CANDIDATES,
     COUNT_EVENTS,
@@ -59,9 +61,19 @@ PPB = 1_000_000_000
 
 
 class Stage(Protocol):
-    """Liquidation as the engine calls it: everything that happens to the listed candidates."""
+    """A stage as the engine calls it. What it remembers between steps is in `memory`, for snapshots."""
 
-    def __call__(self, engine: Engine, seconds: int) -> None: ...
+    def __call__(self, engine: Engine, seconds: int) -> None:
+        """Do the work of one step, `seconds` after the last."""
+        ...
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Every array that carries over."""
+        ...
+
+    def restore(self, saved: dict[str, NDArray[Any]]) -> None:
+        """Go back to what `memory` gave."""
+        ...
 
 
 class Drained(NamedTuple):
@@ -101,7 +113,8 @@ class Engine:
         open_house(self.state, settlements)
         self.settlements = settlements
         self.liquidate: Stage = liquidation_stage(rulebook)
-        self.dispose: Stage = disposal_stage(rulebook)
+        self.convert = ConversionStage(rulebook, self.profiles)
+        self.dispose: Stage = DisposalStage(rulebook)
         self.closing: ClosingRule = closing_rule(rulebook)
         self.gates = Gates(rulebook.gates)
         self.isolated_funds: dict[tuple[int, str], int] = {}
@@ -142,7 +155,8 @@ class Engine:
     # ---- commands
 
     def submit(self, commands: NDArray[np.void]) -> NDArray[np.void]:
-        """Carry out a batch in order; returns one RESULT a command. The log must have been drained in time."""
+        """Carry out a batch in order; returns one RESULT a command. The log must have been drained in time.
+        """
         results = np.zeros(len(commands), RESULT)
         self.make_room(len(commands))
         execute(self.state, commands, results)
@@ -164,7 +178,7 @@ class Engine:
         """Advance to `now_ms` with these outside prices (instruments x constituents, ticks, 0 none).
 
         Commands of the step were submitted before. Order: index, (matching was), marks, funding and interest,
-        danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
+        conversion, danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
         """
         state = self.state
         seconds = max(0, (now_ms - int(state.counters[TIME])) // 1000)
@@ -175,6 +189,7 @@ class Engine:
         self.pricing.update_index(state, prices, np.zeros_like(prices) if ages is None else ages)
         self.pricing.update_marks(state, now_ms // 1000)
         self._accrue(now_ms)
+        self.convert(self, seconds)
         self.find_danger()
         if self.rulebook.gates.withdrawals.kind == "after-negative-account":
             self.negative_seen = bool(any_negative(state))
@@ -215,7 +230,9 @@ class Engine:
         self.state.grow("postings", int(self.state.counters[COUNT_POSTINGS]) + count)
 
     def _make_room_for_waterfall(self) -> None:
-        """Liquidation sends up to a few orders a holding of every candidate, and passes each on at most twice."""
+        """Liquidation sends up to a few orders a holding of every candidate, and passes each on at most
+        twice.
+        """
         state = self.state
         found = int(state.counters[COUNT_CANDIDATES])
         orders = 256 * found + 64 * len(self.listings) + 256
@@ -261,7 +278,11 @@ class Engine:
         pricing = {name: array.copy() for name, array in self.pricing.memory().items()}
         clocks = (self.step_number, self.next_interest_ms, self.gates.reopen_ms, len(self.reports))
         doors = (list(self.gates.marks), dict(self.gates.halted_until))
-        return {"arrays": arrays, "pricing": pricing, "clocks": clocks, "doors": doors}
+        stages = [
+            {name: array.copy() for name, array in stage.memory().items()}
+            for stage in (self.liquidate, self.dispose)
+        ]
+        return {"arrays": arrays, "pricing": pricing, "clocks": clocks, "doors": doors, "stages": stages}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a snapshot of this same venue."""
@@ -269,6 +290,8 @@ class Engine:
             self.state.bind(name, array.copy())
         for name, array in self.pricing.memory().items():
             array[...] = saved["pricing"][name]
+        for stage, memory in zip((self.liquidate, self.dispose), saved["stages"], strict=True):
+            stage.restore(memory)
         self.step_number, self.next_interest_ms, self.gates.reopen_ms, reports = saved["clocks"]
         del self.reports[reports:]
         marks, halted = saved["doors"]

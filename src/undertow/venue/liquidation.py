@@ -1,8 +1,7 @@
 """Stage 1 of the waterfall: forced orders into the book, paced by the rulebook.
 
-Holds what every pacing shares (start, one forced order, end) and the pacing "one-shot": cancel everything, one large
-immediate-or-cancel order a position with the zero price as its limit, then takeover by the fund or allocation. The
-other pacings stand in `pacing_slices`, `pacing_staged` and `pacing_fillable`. Holds no detection (`danger`).
+Holds what every pacing shares: the start, one forced order, the end, and what becomes of a wallet that orders could
+not save. The pacings stand in `pacing_*`. Holds no detection (`danger`).
 
 Units: settlement units, lots, ticks, milliseconds. Invariants: only accounts that the danger stage listed are touched,
 in account order; nobody above maintenance is; open orders go first.
@@ -10,19 +9,15 @@ in account order; nobody above maintenance is; open orders go first.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from undertow._jit import kernel
-from undertow.units import mul_div_ceil, mul_ppm_ceil
-from undertow.venue.admission import band_limit
+from undertow.units import mul_ppm_ceil
 from undertow.venue.ledger import free_if_empty, pay, tell
-from undertow.venue.margin import SPOT, account_health, maintenance_parts, notional, row_maintenance
+from undertow.venue.margin import SPOT, account_health, maintenance_parts, row_maintenance
 from undertow.venue.matching import Taker, cancel_all, cross, fillable_lots, release, reserve
 from undertow.venue.records import Cause, EventKind, Origin
 from undertow.venue.state import (
-    COUNT_CANDIDATES,
     HOUSE_FUND,
     HOUSE_STRIDE,
     STAGE_FREE,
@@ -38,7 +33,6 @@ from undertow.venue.takeover import (
     list_bankrupt,
     sweep_flat,
     take_over,
-    zero_price,
 )
 
 LIQUIDATION = int(Origin.LIQUIDATION)
@@ -49,17 +43,6 @@ EVENT_END = int(EventKind.LIQUIDATION_END)
 EVENT_FUND_IN = int(EventKind.FUND_IN)
 EVENT_FUND_OUT = int(EventKind.FUND_OUT)
 EVENT_EXHAUSTED = int(EventKind.FUND_EXHAUSTED)
-
-
-class OneShot(NamedTuple):
-    """Figures of the "one-shot" pacing."""
-
-    whole_position: int  # 1: no smallest slice, the position goes at once
-    all_or_nothing: int  # 1: the order fills whole or not at all
-    at_band: int  # 1: the limit is the market band, not the zero price
-    fund_takes_over: int  # 0: what the order did not close goes straight to allocation
-    net_limit_ppm: int  # of the fund's equity; 0 none
-    whole_or_nothing: int
 
 
 @kernel
@@ -132,56 +115,6 @@ def largest_position(state: State, account: int) -> int:
                 best = holding
         holding = np.int64(row.next)
     return best
-
-
-@kernel
-def restoring_lots(state: State, holding: int, shortfall: int) -> int:
-    """Smallest slice whose freed maintenance, less its fees, makes up for the shortfall; else the whole position."""
-    row = state.holdings[holding]
-    record = state.instruments[row.instrument]
-    mark = state.markets[row.instrument].mark
-    lots = abs(row.size)
-    own = row_maintenance(state, holding, mark)
-    fee = record.liquidation_fee_ppm + record.taker_fee_ppm
-    gain = own - mul_ppm_ceil(notional(record.kind, record.unit, lots, mark), fee)
-    if gain <= shortfall:
-        return lots
-    return max(min(mul_div_ceil(shortfall, lots, gain), lots), 1)
-
-
-@kernel
-def one_shot(state: State, rule: OneShot) -> None:
-    """Every account in danger, in account order: orders off, one order a position, then takeover or allocation."""
-    for position in range(state.counters[COUNT_CANDIDATES]):
-        account = np.int64(state.candidates[position])
-        begin(state, account)
-        if not _close_positions(state, account, rule):
-            resolve(state, account, rule.fund_takes_over, rule.net_limit_ppm, rule.whole_or_nothing)
-
-
-@kernel
-def _close_positions(state: State, account: int, rule: OneShot) -> bool:
-    """Close down position after position until the account is healthy. False if it stays below maintenance."""
-    while not recover(state, account):
-        holding = np.int64(largest_position(state, account))
-        if holding < 0:
-            return False
-        equity, maintenance, _gross = maintenance_parts(state, account)
-        instrument = state.holdings[holding].instrument
-        if state.markets[instrument].halted == 1:
-            return False
-        lots = np.int64(abs(state.holdings[holding].size))
-        if rule.whole_position == 0:
-            lots = np.int64(restoring_lots(state, holding, maintenance - equity))
-        limit = zero_price(state, holding, equity, maintenance)
-        if rule.at_band == 1:
-            side = -1 if state.holdings[holding].size > 0 else 1
-            limit = band_limit(state, instrument, side, state.instruments[instrument].market_band_ppm)
-        fee = state.instruments[instrument].liquidation_fee_ppm
-        filled, _value = forced_order(state, holding, lots, limit, fee, rule.all_or_nothing)
-        if filled < lots:
-            return recover(state, account)
-    return True
 
 
 @kernel

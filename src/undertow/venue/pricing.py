@@ -1,9 +1,10 @@
 """The step's prices: outside constituents to index, book and index to mark, collateral to its rulebook price.
 
-Holds the wiring of `index`, `marks` and `funding` to the venue's markets: their rules from the rulebook, their memory,
-and the order in which they run. Holds no formula.
+Holds the wiring of `index`, `marks` and `funding` to the venue's markets: their rules from the rulebook,
+their memory, and the order in which they run. Holds no formula.
 
-Units: ticks, seconds, ppb. Invariant: a collateral price never comes from anywhere but the source its rulebook names.
+Units: ticks, seconds, ppb. Invariant: a collateral price never comes from anywhere but the source its
+rulebook names.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ PPB_PER_PPM = 1000
 class Pricing:
     """Prices of every listed instrument, one step at a time.
 
-    `outside` arrays are (instruments, constituents) in ticks; 0 is no price. A single column is the usual case: the
-    world hands in one combined outside price an instrument.
+    `outside` arrays are (instruments, constituents) in ticks; 0 is no price. A single column is the usual
+    case: the world hands in one combined outside price an instrument.
     """
 
     def __init__(self, rulebook: Rulebook, step_seconds: int, constituents: int) -> None:
@@ -99,7 +100,9 @@ class Pricing:
         rate["change_cap_ppb"] = book.funding.change_cap_ppm * PPB_PER_PPM
 
     def update_index(self, state: State, outside: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
-        """Stage 1: combine outside prices (and the venue's own book where the rulebook weighs it in), then clamp."""
+        """Stage 1: combine outside prices (and the venue's own book where the rulebook weighs it in), then
+        clamp.
+        """
         own_weight = self.rulebook.index.own_weight_ppm
         if own_weight:
             outside = outside.copy()
@@ -137,7 +140,9 @@ class Pricing:
         self._set_band_reference(state)
 
     def _scale_initial_margin(self, state: State) -> None:
-        """Initial margin that rises with open interest: base + (OI - lower) / (upper - lower) x (1 - base), rounded up."""
+        """Initial margin that rises with open interest: base + (OI - lower) / (upper - lower) x (1 - base),
+        rounded up.
+        """
         for row in self.perpetuals:
             listing = self.listings[row]
             rule = self.rulebook.margin_class(listing.margin_class)
@@ -182,7 +187,9 @@ class Pricing:
         return int(index.blended_ticks(own, redemption, rule.own_weight_ppm))
 
     def _redemption_ticks(self, row: int, rule: CollateralPrice) -> int:
-        """Redemption value in this instrument's ticks: units of `of` at its index, or of the settlement asset."""
+        """Redemption value in this instrument's ticks: units of `of` at its index, or of the settlement
+        asset.
+        """
         listing = self.listings[row]
         if not rule.of:
             return max(1, int(rule.conversion_ppm / (listing.tick * PPM)))
@@ -194,7 +201,8 @@ class Pricing:
         return 0
 
     def update_funding(self, state: State, now_seconds: int) -> Sequence[tuple[int, int, int]]:
-        """Stage 5: sample premia; returns (instrument, charge ticks, charge ppb) of every contract now due."""
+        """Stage 5: sample premia; returns (instrument, charge ticks, charge ppb) of every contract now due.
+        """
         markets = state.markets[: len(self.listings)]
         bids = np.ascontiguousarray(markets["best_bid"])
         asks = np.ascontiguousarray(markets["best_ask"])

@@ -1,24 +1,25 @@
 """From a rulebook's kinds to the stages that carry them out.
 
-Holds the choice and the translation of figures; the work is in the modules named here. Adding a pacing means adding a
-module and one entry below.
+Holds the choice and the translation of figures; the work is in the modules named here. Adding a pacing means
+adding a module and one entry below.
 
 Units: settlement units, ppm, milliseconds. Invariant: every kind a rulebook may name has exactly one stage.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from undertow.errors import RulebookError
 from undertow.rulebook.model import Rulebook
 from undertow.venue.allocation.policy import LargestPositions, policy
 from undertow.venue.allocation.winners import Policy
 from undertow.venue.closing import BadDebt, ClosingRule
-from undertow.venue.liquidation import OneShot, one_shot
+from undertow.venue.paced import FillableStage, PacedStage, SlicesStage, StagedStage
+from undertow.venue.pacing_one_shot import OneShot, one_shot
 
 if TYPE_CHECKING:
-    from undertow.venue.engine import Engine, Stage
+    from undertow.venue.engine import Engine
 
 
 def closing_rule(rulebook: Rulebook) -> ClosingRule:
@@ -40,34 +41,35 @@ def closing_rule(rulebook: Rulebook) -> ClosingRule:
     )
 
 
-def liquidation_stage(rulebook: Rulebook) -> Stage:
+class OneShotStage(PacedStage):
+    """Pacing "one-shot": everything in the step in which an account is found."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        super().__init__()
+        figures, insurance = rulebook.liquidation, rulebook.insurance
+        self.rule = OneShot(
+            whole_position=int(figures.slicing != "smallest-restoring"),
+            all_or_nothing=int(figures.fill == "all-or-nothing"),
+            at_band=int(figures.limit == "market-band"),
+            fund_takes_over=int(rulebook.backstop.kind == "fund"),
+            net_limit_ppm=insurance.net_position_limit_ppm,
+            whole_or_nothing=int(insurance.cover == "whole-or-nothing"),
+        )
+
+    def __call__(self, engine: Engine, seconds: int) -> None:
+        """One pass over the listed accounts; those that an earlier step froze and are healthy again go free.
+        """
+        one_shot(engine.state, self.rule, self.let_go(engine.state))
+
+
+PACINGS: dict[str, Callable[[Rulebook], PacedStage]] = {
+    "one-shot": OneShotStage,
+    "random-slices": SlicesStage,
+    "staged": StagedStage,
+    "fillable-price": FillableStage,
+}
+
+
+def liquidation_stage(rulebook: Rulebook) -> PacedStage:
     """Stages 1 to 3 as the rulebook wants them."""
-    if rulebook.liquidation.pacing == "one-shot":
-        return _one_shot_stage(rulebook)
-    raise RulebookError(f"liquidation.pacing {rulebook.liquidation.pacing!r} has no stage")
-
-
-def _one_shot_stage(rulebook: Rulebook) -> Stage:
-    liquidation = rulebook.liquidation
-    rule = OneShot(
-        whole_position=int(liquidation.slicing != "smallest-restoring"),
-        all_or_nothing=int(liquidation.fill == "all-or-nothing"),
-        at_band=int(liquidation.limit == "market-band"),
-        fund_takes_over=int(rulebook.backstop.kind == "fund"),
-        net_limit_ppm=rulebook.insurance.net_position_limit_ppm,
-        whole_or_nothing=int(rulebook.insurance.cover == "whole-or-nothing"),
-    )
-
-    def stage(engine: Engine, seconds: int) -> None:
-        one_shot(engine.state, rule)
-
-    return stage
-
-
-def disposal_stage(rulebook: Rulebook) -> Stage:
-    """How the house sells what it took over."""
-
-    def stage(engine: Engine, seconds: int) -> None:
-        return
-
-    return stage
+    return PACINGS[rulebook.liquidation.pacing](rulebook)

@@ -1,0 +1,88 @@
+"""Stage 1, pacing "one-shot": cancel everything, one large immediate order a position, then takeover or allocation.
+
+Holds the size of the order and the pass over accounts in danger. What orders could not do is `liquidation.resolve`.
+Holds no detection (`danger`).
+
+The order closes the smallest slice that restores maintenance after its fees, or the whole position; its limit is the
+position's zero price, or the market band. The largest position by maintenance goes first.
+
+Units: settlement units, lots, ticks. Rounding: the slice up. Invariant: no order is sent once the account is healthy.
+
+Source: Binance FAQ 360033525271 (all orders cancelled, one immediate-or-cancel order); slice rule inferred.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from undertow._jit import kernel
+from undertow.units import mul_div_ceil, mul_ppm_ceil
+from undertow.venue.admission import band_limit
+from undertow.venue.frozen import Frozen, enter
+from undertow.venue.liquidation import forced_order, largest_position, recover, resolve
+from undertow.venue.margin import maintenance_parts, notional, row_maintenance
+from undertow.venue.state import COUNT_CANDIDATES, State
+from undertow.venue.takeover import zero_price
+
+
+class OneShot(NamedTuple):
+    """Figures of the "one-shot" pacing."""
+
+    whole_position: int  # 1: no smallest slice, the position goes at once
+    all_or_nothing: int  # 1: the order fills whole or not at all
+    at_band: int  # 1: the limit is the market band, not the zero price
+    fund_takes_over: int  # 0: what the order did not close goes straight to allocation
+    net_limit_ppm: int  # of the fund's equity; 0 none
+    whole_or_nothing: int
+
+
+@kernel
+def restoring_lots(state: State, holding: int, shortfall: int) -> int:
+    """Smallest slice whose freed maintenance, less its fees, makes up for the shortfall; else the whole position."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    mark = state.markets[row.instrument].mark
+    lots = abs(row.size)
+    own = row_maintenance(state, holding, mark)
+    fee = record.liquidation_fee_ppm + record.taker_fee_ppm
+    gain = own - mul_ppm_ceil(notional(record.kind, record.unit, lots, mark), fee)
+    if gain <= shortfall:
+        return lots
+    return max(min(mul_div_ceil(shortfall, lots, gain), lots), 1)
+
+
+@kernel
+def one_shot(state: State, rule: OneShot, frozen: Frozen) -> None:
+    """Every account in danger, in account order: orders off, one order a position, then takeover or allocation."""
+    for position in range(state.counters[COUNT_CANDIDATES]):
+        account = np.int64(state.candidates[position])
+        enter(state, frozen, account)
+        if not _close_positions(state, account, rule):
+            resolve(state, account, rule.fund_takes_over, rule.net_limit_ppm, rule.whole_or_nothing)
+
+
+@kernel
+def _close_positions(state: State, account: int, rule: OneShot) -> bool:
+    """Close down position after position until the account is healthy. False if it stays below maintenance."""
+    while not recover(state, account):
+        holding = np.int64(largest_position(state, account))
+        if holding < 0:
+            return False
+        equity, maintenance, _gross = maintenance_parts(state, account)
+        instrument = state.holdings[holding].instrument
+        if state.markets[instrument].halted == 1:
+            return False
+        lots = np.int64(abs(state.holdings[holding].size))
+        if rule.whole_position == 0:
+            lots = np.int64(restoring_lots(state, holding, maintenance - equity))
+        limit = zero_price(state, holding, equity, maintenance)
+        if rule.at_band == 1:
+            side = -1 if state.holdings[holding].size > 0 else 1
+            limit = band_limit(state, instrument, side, state.instruments[instrument].market_band_ppm)
+        fee = state.instruments[instrument].liquidation_fee_ppm
+        filled, _value = forced_order(state, holding, lots, limit, fee, rule.all_or_nothing)
+        if filled < lots:
+            return recover(state, account)
+    return True
