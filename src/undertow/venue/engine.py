@@ -57,7 +57,6 @@ from undertow.venue.state import (
 )
 
 HOUR_MS = 3_600_000
-PPB = 1_000_000_000
 
 
 class Stage(Protocol):
@@ -87,7 +86,7 @@ class Drained(NamedTuple):
 class Engine:
     """A venue under a rulebook, in integers. `facade.Venue` offers the same in human units."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one argument for each size and switch of a venue
         self,
         rulebook: Rulebook,
         *,
@@ -155,8 +154,7 @@ class Engine:
     # ---- commands
 
     def submit(self, commands: NDArray[np.void]) -> NDArray[np.void]:
-        """Carry out a batch in order; returns one RESULT a command. The log must have been drained in time.
-        """
+        """Carry out a batch in order; returns one RESULT a command. Drain the log in time."""
         results = np.zeros(len(commands), RESULT)
         self.make_room(len(commands))
         execute(self.state, commands, results)
@@ -230,9 +228,7 @@ class Engine:
         self.state.grow("postings", int(self.state.counters[COUNT_POSTINGS]) + count)
 
     def _make_room_for_waterfall(self) -> None:
-        """Liquidation sends up to a few orders a holding of every candidate, and passes each on at most
-        twice.
-        """
+        """Liquidation sends a few orders a holding of every candidate, and passes each on at most twice."""
         state = self.state
         found = int(state.counters[COUNT_CANDIDATES])
         orders = 256 * found + 64 * len(self.listings) + 256

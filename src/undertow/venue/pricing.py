@@ -100,9 +100,7 @@ class Pricing:
         rate["change_cap_ppb"] = book.funding.change_cap_ppm * PPB_PER_PPM
 
     def update_index(self, state: State, outside: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
-        """Stage 1: combine outside prices (and the venue's own book where the rulebook weighs it in), then
-        clamp.
-        """
+        """Stage 1: combine outside prices, and the venue's own book where the rulebook does; then clamp."""
         own_weight = self.rulebook.index.own_weight_ppm
         if own_weight:
             outside = outside.copy()
@@ -140,8 +138,9 @@ class Pricing:
         self._set_band_reference(state)
 
     def _scale_initial_margin(self, state: State) -> None:
-        """Initial margin that rises with open interest: base + (OI - lower) / (upper - lower) x (1 - base),
-        rounded up.
+        """Initial margin that rises with open interest.
+
+        base + (OI - lower) / (upper - lower) x (1 - base), rounded up.
         """
         for row in self.perpetuals:
             listing = self.listings[row]
@@ -151,7 +150,8 @@ class Pricing:
             scale = 10**listing.decimals
             lower, upper = int(rule.oi_lower_usd * scale), int(rule.oi_upper_usd * scale)
             market = state.markets[row]
-            interest = int(market["open_interest"]) * int(market["mark"]) * int(state.instruments[row]["unit"])
+            unit = int(state.instruments[row]["unit"])
+            interest = int(market["open_interest"]) * int(market["mark"]) * unit
             above = min(max(interest - lower, 0), upper - lower)
             market["initial_ppm"] = rule.initial_ppm - (-above * (PPM - rule.initial_ppm) // (upper - lower))
 
@@ -187,9 +187,7 @@ class Pricing:
         return int(index.blended_ticks(own, redemption, rule.own_weight_ppm))
 
     def _redemption_ticks(self, row: int, rule: CollateralPrice) -> int:
-        """Redemption value in this instrument's ticks: units of `of` at its index, or of the settlement
-        asset.
-        """
+        """Redemption value in this instrument's ticks: units of `of` at its index, or of the settlement."""
         listing = self.listings[row]
         if not rule.of:
             return max(1, int(rule.conversion_ppm / (listing.tick * PPM)))
@@ -201,12 +199,12 @@ class Pricing:
         return 0
 
     def update_funding(self, state: State, now_seconds: int) -> Sequence[tuple[int, int, int]]:
-        """Stage 5: sample premia; returns (instrument, charge ticks, charge ppb) of every contract now due.
-        """
+        """Stage 5: sample premia; returns (instrument, charge ticks, charge ppb) of every contract due."""
         markets = state.markets[: len(self.listings)]
         bids = np.ascontiguousarray(markets["best_bid"])
         asks = np.ascontiguousarray(markets["best_ask"])
-        if self.rulebook.funding.premium == "impact" and (self.funding_state.next_sample <= now_seconds).any():
+        samples = bool((self.funding_state.next_sample <= now_seconds).any())
+        if samples and self.rulebook.funding.premium == "impact":
             bids, asks = impact_prices(state, self._impact_lots(state))
         inputs = funding.FundingInputs(
             self.index_ticks,

@@ -19,7 +19,7 @@ from undertow.venue.paced import FillableStage, PacedStage, SlicesStage, StagedS
 from undertow.venue.pacing_one_shot import OneShot, one_shot
 
 if TYPE_CHECKING:
-    from undertow.venue.engine import Engine
+    from undertow.venue.engine import Engine, Stage
 
 
 def closing_rule(rulebook: Rulebook) -> ClosingRule:
@@ -57,12 +57,11 @@ class OneShotStage(PacedStage):
         )
 
     def __call__(self, engine: Engine, seconds: int) -> None:
-        """One pass over the listed accounts; those that an earlier step froze and are healthy again go free.
-        """
+        """One pass over the listed accounts; those frozen in an earlier step and healthy again go free."""
         one_shot(engine.state, self.rule, self.let_go(engine.state))
 
 
-PACINGS: dict[str, Callable[[Rulebook], PacedStage]] = {
+PACINGS: dict[str, Callable[[Rulebook], Stage]] = {
     "one-shot": OneShotStage,
     "random-slices": SlicesStage,
     "staged": StagedStage,
@@ -70,6 +69,6 @@ PACINGS: dict[str, Callable[[Rulebook], PacedStage]] = {
 }
 
 
-def liquidation_stage(rulebook: Rulebook) -> PacedStage:
+def liquidation_stage(rulebook: Rulebook) -> Stage:
     """Stages 1 to 3 as the rulebook wants them."""
     return PACINGS[rulebook.liquidation.pacing](rulebook)
