@@ -157,6 +157,17 @@ def test_what_providers_cannot_take_overflows_and_a_bankrupt_wallet_is_listed() 
     check_books(state)
 
 
+def test_a_solvent_wallet_waits_where_the_rule_says_so_a_bankrupt_one_does_not() -> None:
+    state = small_venue(2_000_000)
+    solvent, bankrupt = customer(state, 100_000), customer(state, 50_000)
+    for account in (solvent, bankrupt):
+        open_position(state, account, 100 * BTC, 2_000_000)
+    set_mark(state, 1_919_192)
+    assert len(run(state, providers_of(state), RULE._replace(overflow_to_allocation=0))) == 0
+    assert size_of(state, solvent) == size_of(state, bankrupt) == 100 * BTC
+    assert list(state.bankrupt[: state.counters[COUNT_BANKRUPT]]) == [bankrupt]
+
+
 def test_above_the_line_nothing_is_closed() -> None:
     state = small_venue(2_000_000)
     account = customer(state, 100_000)

@@ -37,7 +37,7 @@ from undertow.venue.pacing_slices import (
     visiting_order,
 )
 from undertow.venue.records import EventKind, Origin
-from undertow.venue.state import STAGE_FREE, STAGE_LIQUIDATING, State
+from undertow.venue.state import COUNT_BANKRUPT, STAGE_FREE, STAGE_LIQUIDATING, State
 
 RULE = Slices(1_000_000, 100_000, 1_000 * DOLLAR, 100, 500_000, 1_500_000, 100, 500)
 LINE = AutoClose(500_000, 60_000, 1_000 * DOLLAR, 1)
@@ -173,6 +173,18 @@ def test_slices_end_when_maintenance_is_restored() -> None:
     assert left > 63 * BTC  # the order that restored it was at most 15 % of what it held
     assert state.accounts["stage"][account] == STAGE_FREE
     check_books(state)
+
+
+def test_without_auto_close_a_wallet_below_zero_is_listed() -> None:
+    state, arrays = small_venue(2_000_000), memory()
+    account = customer(state, 50_000)
+    open_position(state, account, 100 * BTC, 2_000_000)
+    quote(state, 1, 1_000 * BTC, 1_946_000)
+    set_mark(state, 1_946_000)
+    find_danger(state)
+    liquidate_slices(state, RULE, LINE._replace(half_ppm=0), arrays, frozen_room(state), 7, 1)
+    assert list(state.bankrupt[: state.counters[COUNT_BANKRUPT]]) == [account]
+    assert len(fills(state)) == 0
 
 
 def test_the_same_seed_and_second_send_the_same_orders() -> None:

@@ -5,7 +5,7 @@ capacity and no price split (`backstop`).
 
 Units: settlement units, lots, ppm. Rounding: the line and the lots up, so that an account below its line
 always closes something. Invariant: an account at or above its line is not touched; lots that nobody took are
-handed on.
+handed on, or the whole wallet listed for allocation if it is below zero.
 
 Sources: FTX help 360027668712 (ACMF = max(MMF / 2, MMF - 6 %)), 360027937831 step 2.
 """
@@ -43,7 +43,7 @@ class AutoClose(NamedTuple):
     half_ppm: int  # the line is at least this share of maintenance margin
     gap_ppm: int  # and at least maintenance less this share of notional
     floor: int  # settlement units: close at least this much, or the whole position
-    overflow_to_allocation: int  # 1: what providers cannot take is closed against winners at once
+    overflow_to_allocation: int  # 1: what providers cannot take of a solvent wallet is closed at once too
 
 
 @kernel
@@ -120,7 +120,7 @@ def _close_part(
             lots = wide(auto_close_lots(abs(row.size), equity, line, floor_lots))
             zero = wide(zero_price(state, holding, equity, maintenance))
             left = lots - pass_on(state, split, providers, holding, lots, zero)
-            if left > 0 and rule.overflow_to_allocation == 1:
+            if left > 0 and (equity < 0 or rule.overflow_to_allocation == 1):
                 rest = overflow[count]
                 rest.account = account
                 rest.instrument = row.instrument

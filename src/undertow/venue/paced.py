@@ -140,7 +140,7 @@ class SlicesStage(PacedStage):
             figures.cross_high_ppm,
         )
         self.line = NO_LINE
-        if figures.auto_close == "fraction":
+        if figures.auto_close == "fraction" and backstop.kind == "providers":
             self.line = AutoClose(
                 figures.auto_close_half_ppm,
                 figures.auto_close_gap_ppm,

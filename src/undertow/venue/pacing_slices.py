@@ -29,7 +29,7 @@ from undertow.units import AMOUNT_LIMIT, mul_ppm_ceil, mul_ppm_floor
 from undertow.venue.auto_close import AutoClose, is_auto_closed
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import lots_worth, wide
-from undertow.venue.liquidation import forced_order, largest_position, recover, resolve
+from undertow.venue.liquidation import forced_order, recover, resolve
 from undertow.venue.margin import SPOT, maintenance_parts
 from undertow.venue.state import COUNT_CANDIDATES, State
 
@@ -75,7 +75,7 @@ def draws_of(seed: int, second: int) -> Draws:
 
 def visiting_order(accounts: NDArray[np.int32], seed: int, second: int) -> NDArray[np.int32]:
     """The accounts in this second's random order: by a number drawn for each, then by account."""
-    draws = streams.uniform(seed, "liquidation: order", second, accounts.astype(np.int64))
+    draws = streams.integers(seed, "liquidation: order", second, accounts.astype(np.int64), 1 << 31)
     return np.ascontiguousarray(accounts[np.lexsort((accounts, draws))])
 
 
@@ -127,7 +127,10 @@ def slices_second(
     state: State, rule: Slices, line: AutoClose, draws: Draws, visiting: NDArray[np.int32],
     memory: SlicesMemory, frozen: Frozen,
 ) -> None:  # fmt: skip
-    """One second: every listed account is frozen, and those above the auto-close line get their slices."""
+    """One second: every listed account is frozen, and those above the auto-close line get their slices.
+
+    Without auto-close an account below zero is covered by the fund, or listed for allocation.
+    """
     open_rooms(state, rule, draws.execute, memory)
     for position in range(len(visiting)):
         account = wide(visiting[position])
@@ -137,9 +140,8 @@ def slices_second(
         equity, maintenance, gross = maintenance_parts(state, account)
         if is_auto_closed(line, equity, maintenance, gross):
             continue
-        if largest_position(state, account) < 0:
-            if equity < 0:
-                resolve(state, account, 0, 0, 0)
+        if equity < 0:
+            resolve(state, account, 0, 0, 0)
             continue
         _send_slices(state, rule, draws, account, memory.room)
 
