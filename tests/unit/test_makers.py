@@ -21,9 +21,9 @@ FIRST = 100
 
 def make_makers(seed: int = 1, step_seconds: float = 1.0, **changes: object) -> Makers:
     desk = ToldDesk()
-    rules = MakerRules(**changes)  # type: ignore[arg-type]
-    makers = Makers(rules, make_market(), make_gauges(step_seconds), desk, seed)  # type: ignore[arg-type]
-    return desk.open(makers, FIRST)  # type: ignore[no-any-return]
+    rules = MakerRules(**changes)
+    makers = Makers(rules, make_market(), make_gauges(step_seconds), desk, seed)
+    return desk.open(makers, FIRST)
 
 
 def quotes(commands: NDArray[np.void], instrument: int, side: int) -> NDArray[np.void]:
@@ -41,7 +41,7 @@ def hold(makers: Makers, firm: int, instrument: int, share: float) -> None:
     """Give a firm a position of so many inventory limits."""
     pair = np.flatnonzero((makers.plan.firm == firm) & (makers.plan.instrument == instrument))[0]
     lots = share * makers._limit_usd[pair] / makers._lot_usd()[pair]
-    makers.desk.lots[(FIRST + firm, instrument)] = round(lots)  # type: ignore[attr-defined]
+    makers.desk.lots[(FIRST + firm, instrument)] = round(lots)
 
 
 @pytest.mark.parametrize(("instrument", "side"), [(BTC, 1), (BTC, -1), (ADA, 1), (ADA, -1)])
@@ -139,7 +139,7 @@ def test_a_tripped_firm_waits_then_returns_small_and_doubles() -> None:
 
 def test_a_loss_stops_all_coins_of_the_firm() -> None:
     makers = make_makers(trip_spread=0.0)
-    makers.desk.worth_usd[FIRST] *= 0.95  # type: ignore[attr-defined]
+    makers.desk.worth_usd[FIRST] *= 0.95
     makers.act(make_view(1))
     out = makers._alive(1.0) == 0.0
     assert (out == (makers.plan.firm == 0)).all()
@@ -190,7 +190,7 @@ def test_a_fill_leaves_the_stock_and_the_standing_quotes() -> None:
     makers.act(make_view(1))
     pair = int(np.flatnonzero((makers.plan.firm == 0) & (makers.plan.instrument == BTC))[0])
     half = 0.5 * makers.standing_usd[pair, 0]
-    makers.desk.lots[(FIRST, BTC)] = round(half / makers._lot_usd()[pair])  # type: ignore[attr-defined]
+    makers.desk.lots[(FIRST, BTC)] = round(half / makers._lot_usd()[pair])
     before = makers.standing_usd[pair].copy()
     makers._look(make_view(2))
     assert makers.standing_usd[pair] == pytest.approx([before[0] - half, before[1]], rel=1e-3)
@@ -216,7 +216,7 @@ def test_removed_depth_and_quoted_depth_add_up_to_calm_depth() -> None:
 
 def test_capital_returns_only_through_transfers() -> None:
     makers = make_makers()
-    makers.desk.worth_usd[FIRST] -= 1e6  # type: ignore[attr-defined]
+    makers.desk.worth_usd[FIRST] -= 1e6
     stalled = [makers.act(make_view(step, transfers=0.0)) for step in range(1, 61)]
     assert not any((commands["kind"] == DEPOSIT).any() for commands in stalled)
     working = np.concatenate([makers.act(make_view(step)) for step in range(61, 121)])

@@ -18,9 +18,9 @@ def make_noise(
     seed: int = 1, step_seconds: float = 1.0, visible_usd: float = 1e12, **changes: object
 ) -> Noise:
     desk = ToldDesk(visible_usd=visible_usd)
-    rules = NoiseRules(**changes)  # type: ignore[arg-type]
-    noise = Noise(rules, make_market(), make_gauges(step_seconds), desk, seed)  # type: ignore[arg-type]
-    return desk.open(noise, FIRST)  # type: ignore[no-any-return]
+    rules = NoiseRules(**changes)
+    noise = Noise(rules, make_market(), make_gauges(step_seconds), desk, seed)
+    return desk.open(noise, FIRST)
 
 
 def spoken(noise: Noise, steps: int, **view: object) -> NDArray[np.void]:
@@ -51,7 +51,7 @@ def test_a_full_book_turns_back(sign: int) -> None:
     noise = make_noise()
     lot_usd = START_TICKS[BTC] * 100 / 1e6
     for place in np.flatnonzero(noise.instrument == BTC):
-        noise.desk.lots[(FIRST + int(place), BTC)] = round(sign * noise._limit_usd[place] / lot_usd)  # type: ignore[attr-defined]
+        noise.desk.lots[(FIRST + int(place), BTC)] = round(sign * noise._limit_usd[place] / lot_usd)
     commands = spoken(noise, 50)
     side = commands["side"][commands["instrument"] == BTC]
     assert (side == -sign).mean() > 0.9

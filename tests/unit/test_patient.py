@@ -29,9 +29,9 @@ FIRST = 100
 
 def make_patient(seed: int = 1, step_seconds: float = 1.0, **changes: object) -> Patient:
     desk = ToldDesk()
-    rules = PatientRules(**changes)  # type: ignore[arg-type]
-    patient = Patient(rules, make_market(), make_gauges(step_seconds), desk, seed)  # type: ignore[arg-type]
-    return desk.open(patient, FIRST)  # type: ignore[no-any-return]
+    rules = PatientRules(**changes)
+    patient = Patient(rules, make_market(), make_gauges(step_seconds), desk, seed)
+    return desk.open(patient, FIRST)
 
 
 def far(commands: NDArray[np.void], instrument: int, side: int) -> NDArray[np.void]:
@@ -142,7 +142,7 @@ def test_an_empty_ask_side_lets_hunters_bid_up() -> None:
 def test_taken_bids_come_back_at_their_rate_below_the_market() -> None:
     patient = make_patient(dip_usd_per_minute=0.0, patient_usd=0.0)
     patient.placed[0] = True
-    patient.desk.lots[(FIRST, BTC)] = 1_000_000  # type: ignore[attr-defined]
+    patient.desk.lots[(FIRST, BTC)] = 1_000_000
     rows = np.concatenate([patient.act(make_view(step)) for step in range(1, 61)])
     assert set(rows["instrument"].tolist()) == {BTC}
     assert usd_of(rows).sum() == pytest.approx(1_000_000 * 116.9 * (1 - np.exp(-0.01)), rel=0.01)

@@ -169,7 +169,7 @@ class Arbitrage:
         self.attempts += int(wanted.sum()) + int(self.resting.sum())
         out = through & self.resting
         send = through & wanted
-        self.resting = (self.resting & ~through) | send
+        self.resting[:] = (self.resting & ~through) | send
         cancelled = cancel_all(self.accounts[self._firm[out]], self._instrument[out])
         orders = new_orders(
             self.accounts[self._firm[send]],

@@ -99,7 +99,7 @@ class Noise:
         full = np.clip(worth / self._limit_usd, -1.0, 1.0)
         chance = 0.5 * (1.0 - TURNING * full)
         ending = (first < ends) | (np.abs(full) >= 1.0)
-        self.side = np.where(ending, np.where(second < chance, 1, -1), self.side)
+        self.side[ending] = np.where(second < chance, 1, -1)[ending]
 
     def _slices(self, view: View) -> Floats:
         """USD of each slice: heavy-tailed, growing with volatility, small against what can be seen."""

@@ -1,0 +1,149 @@
+"""Arbitrage: nothing inside the band, everything the room allows outside it, and money that may be stuck.
+
+Figures: the crowd's description, section 4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from support.crowd_market import (
+    ADA,
+    BTC,
+    START_TICKS,
+    USDE,
+    ToldDesk,
+    make_gauges,
+    make_market,
+    make_view,
+    usd_of,
+)
+from undertow.crowd.arbitrage import Arbitrage
+from undertow.crowd.rules_actors import ArbitrageRules
+from undertow.venue.records import CommandKind
+
+FIRST = 100
+NEW, CANCEL_ALL = int(CommandKind.NEW), int(CommandKind.CANCEL_ALL)
+DEPOSIT, WITHDRAW_ASSET = int(CommandKind.DEPOSIT), int(CommandKind.WITHDRAW_ASSET)
+LOT_USD = START_TICKS * make_market().unit / 1e6
+
+
+def make_arbitrage(step_seconds: float = 1.0, **changes: object) -> Arbitrage:
+    desk = ToldDesk()
+    rules = ArbitrageRules(**{"band_spread": 0.0, **changes})
+    actor = Arbitrage(rules, make_market(), make_gauges(step_seconds), desk, 1)
+    return desk.open(actor, FIRST)
+
+
+def orders(commands: NDArray[np.void], instrument: int) -> NDArray[np.void]:
+    return commands[(commands["kind"] == NEW) & (commands["instrument"] == instrument)]
+
+
+def test_inside_the_band_nobody_moves() -> None:
+    assert len(make_arbitrage().act(make_view(1, price=[1.0003, 0.9997, 1.0]))) == 0
+
+
+@pytest.mark.parametrize(("price", "side"), [(0.99, 1), (1.01, -1)])
+def test_beyond_the_band_orders_stop_at_its_edge(price: float, side: int) -> None:
+    actor, view = make_arbitrage(), make_view(1, price=price)
+    actor.gauges.see(view)
+    actor.gauges.volatility[:] = 1.0
+    rows = orders(actor.act(view), BTC)
+    assert len(rows) == 6 and (rows["side"] == side).all()
+    # Fees 4 bp and 0.6 of the sigma over one second: 7 bp x sqrt(1/60).
+    band = 4e-4 + 0.6 * 7e-4 * (1 / 60) ** 0.5
+    assert rows["price"] / START_TICKS[BTC] == pytest.approx([1.0 - side * band] * 6, abs=2e-6)
+
+
+def test_the_band_widens_with_volatility_and_with_stock_used_in_a_stall() -> None:
+    actor = make_arbitrage()
+    actor.gauges.see(make_view(1))
+    used = np.zeros((6, 3))
+    calm = actor._band(make_view(1), used)[0, BTC]
+    actor.gauges.volatility[:] = 124.0 / 7.0
+    wild = actor._band(make_view(1), used)[0, BTC]
+    stuck = actor._band(make_view(1, transfers=0.0), used + 1.0)[0, BTC]
+    moving = actor._band(make_view(1), used + 1.0)[0, BTC]
+    assert calm < wild < moving < stuck
+    # The description's own check: sigma 124 bp, 33 minutes: 427 bp and the fees.
+    assert stuck == pytest.approx(0.0427 + 0.0004, rel=0.01)
+
+
+def test_a_step_uses_the_pace_of_the_room() -> None:
+    actor = make_arbitrage()
+    rows = orders(actor.act(make_view(1, price=0.95)), ADA)
+    room = 5.0 * 0.8e9 / 6 * 0.85 / (28.6 + 0.85)
+    assert rows["size"][0] * LOT_USD[ADA] * 0.95 == pytest.approx(0.2 * room, rel=0.01)
+
+
+def test_no_room_left_means_no_order() -> None:
+    actor = make_arbitrage()
+    for firm in range(6):
+        room = 5.0 * actor._worth_start[firm] * actor._share[BTC]
+        actor.desk.lots[(FIRST + firm, BTC)] = int(room / LOT_USD[BTC] / 0.95) + 1
+    assert len(orders(actor.act(make_view(1, price=[0.95, 1.0, 1.0])), BTC)) == 0
+
+
+def test_a_position_is_closed_once_the_gap_is_gone() -> None:
+    actor = make_arbitrage()
+    actor.desk.lots[(FIRST, BTC)] = 1_000
+    rows = orders(actor.act(make_view(1)), BTC)
+    assert rows["side"].tolist() == [-1]
+    assert rows["size"][0] == pytest.approx(200, abs=1)
+    assert rows["price"][0] == np.ceil(START_TICKS[BTC] * (1 - 4e-4))
+    assert len(orders(actor.act(make_view(2, price=0.99)), BTC)) == 6  # below the outside it buys instead
+
+
+def test_orders_are_replaced_and_withdrawn() -> None:
+    actor = make_arbitrage()
+    actor.act(make_view(1, price=0.99))
+    again = actor.act(make_view(2, price=0.99))
+    assert (again["kind"] == CANCEL_ALL).sum() == (again["kind"] == NEW).sum() > 0
+    gone = actor.act(make_view(3))
+    assert (gone["kind"] == CANCEL_ALL).all() and len(gone) == (again["kind"] == NEW).sum()
+    assert len(actor.act(make_view(4))) == 0
+
+
+def test_failing_messages_leave_what_rests() -> None:
+    actor = make_arbitrage()
+    actor.act(make_view(1, price=0.99))
+    before = actor.resting.copy()
+    assert len(actor.act(make_view(2, failure=1.0))) == 0 and actor.attempts > 0
+    assert (actor.resting == before).all()
+
+
+@pytest.mark.parametrize("transfers", [0.0, 1.0])
+def test_money_and_coins_move_only_when_transfers_do(transfers: float) -> None:
+    actor = make_arbitrage()
+    actor.desk.worth_usd[FIRST] -= 1e6
+    bought = 500_000
+    actor.desk.lots[(FIRST, USDE)] += bought
+    views = [make_view(step, price=[1.0, 1.0, 0.95], transfers=transfers) for step in range(1, 61)]
+    rows = np.concatenate([actor.act(view) for view in views])
+    moved = rows[rows["kind"] == WITHDRAW_ASSET]
+    paid = rows[rows["kind"] == DEPOSIT]
+    if transfers == 0.0:
+        assert len(moved) == len(paid) == 0
+        return
+    share = 1.0 - np.exp(-0.05)
+    assert moved["size"].tolist() == [round(bought * share)]
+    assert moved["size"][0] * LOT_USD[USDE] in (paid["size"] / 1e6)  # sold outside at the outside price
+    assert any(amount == pytest.approx(1e6 * share, rel=1e-3) for amount in paid["size"] / 1e6)
+
+
+def test_without_redemption_coins_stay() -> None:
+    actor = make_arbitrage(redeeming=False)
+    actor.desk.lots[(FIRST, USDE)] += 500_000
+    rows = np.concatenate([actor.act(make_view(step)) for step in range(1, 61)])
+    assert not (rows["kind"] == WITHDRAW_ASSET).any()
+
+
+def test_spot_is_never_sold_short() -> None:
+    actor = make_arbitrage()
+    rows = orders(actor.act(make_view(1, price=[1.0, 1.0, 1.2])), USDE)
+    held = np.array([actor.desk.lots[(FIRST + firm, USDE)] for firm in range(6)])
+    assert (rows["side"] == -1).all() and len(rows) > 0
+    assert (rows["size"] <= held[rows["account"] - FIRST]).all()
+    assert usd_of(rows).sum() > 0
