@@ -46,6 +46,18 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "ftx-spotshort-btc-10k": {"imf": 0.2, "mmf": 0.12},
     "ftx-spotshort-usd": {"imf": 0.10000000000000009, "mmf": 0.030000000000000027},
     "ftx-spotshort-eth-1m": {"imf": 0.4, "mmf": 0.24000000000000002},
+    "ftx-autoclose-0": {"close_size": 33.33333333333333},
+    "ftx-autoclose-1": {"close_size": 0.6666666666666599},
+    "ftx-autoclose-2": {"close_size": 100},
+    "ftx-zp": {
+        "zero_price": 9500.0,
+        "account_closes_at": 9500.0,
+        "other_side_closes_at": 9548.223350253807,
+        "fund_receives": 96.44670050761488,
+        "blp_edge_vs_mark": 192.89340101522976,
+        "equity": 289.34010152284264,
+        "fund_share_of_equity": 0.3333333333333333,
+    },
     "ftx-mark": {"mark": 20010},
     "ftx-mark-paused": {"mark": 18955},
     "ftx-funding": {"long_pays": 5.0},
@@ -410,3 +422,52 @@ def test_withdrawals_with_and_without_the_favour() -> None:
     assert venue.withdraw(favoured, "USD", "1000").accepted
     gone = 10 - venue.account(favoured).cash
     assert gone == PUBLISHED["ftx-withdraw-flag"]["allow_negative_allowed"]
+
+
+@pytest.mark.parametrize(
+    ("vector", "equity"),
+    [("ftx-autoclose-0", 20_000), ("ftx-autoclose-1", 29_800), ("ftx-autoclose-2", -10_000)],
+)
+def test_what_is_closed_in_a_second(vector: str, equity: int) -> None:
+    """100 coins at 20,000 with 1.0, 1.49 and -0.5 % of their worth, line at 1.5 %; lots rounded up."""
+    rich = {"backstop.per_minute_usd": 10_000_000, "backstop.per_hour_usd": 10_000_000}
+    venue = plain_venue(PRESET, rich, paced=True)
+    venue.list_perpetual(BTC, tick="0.1", lot="0.0001", price="20000")
+    venue.open_backstop("10000000")
+    venue.deposit(venue.house("fund"), "USD", "1000000")
+    account, other = funded(venue, "100000"), funded(venue, "10000000")
+    trade(venue, BTC, account, other, "100", "20000")
+    venue.set_privileges(account, credit_limit="1000000")
+    assert venue.withdraw(account, "USD", 100_000 - equity).accepted
+    venue.set_privileges(account, credit_limit="0")
+    venue.step()
+    closed = [event.size for event in venue.history().events if event.kind == "auto-close"]
+    assert closed == [up(round(PUBLISHED[vector]["close_size"], 9), "0.0001")]
+    venue.audit()
+
+
+def test_zero_price_and_the_split_with_the_fund() -> None:
+    """Two coins at 1.5 % pass whole: closed at 9,500, a third of what the mark is better goes to the fund.
+
+    The mark is the published one on the grid, 9,644.670, so what depends on it is a third of a tick lower.
+    """
+    expected = PUBLISHED["ftx-zp"]
+    whole = {"liquidation.auto_close_floor_usd": 1_000_000}
+    venue = plain_venue(PRESET, whole, paced=True)
+    venue.list_perpetual(BTC, tick="0.001", lot="0.001", price="10000")
+    provider = venue.open_backstop("10000000")[0]
+    account, other = funded(venue, "1000"), funded(venue, "10000000")
+    trade(venue, BTC, account, other, "2", "10000")
+    venue.set_index(BTC, "9644.670")
+    venue.step()
+    passed = next(event for event in venue.history().events if event.kind == "auto-close")
+    assert (passed.account, passed.counterparty, passed.size) == (account, provider, 2)
+    assert passed.price == Decimal(repr(expected["account_closes_at"]))
+    assert venue.account(account).equity == 0
+    edge = 2 * (Decimal("9644.670") - 9500)
+    assert edge == down(expected["equity"], "0.01")
+    assert venue.fund() == up(float(edge / 3), PPM)
+    assert abs(venue.fund() - Decimal(repr(expected["fund_receives"]))) < Decimal("0.001")
+    gained = venue.account(provider).equity - 10_000_000
+    assert gained == edge - venue.fund()
+    assert down(float(9500 + venue.fund() / 2), "0.001") == down(expected["other_side_closes_at"], "0.001")

@@ -22,6 +22,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "hl-mm-sol-100m": {"rate": 0.05, "deduction": 1750000.0, "maintenance_margin": 3250000.0},
     "hl-liqprice-long": {"margin_available": 8750.0, "liq_price": 91139.24050632911},
     "hl-liqprice-short": {"margin_available": 8750.0, "liq_price": 108641.97530864198},
+    "hl-backstop": {"backstop": [False, False, True]},
     "hl-mark": {"mark": 10018},
     "hl-funding": {"premium": 0.001, "F8h": 0.0005, "hourly": 6.25e-05, "long_pays": 1.25},
     "hl-funding-floor": {"hourly": 1.25e-05, "simple_apr": 0.1095, "compounded": 0.1157193073705638},
@@ -136,3 +137,24 @@ def test_a_tenth_of_notional_stays_when_profit_is_withdrawn() -> None:
         venue.withdraw(account, "USDC", view.withdrawable + Decimal("0.000001")).code == "insufficient-margin"
     )
     assert venue.withdraw(account, "USDC", view.withdrawable).accepted
+
+
+def test_the_vault_takes_over_below_two_thirds_of_maintenance() -> None:
+    """A maintenance of 3,000 and nobody in the book: 2,001 and 2,000 stay, 1,999 pass."""
+    venue = plain_venue(PRESET, paced=True)
+    venue.list_perpetual("BTC-PERP", tick="0.1", lot="0.001", price="100000")
+    venue.open_backstop()
+    other = funded(venue, "10000000")
+    accounts = []
+    for equity in (2001, 2000, 1999):
+        account = funded(venue, "10000")
+        trade(venue, "BTC-PERP", account, other, "2.4", "100000")
+        venue.set_privileges(account, credit_limit="1000000")
+        assert venue.withdraw(account, "USDC", 10_000 - equity).accepted
+        venue.set_privileges(account, credit_limit="0")
+        assert venue.account(account).maintenance_margin == 3000
+        accounts.append(account)
+    venue.step()
+    passed = [venue.account(account).stage == "taken-over" for account in accounts]
+    assert passed == PUBLISHED["hl-backstop"]["backstop"]
+    assert venue.account(venue.house("vault")).holdings[0].size == Decimal("2.4")

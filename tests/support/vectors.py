@@ -16,7 +16,7 @@ from undertow.venue.facade import Venue
 
 FILE = "spec/mechanism_vectors.json"
 
-# No fee, no band, a mark that is the index, liquidation in one go: only the rule under test is left.
+# No fee, no band, a mark that is the index, and liquidation in one go: only the rule under test is left.
 PLAIN: dict[str, Any] = {
     "fees.taker_ppm": 0,
     "fees.maker_ppm": 0,
@@ -28,6 +28,8 @@ PLAIN: dict[str, Any] = {
     "mark.update_seconds": 1,
     "index.outlier_ppm": 0,
     "index.minimum_constituents": 1,
+}
+AT_ONCE: dict[str, Any] = {
     "liquidation.pacing": "one-shot",
     "liquidation.slicing": "whole-position",
     "liquidation.fill": "partial",
@@ -35,10 +37,14 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def plain_venue(preset: str, changes: Mapping[str, Any] | None = None, **options: Any) -> Venue:
-    """A venue under a preset without fees, bands and mark formula, and with `changes`."""
+def plain_venue(
+    preset: str, changes: Mapping[str, Any] | None = None, *, paced: bool = False, **options: Any
+) -> Venue:
+    """A venue under a preset without fees, bands, mark formula and (unless `paced`) pacing; and `changes`."""
     rulebook = load_rulebook(preset)
-    wanted = dict(PLAIN)
+    wanted = dict(PLAIN) if paced else {**PLAIN, **AT_ONCE}
+    if not paced and rulebook.backstop.kind not in ("none", "fund"):
+        wanted["backstop.kind"] = "none"
     for table in ("fees", "orders"):
         wanted |= {
             f"{table}.classes.{name}.{key}": 0

@@ -162,6 +162,10 @@ BAD_CALLS: dict[str, tuple[BadCall, str]] = {
         lambda venue: venue.set_privileges(8, credit_limit="-5"),
         "credit_limit is -5; it must be above 0",
     ),
+    "a backstop without means": (
+        lambda venue: venue.open_backstop(),
+        "capital is missing; the rulebook's backstop is 'fund', so say how much it has",
+    ),
     "a margin that is not there": (
         lambda venue: venue.open_isolated(8, "2000000"),
         "2000000.000000 USDT cannot leave account 8: equity would not cover the initial margin",
@@ -425,6 +429,37 @@ def test_both_doors_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None
     liquidated = {event.kind for event in by_arrays.history().events}
     assert "liquidation-start" in liquidated
     assert (one, two) == (8, 9)
+
+
+def test_a_backstop_is_given_its_means() -> None:
+    providers = Venue("ftx-2022")
+    accounts = providers.open_backstop("500000", providers=3)
+    assert [providers.account(account).role for account in accounts] == ["provider"] * 3
+    assert {providers.account(account).cash for account in accounts} == {500_000}
+    with pytest.raises(UndertowError, match="providers is 0; give a whole number, at least 1"):
+        providers.open_backstop("1", providers=0)
+    vault = Venue("hyperliquid-2025")
+    assert vault.open_backstop() == [vault.house("vault")]
+    assert vault.account(vault.house("vault")).cash == 300_000_000
+    fund = Venue("binance-2025")
+    assert fund.open_backstop("1000") == [fund.house("fund")] and fund.fund() == 1000
+    with pytest.raises(UndertowError, match="rulebook 'dydx-v4' has no backstop; choose another"):
+        Venue("dydx-v4").open_backstop("1")
+
+
+def test_daily_volume_caps_the_forced_orders_of_a_second() -> None:
+    """A ten-thousandth of it: two coins against a position of thirty, and the jitter on top."""
+    every_second = {"liquidation.probability_ppm": 1_000_000}
+    venue = plain_venue("ftx-2022", every_second, paced=True)
+    venue.list_perpetual(PERP, tick="0.1", lot="0.001", price="10000")
+    venue.set_daily_volume(PERP, "20000")
+    account, other = funded(venue, "20000"), funded(venue, "10000000")
+    trade(venue, PERP, account, other, "30", "10000")
+    venue.place(other, PERP, side="buy", size="100", price="9500")
+    venue.set_index(PERP, "9600")
+    venue.step()
+    orders = [event.size for event in venue.history().events if event.kind == "liquidation-order"]
+    assert len(orders) == 1 and 1 <= orders[0] <= 3
 
 
 def test_a_rulebook_by_name_or_built() -> None:

@@ -188,6 +188,13 @@ def whole_seconds(seconds: object, what: str, least: int = 1) -> int:
     return seconds
 
 
+def whole_number(count: object, what: str) -> int:
+    """A whole number above zero."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(f"{what} is {count!r}; give a whole number, at least 1")
+    return count
+
+
 def order_number(order: object) -> int:
     """An order's id, as `place` gave it."""
     if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order < 1 << 62:

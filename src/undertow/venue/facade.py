@@ -35,6 +35,7 @@ from undertow.venue.door import (
     leverage_floor,
     number,
     order_number,
+    whole_number,
     whole_seconds,
 )
 from undertow.venue.engine import Engine
@@ -46,6 +47,7 @@ from undertow.venue.market_view import (
     posting_records,
     view_market,
 )
+from undertow.venue.paced import SlicesStage
 from undertow.venue.records import COMMAND, CommandKind, InstrumentKind, OrderFlag, Role, TimeInForce
 from undertow.venue.setup import open_account
 from undertow.venue.state import (
@@ -218,6 +220,42 @@ class Venue:
     def house(self, name: str, settlement: str | None = None) -> int:
         """The number of a house account: fund, fees, clearing, vault, lending or treasury."""
         return self._board.settlement(settlement).number * HOUSE_STRIDE + known(HOUSE, name, "house account")
+
+    def open_backstop(self, capital: Number | None = None, providers: int = 1) -> list[int]:
+        """Give the rulebook's backstop its means; returns its accounts, in the first settlement asset.
+
+        Providers are opened, each with `capital`; a vault (its rulebook's capital by default) and a fund
+        receive it. InputError where the rulebook has no backstop.
+        """
+        kind, wallet = self.rulebook.backstop.kind, self._board.settlement(None)
+        if capital is None and kind == "vault":
+            capital = self.rulebook.backstop.capital_usd
+        if kind == "none":
+            raise InputError(f"rulebook {self.rulebook.name!r} has no backstop; choose another backstop.kind")
+        if capital is None:
+            raise InputError(
+                f"capital is missing; the rulebook's backstop is {kind!r}, so say how much it has"
+            )
+        units = wallet.units(capital, "capital")
+        if isinstance(self.engine.liquidate, SlicesStage) and kind == "providers":
+            opened = self.engine.liquidate.provide(
+                self.engine.state, whole_number(providers, "providers"), units
+            )
+            return [int(account) for account in opened.account]
+        house = self.house("vault" if kind == "vault" else "fund")
+        self.deposit(house, wallet.name, wallet.amount(units))
+        return [house]
+
+    def set_daily_volume(self, instrument: str, volume: Number) -> None:
+        """Average daily volume, in coins (inverse: contracts), of which some rulebooks cap forced orders."""
+        market, stage = self._board.instrument(instrument), self.engine.liquidate
+        lots = market.lots(volume, "volume")
+        if isinstance(stage, SlicesStage):
+            volumes = np.zeros(len(self.engine.state.instruments), np.int64)
+            if "slices" in stage.parts:
+                volumes[:] = stage.parts["slices"].adv_lots
+            volumes[market.number] = lots
+            stage.give_volumes(volumes)
 
     # ---- commands
 
