@@ -1,43 +1,49 @@
 """What a case file holds: time, instruments, the outside world, the crowd, the house, facts and mechanisms.
 
-Holds models only; reading and overriding are in `load`, facts in `facts`. Knows nothing of how a run goes.
+Holds models only; what parts say about each other is in `checks`, reading and overriding in `load`, facts in `facts`.
+Knows nothing of how a run goes.
 
 Units: dollars where a name says `_usd`, seconds, ppm or per cent as named; times are UTC. Invariant: a case that
-validates names only coins, instruments and classes that exist in it, and every anchor and fact has a source.
+validates names only coins, shapes and instruments that exist in it, and every anchor and fact has a source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator
 
+from undertow.case.checks import Finding, case_faults, shape_faults, table_of
 from undertow.case.facts import Fact, as_utc
 from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import ArbitrageRules, MakerRules, NoiseRules, PatientRules, TraderRules
+from undertow.rulebook.base import Part
 from undertow.world.prices import Anchor, CoinPath, Shape, shaped
 from undertow.world.weather import WeatherRules
 
 Text = Annotated[str, Field(min_length=1)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Dollars = Annotated[float, Field(ge=0)]
 MILLISECONDS = 1000
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class CasePart(Part):
+    """A table of a case: frozen, every key known, all figures finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class AnchorRow(_Part):
+class AnchorRow(CasePart):
     """Where a coin stood off the venue: a price, or a fall since its first anchor."""
 
-    time: datetime
-    price: float | None = Field(default=None, gt=0)
-    fall: float | None = Field(default=None, lt=1)
-    low: bool = False
-    source: Text
+    time: datetime = Field(description="UTC")
+    price: float | None = Field(default=None, gt=0, description="USD")
+    fall: float | None = Field(default=None, lt=1, description="0.3: 30 % below the first anchor")
+    low: bool = Field(default=False, description="the lowest of all: noise may not go below it")
+    source: Text = Field(description="where it was published or recorded")
 
     def anchor(self, start: datetime) -> Anchor:
         """The anchor on the case's clock."""
@@ -45,32 +51,40 @@ class AnchorRow(_Part):
         return Anchor(round(moment * MILLISECONDS), self.price, self.fall, self.low, self.source)
 
 
-class ShapeRow(_Part):
+class ShapeRow(CasePart):
     """What a class of coins shares between its facts."""
 
-    reference: str = ""
-    beta: float = 0.0
-    volatility_bp: float = Field(default=0.0, ge=0)
-    falls: tuple[AnchorRow, ...] = ()
+    reference: str = Field(default="", description="coin whose moves it follows between anchors; empty: none")
+    beta: float = Field(default=0.0, description="to the reference, in log price")
+    volatility_bp: float = Field(default=0.0, ge=0, description="own noise, basis points per root minute")
+    falls: tuple[AnchorRow, ...] = Field(default=(), description="falls that all coins of the class share")
+
+    @classmethod
+    def raw_faults(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
+        """Also: falls that are prices, or out of order."""
+        yield from super().raw_faults(data)
+        yield from shape_faults(data)
 
 
-class CoinRow(_Part):
+class CoinRow(CasePart):
     """One coin of the outside world."""
 
-    coin: Text
-    shape: str = ""
-    beta: float = 0.0
-    reference: str = ""
-    volatility_bp: float = Field(default=0.0, ge=0)
-    anchors: tuple[AnchorRow, ...]
+    coin: Text = Field(description="its name in this file")
+    shape: str = Field(default="", description="class of [world.shapes] it belongs to; empty: none")
+    beta: float = Field(default=0.0, description="to the reference, in log price; without a shape")
+    reference: str = Field(default="", description="coin above it whose moves it follows; without a shape")
+    volatility_bp: float = Field(
+        default=0.0, ge=0, description="own noise, basis points per root minute; without a shape"
+    )
+    anchors: tuple[AnchorRow, ...] = Field(min_length=1, description="in time order, the first with a price")
 
 
-class World(_Part):
+class World(CasePart):
     """Prices off the venue: a named feed of recordings if data is given, else the anchors."""
 
-    feed: str = ""
-    shapes: dict[str, ShapeRow] = Field(default_factory=dict)
-    coin: tuple[CoinRow, ...] = Field(min_length=1)
+    feed: str = Field(default="", description="recordings that `--data` stands for; empty: none")
+    shapes: dict[str, ShapeRow] = Field(default_factory=dict, description="classes of coins, by name")
+    coin: tuple[CoinRow, ...] = Field(min_length=1, description="every coin, references first")
 
     def paths(self, start: datetime) -> list[CoinPath]:
         """Every coin as a path through its anchors, in file order."""
@@ -85,72 +99,99 @@ class World(_Part):
         return shaped(row.coin, anchors, Shape(shape.beta, shape.reference, shape.volatility_bp, falls))
 
 
-class InstrumentRow(_Part):
-    """A contract or a spot asset that the venue lists. `per_coin`: units of `coin` one token redeems for."""
+class InstrumentRow(CasePart):
+    """A contract or a spot asset that the venue lists."""
 
-    name: Text
-    kind: Literal["linear", "inverse", "spot"]
-    coin: Text
-    margin_class: str = "default"
-    tick_usd: Decimal = Field(gt=0)
-    lot: Decimal = Field(gt=0)
-    open_interest_usd: Dollars = 0.0
-    turnover_usd: Dollars = 0.0
-    volatility_bp: float = Field(default=7.0, gt=0)  # calm, per root minute
-    collateral_share: float = Field(default=0.0, ge=0, le=1)  # of multi-asset and portfolio equity
-    per_coin: float = Field(default=1.0, gt=0)
-    source: Text
+    name: Text = Field(description="a spot asset: as the rulebook's [collateral] spells it")
+    kind: Literal["linear", "inverse", "spot"] = Field(description="perpetual in dollars, in coins, or an asset")
+    coin: Text = Field(description="coin of [[world.coin]] it follows")
+    margin_class: str = Field(
+        default="default", description="class of the rulebook; default: the one that the rulebook falls back on"
+    )
+    tick_usd: Decimal = Field(gt=0, description="USD; tick times lot is whole micro-dollars")
+    lot: Decimal = Field(gt=0, description="coins; a whole number of lots make a coin")
+    open_interest_usd: Dollars = Field(default=0.0, description="USD, one side, at the start")
+    turnover_usd: Dollars = Field(default=0.0, description="USD on an ordinary day")
+    volatility_bp: float = Field(default=7.0, gt=0, description="in calm, basis points per root minute")
+    collateral_share: float = Field(
+        default=0.0, ge=0, le=1, description="of the equity of multi-asset and portfolio accounts; spot only"
+    )
+    per_coin: float = Field(default=1.0, gt=0, description="units of the coin that one unit redeems for")
+    source: Text = Field(description="where its figures come from")
 
 
-class House(_Part):
+class House(CasePart):
     """What the house starts with."""
 
-    fund_usd: Dollars
-    vault_usd: Dollars = 0.0
-    provider_count: int = Field(default=0, ge=0, le=64)
-    interest_percent_a_year: float = Field(default=0.0, ge=0, le=100)
-    first_funding: datetime
-    source: Text
+    fund_usd: Dollars = Field(description="USD in the insurance fund")
+    vault_usd: Dollars = Field(default=0.0, description="USD in the liquidator vault")
+    provider_count: int = Field(default=0, ge=0, le=64, description="backstop providers")
+    interest_percent_a_year: float = Field(default=0.0, ge=0, le=100, description="% a year on borrowed cash")
+    first_funding: datetime = Field(description="UTC; when funding is first paid")
+    source: Text = Field(description="where these come from")
 
 
-class Crowd(_Part):
+class Crowd(CasePart):
     """Who is on the venue."""
 
-    population: PopulationRules = PopulationRules()
-    makers: MakerRules = MakerRules()
-    patient: PatientRules = PatientRules()
-    arbitrage: ArbitrageRules = ArbitrageRules()
-    traders: TraderRules = TraderRules()
-    noise: NoiseRules = NoiseRules()
+    population: PopulationRules = Field(default=PopulationRules(), description="accounts and what they hold")
+    makers: MakerRules = Field(default=MakerRules(), description="quoting firms")
+    patient: PatientRules = Field(default=PatientRules(), description="resting orders and bargain hunters")
+    arbitrage: ArbitrageRules = Field(default=ArbitrageRules(), description="firms that tie the venue to outside")
+    traders: TraderRules = Field(default=TraderRules(), description="what leveraged traders do")
+    noise: NoiseRules = Field(default=NoiseRules(), description="two-sided takers")
 
 
-class Mechanism(_Part):
+class Mechanism(CasePart):
     """One thing that can be taken away: the overrides that do it."""
 
-    description: Text
-    set: dict[str, Any]
+    description: Text = Field(description="what is then no longer so")
+    set: dict[str, Any] = Field(min_length=1, description="overrides: dotted key = value")
+
+    @field_validator("set", mode="before")
+    @classmethod
+    def _dotted(cls, value: Any) -> Any:
+        """Nested tables are dotted keys."""
+        return flat(value) if isinstance(value, Mapping) else value
 
 
-class Case(_Part):
+class Case(CasePart):
     """A crash, whole."""
 
-    name: Text
-    title: Text
-    summary: Text
-    rulebook: Text
-    rulebook_overrides: dict[str, Any] = Field(default_factory=dict)
-    start: datetime
-    end: datetime
-    step_seconds: int = Field(default=1, ge=1, le=60)
-    record_seconds: int = Field(default=1, ge=1, le=600)
-    accounts: int = Field(default=100_000, ge=100, le=50_000_000)
-    house: House
-    world: World
-    instruments: tuple[InstrumentRow, ...] = Field(min_length=1)
-    crowd: Crowd = Crowd()
-    weather: WeatherRules = WeatherRules()
-    facts: tuple[Fact, ...] = ()
-    mechanisms: dict[str, Mechanism] = Field(default_factory=dict)
+    name: Slug = Field(description="lower-case words joined by hyphens; run folders are named after it")
+    title: Text = Field(description="one line")
+    summary: Text = Field(description="a few sentences: what happened, what is asked")
+    rulebook: Text = Field(description="a preset's name, or the path of a TOML file, seen from this file")
+    written_for: str = Field(
+        default="", description="rulebook that the names of classes and assets are of, if it is another"
+    )
+    rulebook_overrides: dict[str, Any] = Field(
+        default_factory=dict, description="figures of the rulebook that differ: dotted key = value"
+    )
+    start: datetime = Field(description="UTC")
+    end: datetime = Field(description="UTC; a whole number of steps later")
+    step_seconds: int = Field(default=1, ge=1, le=60, description="s a step")
+    record_seconds: int = Field(default=1, ge=1, le=600, description="s between samples on the tape")
+    accounts: int = Field(default=100_000, ge=100, le=50_000_000, description="accounts of the population")
+    house: House = Field(description="what the house starts with")
+    world: World = Field(description="prices off the venue")
+    instruments: tuple[InstrumentRow, ...] = Field(min_length=1, description="what the venue lists")
+    crowd: Crowd = Field(default=Crowd(), description="who is on the venue")
+    weather: WeatherRules = Field(default=WeatherRules(), description="the venue's machinery under load")
+    facts: tuple[Fact, ...] = Field(default=(), description="what was published, to score a run against")
+    mechanisms: dict[str, Mechanism] = Field(default_factory=dict, description="what can be taken away, by name")
+
+    @field_validator("rulebook_overrides", mode="before")
+    @classmethod
+    def _dotted(cls, value: Any) -> Any:
+        """Nested tables are dotted keys."""
+        return flat(value) if isinstance(value, Mapping) else value
+
+    @classmethod
+    def raw_faults(cls, data: Mapping[str, Any]) -> Iterator[Finding]:
+        """Also: what parts say about each other, even where other keys are wrong."""
+        yield from super().raw_faults(data)
+        yield from case_faults(table_of(data))
 
     @property
     def seconds(self) -> int:
@@ -162,44 +203,17 @@ class Case(_Part):
         """How many steps it runs."""
         return self.seconds // self.step_seconds
 
-    @model_validator(mode="after")
-    def _names_agree(self) -> Case:
-        problems = [*self._time_problems(), *self._name_problems(), *self._fact_problems()]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
-
-    def _time_problems(self) -> list[str]:
-        if self.seconds <= 0:
-            return [f"end {self.end} is not after start {self.start}"]
-        if self.seconds % self.step_seconds:
-            return [f"{self.seconds} seconds are not a whole number of steps of {self.step_seconds} s"]
-        return []
-
-    def _name_problems(self) -> list[str]:
-        problems: list[str] = []
-        coins = {row.coin for row in self.world.coin}
-        names: set[str] = set()
-        for row in self.instruments:
-            if row.coin not in coins:
-                problems.append(f"instrument {row.name} follows coin {row.coin!r}, which [[world.coin]] lacks")
-            if row.name in names:
-                problems.append(f"instrument {row.name} is listed twice")
-            names.add(row.name)
-        for coin in self.world.coin:
-            if coin.shape and coin.shape not in self.world.shapes:
-                problems.append(f"coin {coin.coin} has shape {coin.shape!r}, which [world.shapes] lacks")
-        return problems
-
-    def _fact_problems(self) -> list[str]:
-        names = {row.name for row in self.instruments}
-        problems = []
-        for fact in self.facts:
-            place = fact.query.arguments.get("instrument")
-            if isinstance(place, str) and place not in names:
-                problems.append(f"fact {fact.id} asks for instrument {place!r}, which is not listed")
-        return problems
-
     def instrument_table(self) -> Mapping[str, InstrumentRow]:
         """Instruments by name, in file order."""
         return {row.name: row for row in self.instruments}
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one table with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found

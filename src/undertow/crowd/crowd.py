@@ -24,7 +24,15 @@ from undertow.crowd.makers import Makers
 from undertow.crowd.noise import Noise
 from undertow.crowd.patient import Patient
 from undertow.crowd.population import Population
-from undertow.crowd.rules_actors import ArbitrageRules, MakerRules, NoiseRules, PatientRules, TraderRules
+from undertow.crowd.rules_actors import (
+    ArbitrageRules,
+    MakerRules,
+    NoiseRules,
+    PatientRules,
+    SellerRules,
+    TraderRules,
+)
+from undertow.crowd.sellers import Sellers
 from undertow.crowd.traders import Traders
 from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View, nothing, rearranged, together
 
@@ -44,6 +52,8 @@ class CrowdRules(Protocol):
     def traders(self) -> TraderRules: ...
     @property
     def noise(self) -> NoiseRules: ...
+    @property
+    def sellers(self) -> SellerRules: ...
 
 
 class Crowd:
@@ -67,12 +77,14 @@ class Crowd:
         self.arbitrage = Arbitrage(rules.arbitrage, market, self.gauges, desk, seed)
         self.patient = Patient(rules.patient, market, self.gauges, desk, seed)
         self.noise = Noise(rules.noise, market, self.gauges, desk, seed)
+        self.sellers = Sellers(rules.sellers, rules.makers, market, self.gauges, desk, seed)
         self.actors: tuple[Actor, ...] = (
             self.traders,
             self.makers,
             self.arbitrage,
             self.patient,
             self.noise,
+            self.sellers,
         )
         self.messages = 0
         self.refused = 0

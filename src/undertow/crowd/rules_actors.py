@@ -154,6 +154,24 @@ class PatientRules(ActorRules):
     failure_weight: float = Field(1.5, ge=0, description="how often hunters' messages fail (6, app)")
 
 
+class SellerRules(ActorRules):
+    """People's limit orders to sell, which follow the price down (section 3.2, `sticky`)."""
+
+    share: float = Field(0.08, ge=0, description="of calm maker depth within 4 % (3.2; 0.03 to 0.12)")
+    accounts: int = Field(4, ge=1, le=64, description="wallets that stand for them (own)")
+    levels: int = Field(6, ge=1, le=64, description="asks a wallet and coin (own)")
+    nearest: float = Field(0.002, gt=0, lt=1, description="distance of the nearest ask, share of price (own)")
+    reach: float = Field(0.04, gt=0, lt=1, description="distance of the furthest (3.2)")
+    turn_s: float = Field(8.0, gt=0, description="s; asks are re-posted so often on average (own)")
+    failure_weight: float = Field(1.0, ge=0, description="how often their messages fail, times the weather (6)")
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if self.nearest >= self.reach:
+            raise ValueError(f"nearest is {self.nearest}; less than reach ({self.reach}) is needed")
+        return self
+
+
 class ArbitrageRules(ActorRules):
     """Firms that buy here and sell elsewhere, or the reverse, with finite capital (section 4)."""
 

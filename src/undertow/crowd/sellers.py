@@ -1,0 +1,116 @@
+"""People who want out and post asks instead of hitting bids: the part of the ask side that follows a falling price.
+
+Makers withdraw and far asks stay where they were, so without these the middle of a broken book would stand still far
+above its trades, and with it every mark that averages the middle. Their bids do not follow: whoever waits for a lower
+price is `patient`.
+
+Holds the re-posting of a thin ladder of asks above the venue's own price. Holds no view of the outside.
+
+Source: crowd description 3.2 (`sticky`: depth of people's limit orders, a share of calm depth within 4 %; 45 of 401
+million dollars at the trough is its ceiling). Units: USD, ticks, lots, seconds. Invariant: what rests per coin never
+exceeds the share; the pace of re-posting does not depend on the length of a step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import streams
+from undertow.crowd.gauges import Gauges
+from undertow.crowd.rules_actors import MakerRules, SellerRules
+from undertow.crowd.view import (
+    Commands,
+    Desk,
+    Integers,
+    Market,
+    Opening,
+    View,
+    cancel_all,
+    new_orders,
+    nothing,
+    together,
+)
+from undertow.units import MICROS
+
+FUNDING = 4.0  # cash over the notional of all asks
+PERCENT = 0.01
+
+
+class Sellers:
+    """A few wallets that stand for everybody with a limit order to sell, in every contract."""
+
+    name = "sellers"
+    group = "seller"
+
+    def __init__(
+        self,
+        rules: SellerRules,
+        makers: MakerRules,
+        market: Market,
+        gauges: Gauges,
+        desk: Desk,
+        seed: int,
+    ) -> None:
+        self.rules, self.market, self.gauges, self.seed = rules, market, gauges, seed
+        self.attempts = 0
+        self.accounts = np.zeros(rules.accounts, np.int64)
+        calm = makers.depth_share * market.turnover_usd * (rules.reach / PERCENT) ** makers.depth_exponent
+        self._usd = rules.share * calm * market.perpetual
+        self._pairs = np.array(
+            [
+                (account, instrument)
+                for account in range(rules.accounts)
+                for instrument in np.flatnonzero(self._usd)
+            ],
+            np.int64,
+        ).reshape(-1, 2)
+
+    def opening(self) -> Opening:
+        """One wallet each, with cash for many times their asks."""
+        each = round(FUNDING * float(self._usd.sum()) / self.rules.accounts * MICROS)
+        return Opening(self.rules.accounts, self.rules.profile, np.full(self.rules.accounts, each, np.int64), [])
+
+    def opened(self, first_account: int) -> None:
+        """The wallets exist from this number on."""
+        self.accounts = first_account + np.arange(self.rules.accounts, dtype=np.int64)
+
+    def act(self, view: View) -> Commands:
+        """Re-post the asks of those pairs of wallet and coin whose turn it is."""
+        self.attempts = 0
+        rules = self.rules
+        if not rules.active or len(self._pairs) == 0:
+            return nothing()
+        chance = -np.expm1(-view.step_seconds / rules.turn_s) if view.step > 1 else 1.0
+        ids = np.arange(len(self._pairs), dtype=np.int64)
+        turn = streams.uniform(self.seed, "sellers: turn", view.step, ids) < chance
+        pairs = self._pairs[turn]
+        self.attempts = len(pairs)
+        heard = streams.uniform(self.seed, "sellers: messages", view.step, ids[turn])
+        pairs = pairs[heard >= rules.failure_weight * view.failure]
+        if len(pairs) == 0:
+            return nothing()
+        accounts, instruments = self.accounts[pairs[:, 0]], pairs[:, 1]
+        return together([cancel_all(accounts, instruments), self._asks(view, pairs, accounts, instruments)])
+
+    def _asks(self, view: View, pairs: Integers, accounts: Integers, instruments: Integers) -> Commands:
+        """A jittered ladder above the own price, even in log distance, equal in dollars."""
+        rules, levels = self.rules, self.rules.levels
+        identity = ((pairs[:, 0] * 1024 + instruments) * 64)[:, None] + np.arange(levels)[None, :]
+        inside = streams.uniform(self.seed, "sellers: prices", view.step, identity.reshape(-1))
+        share = (np.arange(levels)[None, :] + inside.reshape(identity.shape)) / levels
+        distance = rules.nearest * (rules.reach / rules.nearest) ** share
+        own = self.gauges.own[instruments][:, None]
+        prices = np.ceil(own * (1.0 + distance)).astype(np.int64).reshape(-1)
+        where = np.repeat(instruments, levels)
+        usd = np.repeat(self._usd[instruments] / (rules.accounts * levels), levels)
+        lots = self.gauges.lots_for(usd, prices.astype(np.float64), where)
+        keep = (lots > 0) & (prices < self.market.maximum_ticks[where])
+        who = np.repeat(accounts, levels)[keep]
+        return new_orders(who, where[keep], np.full(int(keep.sum()), -1), prices[keep], lots[keep])
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Nothing carries over but the orders themselves."""
+        return {"accounts": self.accounts}
