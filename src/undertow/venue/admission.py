@@ -1,27 +1,24 @@
 """Who may send what: every check between a command and the book, as coded rejections.
 
-Holds the checks of an order (grid, band, notional, reduce-only, initial margin, balance) and of a withdrawal. Changes
-nothing but the reservation of an order it admits. Holds no matching.
+Holds the checks of an order (grid, band, notional, reduce-only, initial margin, balance) and of a
+withdrawal. Changes nothing but the reservation of an order it admits. Holds no matching.
 
-Units: ticks, lots, settlement units, ppm. Invariant: an admitted order leaves equity at initial weights at or above
-initial margin with all open orders reserved, or does not increase the account's open size.
+Units: ticks, lots, settlement units, ppm. Invariant: an admitted order leaves equity at initial weights
+at or above initial margin with all open orders reserved, or does not increase the account's open size.
 """
 
 from __future__ import annotations
-
-import numpy as np
 
 from undertow._jit import kernel
 from undertow.errors import Rejection
 from undertow.units import mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import SPOT, initial_parts, maintenance_parts, position_value
+from undertow.venue.margin import SPOT, fill_value, initial_parts, maintenance_parts, position_value
 from undertow.venue.matching import Taker, release, reserve
 from undertow.venue.state import (
     BAND_RULE,
     COUNT_ACCOUNTS,
     FREEZE_RULE,
-    MAXIMUM_ORDERS,
     STAGE_LIQUIDATING,
     WITHDRAWAL_NOTIONAL_PPM,
     WITHDRAWALS_CLOSED,
@@ -49,7 +46,7 @@ REDUCE_ONLY_GATE = int(Rejection.REDUCE_ONLY_GATE)
 @kernel
 def known_account(state: State, account: int) -> bool:
     """Whether the number is that of an open account."""
-    return 0 <= account < state.counters[COUNT_ACCOUNTS]
+    return bool(0 <= account < state.counters[COUNT_ACCOUNTS])
 
 
 @kernel
@@ -65,13 +62,13 @@ def band_limit(state: State, instrument: int, side: int, band_ppm: int) -> int:
     if band_ppm == 0 or reference <= 0:
         return maximum - 1 if side > 0 else 1
     if side > 0:
-        return min(maximum - 1, mul_ppm_floor(reference, 1_000_000 + band_ppm))
+        return int(min(maximum - 1, mul_ppm_floor(reference, 1_000_000 + band_ppm)))
     return max(1, mul_ppm_ceil(reference, 1_000_000 - band_ppm))
 
 
 @kernel
-def check_place(state: State, taker: Taker) -> int:
-    """Refusals that need no margin: account, instrument, freeze, halt, grid, band, notional."""
+def check_place(state: State, taker: Taker, expected: int) -> int:  # noqa: PLR0911
+    """Refusals that need no margin: account, instrument, freeze, halt, grid, band, notional at `expected`."""
     if not known_account(state, taker.account):
         return UNKNOWN_ACCOUNT
     if taker.instrument < 0 or taker.instrument >= len(state.instruments):
@@ -91,19 +88,15 @@ def check_place(state: State, taker: Taker) -> int:
         return BAD_SIZE
     if taker.limit <= 0 or taker.limit >= record.maximum_ticks:
         return BAD_PRICE
-    if owner.order_count >= state.counters[MAXIMUM_ORDERS]:
-        return TOO_MANY_ORDERS
     if taker.reduce_only == 0 and market.reduce_only == 1:
         return REDUCE_ONLY_GATE
     furthest = band_limit(state, taker.instrument, taker.side, record.price_band_ppm)
     if (taker.side > 0 and taker.limit > furthest) or (taker.side < 0 and taker.limit < furthest):
         return PRICE_BAND
-    if taker.reduce_only == 0 and record.minimum_notional > 0:
-        price = max(taker.limit, 1)
-        value = abs(position_value(record.kind, record.unit, taker.lots, price))
-        if value < record.minimum_notional:
-            return MIN_NOTIONAL
-    return NONE
+    if taker.reduce_only == 1 or expected == 0:
+        return NONE
+    value = fill_value(record.kind, record.unit, taker.lots, expected)
+    return MIN_NOTIONAL if value < record.minimum_notional else NONE
 
 
 @kernel
@@ -111,16 +104,16 @@ def reducible_lots(state: State, holding: int, side: int) -> int:
     """Lots that an order of `side` may still close of a position, resting opposite orders taken off."""
     row = state.holdings[holding]
     if side > 0:
-        return max(-row.size - row.open_buy, 0)
-    return max(row.size - row.open_sell, 0)
+        return int(max(-row.size - row.open_buy, 0))
+    return int(max(row.size - row.open_sell, 0))
 
 
 @kernel
 def admit(state: State, taker: Taker, holding: int, expected: int) -> int:
     """Reserve for the order if the account can carry it, else say why not and reserve nothing.
 
-    `expected` is the price the account will trade at in the worst case it can see now (its limit, or for a market
-    order the opposite best): an order through the mark loses the difference at once.
+    `expected` is the price the account will trade at in the worst case it can see now (its limit, or for a
+    market order the opposite best): an order through the mark loses the difference at once.
     """
     row = state.holdings[holding]
     if state.instruments[taker.instrument].kind == SPOT:
@@ -166,7 +159,9 @@ def _admit_spot(state: State, taker: Taker, holding: int) -> int:
                 code = _admit_short_sale(state, taker, holding, short)
     else:
         equity, required, reserved = initial_parts(state, taker.account)
-        if borrowing == 0 and reserved > owner.cash + owner.credit_limit:
+        record = state.instruments[taker.instrument]
+        fee_ppm = max(record.taker_fee_ppm, record.maker_fee_ppm, 0)
+        if borrowing == 0 and reserved + mul_ppm_ceil(reserved, fee_ppm) > owner.cash + owner.credit_limit:
             code = INSUFFICIENT_BALANCE
         elif equity < required:
             code = INSUFFICIENT_MARGIN
@@ -202,7 +197,9 @@ def withdrawable(state: State, account: int) -> int:
     free = equity - required
     if state.profiles[owner.profile].borrowing == 0:
         free = min(free, owner.cash - reserved)
-    return max(free, 0, owner.cash + owner.credit_limit if owner.credit_limit > 0 else np.int64(0))
+    if owner.credit_limit > 0:
+        free = max(free, owner.cash + owner.credit_limit)
+    return max(free, 0)
 
 
 @kernel
@@ -222,7 +219,9 @@ def check_withdrawal(state: State, account: int, amount: int) -> int:
 
 
 @kernel
-def check_asset_withdrawal(state: State, account: int, instrument: int, lots: int) -> int:
+def check_asset_withdrawal(  # noqa: PLR0911
+    state: State, account: int, instrument: int, lots: int
+) -> int:
     """Whether `lots` of a spot asset may leave the account now."""
     if not known_account(state, account):
         return UNKNOWN_ACCOUNT
@@ -240,8 +239,9 @@ def check_asset_withdrawal(state: State, account: int, instrument: int, lots: in
     if holding < 0 or state.holdings[holding].size - state.holdings[holding].open_sell < lots:
         return INSUFFICIENT_BALANCE
     row = state.holdings[holding]
+    row.size -= lots  # as if they were gone: the account must carry the rest without them
     equity, required, _reserved = initial_parts(state, account)
-    value = lots * state.markets[instrument].mark * state.instruments[instrument].unit
-    if equity - mul_ppm_ceil(value, row.rate_initial_ppm) < required:
+    row.size += lots
+    if equity < required:
         return INSUFFICIENT_MARGIN
     return NONE

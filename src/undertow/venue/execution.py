@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.errors import Rejection
+from undertow.units import AMOUNT_LIMIT
 from undertow.venue.admission import (
     BAD_PRICE,
     BAD_SIZE,
     NONE,
+    TOO_MANY_ORDERS,
     UNKNOWN_ACCOUNT,
     UNKNOWN_INSTRUMENT,
     WRONG_SETTLEMENT,
@@ -48,7 +50,7 @@ from undertow.venue.matching import (
     taker_of,
 )
 from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
-from undertow.venue.state import SELF_TRADE_RULE, State
+from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
 
 NEW = int(CommandKind.NEW)
 CANCEL = int(CommandKind.CANCEL)
@@ -63,7 +65,6 @@ IMMEDIATE = int(TimeInForce.IMMEDIATE_OR_CANCEL)
 FILL_OR_KILL = int(TimeInForce.FILL_OR_KILL)
 POST_ONLY = int(TimeInForce.POST_ONLY)
 MARKET = int(OrderFlag.MARKET)
-ENGINE = int(OrderFlag.ENGINE)
 CAUSE_TRANSFER = int(Cause.TRANSFER)
 POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
 FOK_NOT_FILLABLE = int(Rejection.FOK_NOT_FILLABLE)
@@ -112,7 +113,7 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
         result.value = 0
         if command.kind == NEW:
             result.code = _place_in_book(state, command, result)
-        else:
+        elif command.kind in (CANCEL, AMEND):
             slot = slot_of(state, command.order)
             if slot < 0:
                 result.code = UNKNOWN_ORDER
@@ -121,6 +122,8 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
                 result.code = NONE
             else:
                 result.code = _amend_in_book(state, command, slot, result)
+        else:
+            result.code = BAD_COMMAND
 
 
 @kernel
@@ -133,8 +136,8 @@ def _place_in_book(state: State, command: Any, result: Any) -> int:
         return BAD_SIZE
     if command.price <= 0 or command.price >= state.books[command.instrument].maximum_ticks:
         return BAD_PRICE
-    time_in_force = IMMEDIATE if command.flags & MARKET != 0 else command.time_in_force
-    return _trade(state, _taker(state, command, command.price, command.size), -1, time_in_force, result)
+    taker = _taker(state, command, command.price, command.size)
+    return _trade(state, taker, -1, _time_in_force(command), result)
 
 
 @kernel
@@ -179,9 +182,18 @@ def _self_trade_rule(state: State, command: Any) -> int:
 
 
 @kernel
+def _time_in_force(command: Any) -> int:
+    """A market order never rests: immediate-or-cancel, or fill-or-kill if it says so."""
+    if command.flags & MARKET != 0 and command.time_in_force != FILL_OR_KILL:
+        return IMMEDIATE
+    return int(command.time_in_force)
+
+
+@kernel
 def _trade(state: State, taker: Taker, holding: int, time_in_force: int, result: Any) -> int:
     """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it."""
     left = taker.lots
+    first_fill = state.counters[COUNT_FILLS]
     if crosses(state, taker):
         if time_in_force == POST_ONLY:
             return POST_ONLY_WOULD_TAKE
@@ -199,16 +211,20 @@ def _trade(state: State, taker: Taker, holding: int, time_in_force: int, result:
         if time_in_force in (IMMEDIATE, FILL_OR_KILL):
             return NO_LIQUIDITY if result.filled == 0 else NONE
         result.order = order_id(state, rest(state, taker, left, holding))
+        for position in range(first_fill, state.counters[COUNT_FILLS]):
+            state.fills[position].taker_order = result.order
     return NONE
 
 
 @kernel
 def _limit_of(state: State, command: Any) -> int:
-    """The order's limit; for a market order the furthest price the rulebook lets it reach."""
+    """The order's limit; for a market order the furthest price that both bands of the rulebook allow."""
     if command.flags & MARKET == 0:
         return int(command.price)
-    band = state.instruments[command.instrument].market_band_ppm
-    return band_limit(state, command.instrument, command.side, band)
+    record = state.instruments[command.instrument]
+    reach = band_limit(state, command.instrument, command.side, record.market_band_ppm)
+    allowed = band_limit(state, command.instrument, command.side, record.price_band_ppm)
+    return min(reach, allowed) if command.side > 0 else max(reach, allowed)
 
 
 @kernel
@@ -218,13 +234,14 @@ def _place(state: State, command: Any, result: Any) -> int:
         return BAD_COMMAND
     if command.instrument < 0 or command.instrument >= len(state.instruments):
         return UNKNOWN_INSTRUMENT
-    engine = command.flags & ENGINE != 0
     market_order = command.flags & MARKET != 0
     taker = _taker(state, command, _limit_of(state, command), command.size)
-    if not engine:
-        code = check_place(state, taker)
-        if code != NONE:
-            return code
+    expected = _expected_price(state, taker, market_order)
+    code = check_place(state, taker, expected)
+    if code != NONE:
+        return code
+    if state.accounts[taker.account].order_count >= state.counters[MAXIMUM_ORDERS]:
+        return TOO_MANY_ORDERS
     holding = find_holding(state, taker.account, taker.instrument)
     if taker.reduce_only == 1:
         lots = 0 if holding < 0 else reducible_lots(state, holding, taker.side)
@@ -233,15 +250,11 @@ def _place(state: State, command: Any, result: Any) -> int:
         taker = _taker(state, command, taker.limit, min(taker.lots, lots))
     if holding < 0:
         holding = holding_of(state, taker.account, taker.instrument)
-    if engine:
-        reserve(state, holding, taker.side, taker.lots, taker.limit)
-    else:
-        code = admit(state, taker, holding, _expected_price(state, taker, market_order))
-        if code != NONE:
-            free_if_empty(state, holding)
-            return code
-    time_in_force = IMMEDIATE if market_order else int(command.time_in_force)
-    code = _trade(state, taker, holding, time_in_force, result)
+    code = admit(state, taker, holding, expected)
+    if code != NONE:
+        free_if_empty(state, holding)
+        return code
+    code = _trade(state, taker, holding, _time_in_force(command), result)
     released = taker.lots
     if result.order >= 0:
         released = result.filled
@@ -254,12 +267,13 @@ def _place(state: State, command: Any, result: Any) -> int:
 
 @kernel
 def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
+    """The worst price the account can see now: its limit, or the opposite best (0: nobody within reach)."""
     if not market_order:
         return taker.limit
+    if not crosses(state, taker):
+        return 0
     market = state.markets[taker.instrument]
-    if taker.side > 0:
-        return market.best_ask if market.best_ask <= taker.limit else 0
-    return market.best_bid if market.best_bid >= taker.limit else 0
+    return int(market.best_ask if taker.side > 0 else market.best_bid)
 
 
 @kernel
@@ -294,7 +308,7 @@ def _amend(state: State, command: Any, result: Any) -> int:
         result.order = command.order
         return NONE
     taker = _replacement(state, slot, command)
-    code = check_place(state, taker)
+    code = check_place(state, taker, taker.limit)
     if code != NONE:
         return code
     release(state, holding, side, order.size, order.price)
@@ -315,12 +329,12 @@ def _amend(state: State, command: Any, result: Any) -> int:
 
 
 @kernel
-def _move_funds(state: State, command: Any) -> int:
+def _move_funds(state: State, command: Any) -> int:  # noqa: PLR0911
     """Deposits, withdrawals and transfers, of cash or of a spot asset."""
     account = int(command.account)
     if not known_account(state, account):
         return UNKNOWN_ACCOUNT
-    if command.size <= 0:
+    if command.size <= 0 or command.size > AMOUNT_LIMIT:
         return BAD_SIZE
     if command.kind == DEPOSIT:
         deposit(state, account, command.size)

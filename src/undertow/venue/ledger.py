@@ -1,19 +1,17 @@
 """Every movement of money and of contracts, with its cause.
 
-Holds the only functions that change an account's cash, a holding's size or quote, or the house's balances. Holds no
-decision about when money should move. Nothing else in the venue writes those fields.
+Holds the only functions that change an account's cash, a holding's size or quote, or the house's
+balances. Holds no decision about when money should move. Nothing else in the venue writes those fields.
 
-Units: settlement units; lots. Rounding: a fill of an inverse contract rounds the coin amount down once and both
-sides use that same amount; the cost released by a partial close is rounded down, which only moves a unit between the
-realised and the unrealised profit of the same holder.
-Invariants: per settlement asset, the sum of cash over all accounts is deposits minus withdrawals; per perpetual, the
-sums of size and of quote over all holdings are zero, because profit is realised through the contract's clearing
+Units: settlement units; lots. Rounding: a fill of an inverse contract rounds the coin amount down once
+and both sides use that same amount; the cost released by a partial close is rounded down, which only
+moves a unit between the realised and the unrealised profit of the same holder. Invariants: per settlement
+asset, the sum of cash over all accounts is deposits minus withdrawals; per perpetual, the sums of size
+and of quote over all holdings are zero, because profit is realised through the contract's clearing
 account (it receives the quote that the holder gives up, and pays the cash).
 """
 
 from __future__ import annotations
-
-import numpy as np
 
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
@@ -39,10 +37,10 @@ WITHDRAWAL = int(Cause.WITHDRAWAL)
 
 @kernel
 def note(
-    state: State, source: int, target: int, amount: int, cause: int, place: tuple[int, int]
+    state: State, source: int, target: int, amount: int, cause: int, asset: int, instrument: int
 ) -> None:
-    """Write a posting; `place` is (asset, instrument). Trades and fees in detail only where the venue asks."""
-    if state.counters[LEDGER_DETAIL] == 0 and (cause == TRADE or cause == FEE):
+    """Write a posting; trades and fees one by one only where the venue asks for detail."""
+    if state.counters[LEDGER_DETAIL] == 0 and cause in (TRADE, FEE):
         return
     slot = state.counters[COUNT_POSTINGS]
     state.counters[COUNT_POSTINGS] = slot + 1
@@ -51,8 +49,8 @@ def note(
     posting.amount = amount
     posting.source = source
     posting.target = target
-    posting.asset = place[0]
-    posting.instrument = place[1]
+    posting.asset = asset
+    posting.instrument = instrument
     posting.cause = cause
 
 
@@ -69,7 +67,7 @@ def pay(state: State, source: int, target: int, amount: int, cause: int, instrum
     cash_moved(state, target, amount)
     settlement = state.accounts[source].settlement
     state.cause_totals[settlement, cause] += amount
-    note(state, source, target, amount, cause, (np.int64(settlement), np.int64(instrument)))
+    note(state, source, target, amount, cause, settlement, instrument)
 
 
 @kernel
@@ -81,11 +79,10 @@ def deposit(state: State, account: int, amount: int) -> None:
     state.net_deposits[settlement] += amount
     cause = DEPOSIT if amount > 0 else WITHDRAWAL
     state.cause_totals[settlement, cause] += abs(amount)
-    place = (np.int64(settlement), np.int64(-1))
     if amount > 0:
-        note(state, OUTSIDE, account, amount, cause, place)
+        note(state, OUTSIDE, account, amount, cause, settlement, -1)
     else:
-        note(state, account, OUTSIDE, -amount, cause, place)
+        note(state, account, OUTSIDE, -amount, cause, settlement, -1)
 
 
 @kernel
@@ -95,11 +92,11 @@ def deposit_asset(state: State, account: int, instrument: int, lots: int) -> Non
     state.holdings[holding].size += lots
     state.net_deposits[MAXIMUM_SETTLEMENTS + instrument] += lots
     touched(state, holding)
-    place = (np.int64(SPOT_ASSET_BASE + instrument), np.int64(instrument))
+    asset = SPOT_ASSET_BASE + instrument
     if lots > 0:
-        note(state, OUTSIDE, account, lots, DEPOSIT, place)
+        note(state, OUTSIDE, account, lots, DEPOSIT, asset, instrument)
     else:
-        note(state, account, OUTSIDE, -lots, WITHDRAWAL, place)
+        note(state, account, OUTSIDE, -lots, WITHDRAWAL, asset, instrument)
 
 
 @kernel
@@ -111,31 +108,31 @@ def move_asset(state: State, source: int, target: int, instrument: int, lots: in
     state.holdings[to_row].size += lots
     touched(state, from_row)
     touched(state, to_row)
-    place = (np.int64(SPOT_ASSET_BASE + instrument), np.int64(instrument))
-    note(state, source, target, lots, cause, place)
+    asset = SPOT_ASSET_BASE + instrument
+    note(state, source, target, lots, cause, asset, instrument)
 
 
 @kernel
 def find_holding(state: State, account: int, instrument: int) -> int:
     """The account's holding of an instrument, -1 if it has none."""
-    holding = state.accounts[account].first_holding
+    holding = int(state.accounts[account].first_holding)
     while holding >= 0 and state.holdings[holding].instrument != instrument:
-        holding = state.holdings[holding].next
+        holding = int(state.holdings[holding].next)
     return holding
 
 
 @kernel
 def holding_of(state: State, account: int, instrument: int) -> int:
     """The account's holding of an instrument, made if it has none (the caller made sure there is room)."""
-    holding = np.int64(find_holding(state, account, instrument))
+    holding = find_holding(state, account, instrument)
     if holding >= 0:
         return holding
     counters = state.counters
-    holding = counters[FREE_HOLDING]
+    holding = int(counters[FREE_HOLDING])
     if holding >= 0:
         counters[FREE_HOLDING] = state.holdings[holding].next
     else:
-        holding = counters[COUNT_HOLDINGS]
+        holding = int(counters[COUNT_HOLDINGS])
         counters[COUNT_HOLDINGS] = holding + 1
     row = state.holdings[holding]
     row.size = 0
@@ -158,6 +155,8 @@ def free_if_empty(state: State, holding: int) -> None:
     """Give a holding's record back once nothing stands in it (a clearing account's records stay)."""
     row = state.holdings[holding]
     if row.size != 0 or row.quote != 0 or row.open_buy != 0 or row.open_sell != 0:
+        return
+    if row.account < 0:  # freed already, with the last of its orders
         return
     if state.instruments[row.instrument].clearing_holding == holding:
         return
@@ -186,8 +185,8 @@ def touched(state: State, holding: int) -> None:
 def apply_fill(state: State, holding: int, lots: int, price: int) -> int:
     """Change a position by a signed fill; realise what it closes. Returns the profit realised, in cash.
 
-    The part that reduces the position releases its share of `quote` (rounded down) and, with the fill's value, becomes
-    cash that the clearing account pays; the part that opens adds its value to `quote`.
+    The part that reduces the position releases its share of `quote` (rounded down) and, with the fill's value,
+    becomes cash that the clearing account pays; the part that opens adds its value to `quote`.
     """
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
@@ -226,41 +225,41 @@ def _realise(state: State, account: int, instrument: int, amount: int) -> None:
     """Pay a realised profit out of the contract's clearing account, which takes over the quote behind it."""
     clearing = state.holdings[state.instruments[instrument].clearing_holding]
     clearing.quote += amount
-    clearing_account = np.int64(clearing.account)
+    clearing_account = int(clearing.account)
     if amount == 0 or clearing_account == account:
         return
     state.accounts[clearing_account].cash -= amount
     state.accounts[account].cash += amount
     settlement = state.accounts[account].settlement
     state.cause_totals[settlement, TRADE] += abs(amount)
-    place = (np.int64(settlement), np.int64(instrument))
     if amount > 0:
-        note(state, clearing_account, account, amount, TRADE, place)
+        note(state, clearing_account, account, amount, TRADE, settlement, instrument)
     else:
-        note(state, account, clearing_account, -amount, TRADE, place)
+        note(state, account, clearing_account, -amount, TRADE, settlement, instrument)
 
 
 @kernel
 def swap_spot(state: State, buyer_row: int, seller_row: int, lots: int, price: int) -> int:
     """Both legs of a spot fill: cash to the seller, the asset to the buyer. Returns the cash that moved."""
-    buyer = np.int64(state.holdings[buyer_row].account)
-    seller = np.int64(state.holdings[seller_row].account)
-    instrument = np.int64(state.holdings[buyer_row].instrument)
+    buyer = int(state.holdings[buyer_row].account)
+    seller = int(state.holdings[seller_row].account)
+    instrument = int(state.holdings[buyer_row].instrument)
     value = lots * price * state.instruments[instrument].unit
     state.holdings[buyer_row].size += lots
     state.holdings[seller_row].size -= lots
     pay(state, buyer, seller, value, TRADE, instrument)
-    note(state, seller, buyer, lots, TRADE, (SPOT_ASSET_BASE + instrument, instrument))
+    note(state, seller, buyer, lots, TRADE, SPOT_ASSET_BASE + instrument, instrument)
     touched(state, buyer_row)
     touched(state, seller_row)
-    return value
+    return int(value)
 
 
 @kernel
 def move_position(state: State, source_row: int, target_row: int, lots: int, quote: int) -> None:
     """Pass signed `lots` and `quote` of a position between two holders at cost, nothing realised.
 
-    The receiving side may hold the opposite sign; what nets out there is realised at its own cost through clearing.
+    The receiving side may hold the opposite sign; what nets out there is realised at its own cost through
+    clearing.
     """
     source = state.holdings[source_row]
     target = state.holdings[target_row]
@@ -294,7 +293,7 @@ def settle_flat(state: State, holding: int) -> int:
     row.quote = 0
     _realise(state, row.account, row.instrument, amount)
     touched(state, holding)
-    return amount
+    return int(amount)
 
 
 @kernel

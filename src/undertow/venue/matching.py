@@ -64,11 +64,17 @@ def taker_of(
 
 @kernel
 def crosses(state: State, taker: Taker) -> bool:
-    """Whether the best opposite price is within the taker's limit (which lies on the grid)."""
+    """Whether somebody rests on the other side at a price within the taker's limit."""
     market = state.markets[taker.instrument]
+    return within(state, taker, market.best_ask if taker.side > 0 else market.best_bid)
+
+
+@kernel
+def within(state: State, taker: Taker, price: int) -> bool:
+    """Whether a best price of the other side is one at all (neither 0 nor the maximum) and in reach."""
     if taker.side > 0:
-        return bool(market.best_ask <= taker.limit)
-    return bool(market.best_bid >= taker.limit)
+        return price <= taker.limit and price < state.books[taker.instrument].maximum_ticks
+    return price >= taker.limit and price > 0
 
 
 @kernel
@@ -91,12 +97,10 @@ def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int,
                     return taker.lots - left, value, 1
                 cancel_order(state, slot, settling)
                 continue
-            traded = min(left, maker.size)
-            if settling == 1 and maker.flags & REDUCE_ONLY != 0:
-                traded = min(traded, -maker.side * state.holdings[maker.holding].size)
-                if traded <= 0:
-                    cancel_order(state, slot, 1)
-                    continue
+            traded = min(left, tradable_lots(state, slot))
+            if traded <= 0:
+                cancel_order(state, slot, settling)
+                continue
             _record(state, taker, slot, traded)
             left -= traded
             if settling == 1:
@@ -117,6 +121,15 @@ def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int,
 
 
 @kernel
+def tradable_lots(state: State, slot: int) -> int:
+    """Lots of a resting order that may trade: all, or for a reduce-only order what its position can feed."""
+    order = state.orders[slot]
+    if order.flags & REDUCE_ONLY == 0 or order.holding < 0:
+        return int(order.size)
+    return int(min(order.size, -order.side * state.holdings[order.holding].size))
+
+
+@kernel
 def _record(state: State, taker: Taker, slot: int, traded: int) -> None:
     maker = state.orders[slot]
     position = state.counters[COUNT_FILLS]
@@ -128,6 +141,7 @@ def _record(state: State, taker: Taker, slot: int, traded: int) -> None:
     fill.size = traded
     fill.taker = taker.account
     fill.maker = maker.account
+    fill.taker_order = -1
     fill.maker_order = order_id(state, slot)
     fill.instrument = taker.instrument
     fill.side = taker.side
@@ -295,12 +309,12 @@ def fillable_lots(state: State, taker: Taker) -> int:
     market = state.markets[taker.instrument]
     lots = 0
     price = market.best_ask if taker.side > 0 else market.best_bid
-    while lots < taker.lots and (price - taker.limit) * taker.side <= 0:
+    while lots < taker.lots and within(state, taker, price):
         slot = int(state.pages[level_index(state, taker.instrument, price)].head)
         while slot >= 0 and lots < taker.lots:
             order = state.orders[slot]
             if order.account != taker.account or taker.self_trade == 0:
-                lots += order.size
+                lots += max(tradable_lots(state, slot), 0)
             elif taker.self_trade == CANCEL_TAKER:
                 return lots
             slot = int(order.next)

@@ -1,10 +1,11 @@
 """The venue's vocabulary: what is sent to it, what it answers, and what it writes down.
 
-Holds the record layouts (NumPy structured dtypes) of commands, results, fills, ledger postings and events, and the
-enumerations that give their codes a name. Holds no behaviour. Codes are stable: they stand on tapes.
+Holds the record layouts (NumPy structured dtypes) of commands, results, fills, ledger postings and
+events, and the enumerations that give their codes a name. Holds no behaviour. Codes are stable: they
+stand on tapes.
 
-Units: `time` in milliseconds since the start of the case; prices in ticks; sizes in lots; amounts in the smallest
-unit of the asset concerned (micro-dollars for a dollar-settled wallet).
+Units: `time` in milliseconds since the start of the case; prices in ticks; sizes in lots; amounts in the
+smallest unit of the asset concerned (micro-dollars for a dollar-settled wallet).
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ class OrderFlag(IntFlag):
     NONE = 0
     REDUCE_ONLY = 1
     MARKET = 2  # no limit price; the rulebook's market band still caps it
-    ENGINE = 4  # sent by the venue itself: exempt from freezes, margin checks and halts of trading rules
 
 
 class SelfTrade(IntEnum):
@@ -167,7 +167,7 @@ FILL = np.dtype(
         ("size", np.int64),
         ("taker", np.int32),
         ("maker", np.int32),
-        ("taker_order", np.int64),
+        ("taker_order", np.int64),  # what is left of the taker rests under this id; -1: nothing does
         ("maker_order", np.int64),
         ("instrument", np.int16),
         ("side", np.int8),  # the taker's
