@@ -1,6 +1,7 @@
 """Run every benchmark of this folder, one after another: `python -m benchmarks [name ...]`.
 
-Each is a script of its own with its own options; this runner only starts them, so that `make bench` is one command.
+Each is a script of its own with its own options; this runner only starts them, so that `make bench` is one
+command.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
     python benchmarks/venue.py [--accounts N] [--rounds N]
 
-A population of N accounts with positions in 16 contracts, makers' quotes around the mark and a mixed stream from random
-accounts: 60 % limit orders, 30 % cancels of live orders, 10 % immediate-or-cancel orders through the touch. Every
-order is checked for margin, every fill moves two accounts and two fees through the ledger, and the danger index is
-brought up to date after every batch; fills are drained into columns as a run would. The plain reference is the same
-kernels on the same stream with one command a call, the price of not batching.
+A population of N accounts with positions in 16 contracts, makers' quotes around the mark and a mixed stream
+from random accounts: 60 % limit orders, 30 % cancels of live orders, 10 % immediate-or-cancel orders through
+the touch. Every order is checked for margin, every fill moves two accounts and two fees through the ledger,
+and the danger index is brought up to date after every batch; fills are drained into columns as a run would.
+The plain reference is the same kernels on the same stream with one command a call, the price of not batching.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from machine import header, say, table
 from numpy.typing import NDArray
 
+from machine import header, say, table
 from undertow.rulebook.load import load_rulebook
 from undertow.tape.writer import TapeWriter
 from undertow.venue import danger
@@ -40,7 +40,12 @@ def venue(accounts: int) -> Engine:
     for number in range(CONTRACTS):
         engine.list(
             Listing(
-                f"C{number}-PERP", InstrumentKind.LINEAR, "BTC", Decimal("0.01"), Decimal("0.01"), Decimal(START_USD)
+                f"C{number}-PERP",
+                InstrumentKind.LINEAR,
+                "BTC",
+                Decimal("0.01"),
+                Decimal("0.01"),
+                Decimal(START_USD),
             )
         )
     first = engine.open(accounts)

@@ -1,8 +1,8 @@
 """The one door to Numba: a typed `kernel` decorator and a cache that cannot go stale.
 
 Numba's own cache looks only at the file a kernel stands in, so an edit to a helper it calls would go
-unnoticed. Here the cache folder is named after a hash of every source file that kernels depend on: any edit there starts
-a new folder, an unchanged package loads from the old one. Nothing is compiled at import.
+unnoticed. Here the cache folder is named after a hash of every source file that kernels depend on: any edit
+there starts a new folder, an unchanged package loads from the old one. Nothing is compiled at import.
 
 `UNDERTOW_CACHE_DIR` moves the cache; `NUMBA_BOUNDSCHECK=1` (Numba's own switch) adds index checks.
 """
@@ -25,7 +25,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def source_hash() -> str:
     """Sixteen hex digits over every source file that a kernel can depend on, in path order.
 
-    That is the ground, the venue, and whatever else defines kernels; a change of a view or a report compiles nothing.
+    That is the ground, the venue, and whatever else defines kernels; a change of a view or a report compiles
+    nothing.
     """
     root = Path(__file__).parent
     digest = hashlib.sha256()
@@ -54,11 +55,13 @@ numba.config.CACHE_DIR = str(cache_folder())
 
 
 def _widened(kind: Any) -> Any:
-    """int64 for every narrower integer, so that a kernel called from kernels has one specialisation."""
+    """int64 for every narrower integer, in tuples too, so that inner kernels have one specialisation."""
     if isinstance(kind, numba.types.IntegerLiteral):
         return numba.types.int64
     if isinstance(kind, numba.types.Integer) and kind.bitwidth < 64:
         return numba.types.int64
+    if isinstance(kind, numba.types.BaseAnonymousTuple):
+        return numba.types.Tuple([_widened(part) for part in kind])
     return kind
 
 

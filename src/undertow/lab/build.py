@@ -1,10 +1,10 @@
 """From a case to a venue with people in it, ready for its first step.
 
-Holds the assembly: outside prices, instruments, house money, population, actors. Holds no step (`run`) and no record
-keeping (`recorder`).
+Holds the assembly: outside prices, instruments, house money, population, actors. Holds no step (`run`) and no
+record keeping (`recorder`).
 
-Units: dollars in the case, ticks, lots and micro-dollars in the venue. Invariant: the same case, seed and data give the
-same venue to the byte.
+Units: dollars in the case, ticks, lots and micro-dollars in the venue. Invariant: the same case, seed and
+data give the same venue to the byte.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
         engine.list(_listing(row, float(start)))
     ticks_usd = np.array([float(row.tick_usd) for row in case.instruments])
     outside_ticks = np.maximum(1, np.rint(outside_usd / ticks_usd)).astype(np.int64)
-    engine.pricing.first_funding(round((as_utc(case.house.first_funding) - as_utc(case.start)).total_seconds()))
+    until_funding = as_utc(case.house.first_funding) - as_utc(case.start)
+    engine.pricing.first_funding(round(until_funding.total_seconds()))
     yearly = case.house.interest_percent_a_year / 100
     engine.interest_ppb_per_hour = round(yearly * PPB / HOURS_A_YEAR)
     fund = _cash_only(round(case.house.fund_usd * MICROS))
@@ -127,7 +128,8 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
         outside_ticks[0].astype(np.float64),
         float(case.step_seconds),
     )
-    return Built(case, rulebook, engine, crowd, weather, outside_usd, outside_ticks, groups, group_of, recorded)
+    outside = (outside_usd, outside_ticks)
+    return Built(case, rulebook, engine, crowd, weather, *outside, groups, group_of, recorded)
 
 
 def _open_actors(
@@ -202,8 +204,9 @@ def _open_population(engine: Engine, population: Population) -> int:
     numbers = [engine.profiles.get(PROFILES[MarginProfile(code)], fallback) for code in range(len(PROFILES))]
     accounts = engine.state.accounts[first : first + len(population.cash_micros)]
     accounts["profile"] = np.array(numbers, np.int8)[population.profile]
-    wide = {name: np.ascontiguousarray(getattr(population, name), np.int64) for name in population._fields[5:13]}
-    place_population(engine.state, first, Holders(*wide.values()))
+    held = population._fields[5:13]  # the columns of Holders
+    columns = [np.ascontiguousarray(getattr(population, name), np.int64) for name in held]
+    place_population(engine.state, first, Holders(*columns))
     return first
 
 
@@ -211,12 +214,13 @@ def _open_actor(engine: Engine, opening: Opening) -> int:
     profile = opening.profile if opening.profile in engine.profiles else None
     first = engine.open(opening.count, profile=profile)
     held = len(opening.assets)
+    assets = np.array([asset for asset, _lots in opening.assets], np.int64)
     lots = np.zeros((opening.count, held), np.int64)
     for column, (_asset, amounts) in enumerate(opening.assets):
         lots[:, column] = amounts
     holders = _cash_only(*opening.cash_micros.tolist())._replace(
         asset_offsets=np.arange(opening.count + 1, dtype=np.int64) * held,
-        asset_instrument=np.tile(np.array([asset for asset, _lots in opening.assets], np.int64), opening.count),
+        asset_instrument=np.tile(assets, opening.count),
         asset_lots=lots.reshape(-1),
     )
     place_population(engine.state, first, holders)

@@ -1,10 +1,10 @@
 """What a run writes down while it goes: series, house, causes, accounts, through the tape.
 
-Holds the sampling of the venue into tape rows. Decides nothing and changes nothing in the venue, except that the
-volume counters start anew after each sample.
+Holds the sampling of the venue into tape rows. Decides nothing and changes nothing in the venue, except that
+the volume counters start anew after each sample.
 
-Units: as the tape's schema. Invariant: equity in `accounts` is at marks without haircuts, so that what accounts won and
-lost sums to zero once deposits and the revaluation of spot assets are taken out.
+Units: as the tape's schema. Invariant: equity in `accounts` is at marks without haircuts, so that what
+accounts won and lost sums to zero once deposits and the revaluation of spot assets are taken out.
 """
 
 from __future__ import annotations

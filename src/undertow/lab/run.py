@@ -1,10 +1,11 @@
 """Running a case: step by step, onto a tape, to a scored run folder.
 
-Holds the loop and the run's record. Every number a run prints is a query on its tape (`outcomes`, `score`). Holds no
-behaviour and no rule.
+Holds the loop and the run's record. Every number a run prints is a query on its tape (`outcomes`, `score`).
+Holds no behaviour and no rule.
 
-Units: steps of the case's length; wall time goes into timing.json only. Invariant: same case, settings, seed and
-version give the same files to the byte (timing.json apart); an interrupted run leaves a readable partial one.
+Units: steps of the case's length; wall time goes into timing.json only. Invariant: same case, settings, seed
+and version give the same files to the byte (timing.json apart); an interrupted run leaves a readable partial
+one.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def run_case(
 ) -> RunResult:
     """Run a case into a new folder (below `out`, default ./runs) and score it.
 
-    `settings` are dotted overrides. Interrupting with Ctrl-C leaves a partial run that can be read. Raises InputError
-    for anything wrong with what was given.
+    `settings` are dotted overrides. Interrupting with Ctrl-C leaves a partial run that can be read. Raises
+    InputError for anything wrong with what was given.
     """
     listener = progress or Silent()
     changes = dict(settings or {})
@@ -75,7 +76,8 @@ def run_case(
     built = build(loaded, data, seed)
     listener.end()
     watch.lap("prepare")
-    folder = RunFolder.create((out or Path("runs")) / f"{loaded.name}-{seed}", _record(built, changes, seed, data))
+    place = (out or Path("runs")) / f"{loaded.name}-{seed}"
+    folder = RunFolder.create(place, _record(built, changes, seed, data))
     folder.write_text("case.toml", case_text(loaded))
     folder.write_text("rulebook.toml", rulebook_text(built.rulebook))
     status = _play(built, folder, listener, watch)
@@ -89,7 +91,8 @@ def run_case(
             write_score(folder, score)
     listener.end()
     watch.lap("measure")
-    folder.write_json("timing.json", {"seconds": {name: round(seconds, 3) for name, seconds in watch.laps.items()}})
+    laps = {name: round(seconds, 3) for name, seconds in watch.laps.items()}
+    folder.write_json("timing.json", {"seconds": laps})
     return RunResult(folder.path, status, score)
 
 
@@ -212,5 +215,3 @@ def memory_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()[:16]
-
-

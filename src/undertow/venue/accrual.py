@@ -9,13 +9,10 @@ Invariant: after an accrual the clearing accounts hold what they held before.
 
 from __future__ import annotations
 
-import numpy as np
-
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil
 from undertow.venue.funding import funding_amount
 from undertow.venue.ledger import pay
-
 from undertow.venue.records import Cause
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
@@ -34,10 +31,10 @@ INTEREST = int(Cause.INTEREST)
 def accrue_funding(state: State, instrument: int, charge_ticks: int, charge_ppb: int) -> int:
     """Charge every position of one instrument; returns what the longs paid (negative: received)."""
     record = state.instruments[instrument]
-    clearing = np.int64(record.settlement * HOUSE_STRIDE + HOUSE_CLEARING)
-    lending = np.int64(record.settlement * HOUSE_STRIDE + HOUSE_LENDING)
-    paid_by_longs = np.int64(0)
-    kept = np.int64(0)
+    clearing = record.settlement * HOUSE_STRIDE + HOUSE_CLEARING
+    lending = record.settlement * HOUSE_STRIDE + HOUSE_LENDING
+    paid_by_longs = 0
+    kept = 0
     for holding in range(state.counters[COUNT_HOLDINGS]):
         row = state.holdings[holding]
         if row.account < 0 or row.instrument != instrument or row.size == 0:
@@ -54,13 +51,13 @@ def accrue_funding(state: State, instrument: int, charge_ticks: int, charge_ppb:
 @kernel
 def accrue_interest(state: State, settlement: int, rate_ppb: int) -> int:
     """Charge `rate_ppb` on every customer's negative cash of one settlement asset. Returns the sum."""
-    lending = np.int64(settlement * HOUSE_STRIDE + HOUSE_LENDING)
-    charged = np.int64(0)
+    lending = settlement * HOUSE_STRIDE + HOUSE_LENDING
+    charged = 0
     for account in range(state.counters[COUNT_ACCOUNTS]):
         owner = state.accounts[account]
         if owner.settlement != settlement or owner.cash >= 0 or owner.role != 0:
             continue
-        amount = np.int64(mul_div_ceil(-owner.cash, rate_ppb, 1_000_000_000))
+        amount = mul_div_ceil(-owner.cash, rate_ppb, 1_000_000_000)
         pay(state, account, lending, amount, INTEREST, -1)
         charged += amount
     return charged

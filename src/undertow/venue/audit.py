@@ -39,7 +39,7 @@ SUMS = 7
 
 @kernel
 def total(state: State, cash: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
-    """Cash per settlement asset into `cash`; sizes, quotes, reservations and orders per instrument into `sums`."""
+    """Cash per settlement asset into `cash`; what holdings and orders sum to, per instrument, into `sums`."""
     for account in range(state.counters[COUNT_ACCOUNTS]):
         cash[state.accounts[account].settlement] += state.accounts[account].cash
     for holding in range(state.counters[COUNT_HOLDINGS]):

@@ -1,14 +1,14 @@
 """Stage 4 of the waterfall: positions that nobody took are closed against winners, or paid for by them.
 
-Holds the gathering of losers and winners into arrays, the call of an allocation policy, and the closes and payments it
-asks for. Holds no ranking (`allocation`): any object with `name` and `allocate` will do.
+Holds the gathering of losers and winners into arrays, the call of an allocation policy, and the closes and
+payments it asks for. Holds no ranking (`allocation`): any object with `name` and `allocate` will do.
 
-A policy that closes positions leaves the loser with nothing. One that takes money collects what the loser is short
-of, and the loser's fund takes the wallet over with it, so a loss is asked for once.
+A policy that closes positions leaves the loser with nothing. One that takes money collects what the loser is
+short of, and the loser's fund takes the wallet over with it, so a loss is asked for once.
 
-Units: lots, ticks, settlement units. Invariants: a loser's position and a winner's shrink by the same lots at the same
-price; losers and winners are taken in a total order (account, then the policy's rank); nobody's money leaves its own
-settlement asset.
+Units: lots, ticks, settlement units. Invariants: a loser's position and a winner's shrink by the same lots at
+the same price; losers and winners are taken in a total order (account, then the policy's rank); nobody's
+money leaves its own settlement asset.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from undertow.venue.allocation.winners import (
     scope_of,
     untouched,
 )
+from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.liquidation import fund_of
 from undertow.venue.margin import SPOT, maintenance_parts, notional, position_value
@@ -160,8 +161,8 @@ def settle_closes(
 ) -> int:  # fmt: skip
     """Close losers, in order, against winners in rank order. Returns the lots closed."""
     turn = 0
-    given = np.int64(0)
-    closed = np.int64(0)
+    given = 0
+    closed = 0
     for position in range(len(losers)):
         loser = losers[position]
         while state.holdings[loser.holding].size != 0 and turn < len(order):
@@ -169,14 +170,14 @@ def settle_closes(
             left = closes[order[turn]] - given
             if left <= 0 or state.holdings[winner.holding].size == 0:
                 turn += 1
-                given = np.int64(0)
+                given = 0
                 continue
             if given == 0 and cancels == 1:
                 cancel_all(state, winner.account, winner.instrument)
             lots = min(abs(state.holdings[loser.holding].size), left)
             record = state.instruments[loser.instrument]
             mark = state.markets[loser.instrument].mark
-            side = np.int64(1 if loser.size > 0 else -1)
+            side = 1 if loser.size > 0 else -1
             forgone = position_value(record.kind, record.unit, -side * lots, mark) - position_value(
                 record.kind, record.unit, -side * lots, loser.price
             )
@@ -194,11 +195,11 @@ def settle_closes(
 
 @kernel
 def finish_bankrupt(state: State, whole_or_nothing: int) -> None:
-    """After the closes: what a listed wallet has left goes to its fund, what it lacks the fund pays if it can."""
+    """After the closes: what a wallet has left goes to its fund, which pays what it lacks if it can."""
     for position in range(state.counters[COUNT_BANKRUPT]):
-        account = np.int64(state.bankrupt[position])
+        account = wide(state.bankrupt[position])
         sweep_flat(state, account)
-        fund = np.int64(fund_of(state, account))
+        fund = fund_of(state, account)
         if not has_positions(state, account):
             cover(state, account, fund, whole_or_nothing)
             if state.accounts[account].cash == 0:
@@ -221,7 +222,7 @@ def only_assets(state: State, account: int) -> bool:
 
 
 def close_price(rule: str, loser_zero: int, mark: int, previous_mark: int) -> int:
-    """Price of a close: the loser's zero price, the previous mark, or two thirds zero price and a third mark."""
+    """Price of a close: the zero price, the previous mark, or two thirds zero price and a third mark."""
     if rule == "previous-mark":
         return previous_mark
     if rule == "zero-mix":
@@ -231,21 +232,20 @@ def close_price(rule: str, loser_zero: int, mark: int, previous_mark: int) -> in
 
 @kernel
 def hand_over(state: State, policy_pays: int) -> None:
-    """Give every listed wallet to its fund as it is; where nobody pays for it (`policy_pays` 0) the hole is bad debt."""
+    """Give every listed wallet to its fund as it is; unless a policy pays for it, the hole is bad debt."""
     for position in range(state.counters[COUNT_BANKRUPT]):
-        account = np.int64(state.bankrupt[position])
-        fund = np.int64(fund_of(state, account))
+        account = wide(state.bankrupt[position])
+        fund = fund_of(state, account)
         equity = take_over(state, account, fund)
-        nothing = (np.int64(-1), np.int64(0), np.int64(0), np.int64(0))
         kind = EVENT_FUND_IN if equity >= 0 else EVENT_FUND_OUT
         if equity < 0 and policy_pays == 0:
             kind = EVENT_BAD_DEBT
-        tell(state, kind, (account, fund), nothing, abs(equity), 1)
+        tell(state, kind, (account, fund), NOTHING, abs(equity), 1)
     state.counters[COUNT_BANKRUPT] = 0
 
 
 def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int) -> list[Report]:
-    """Run stage 4 for the wallets listed this step. Returns one report per contract and side that was closed."""
+    """Run stage 4 for the wallets listed this step. Returns one report per contract and side closed."""
     count = int(state.counters[COUNT_BANKRUPT])
     if count == 0:
         return []

@@ -1,7 +1,7 @@
 """A rulebook's figures as the venue's integers: instruments, tiers, profiles, collateral.
 
-Holds the translation and nothing else: which integer each promise becomes, and the checks that it can. Holds no file
-reading (`rulebook.load`) and no behaviour.
+Holds the translation and nothing else: which integer each promise becomes, and the checks that it can. Holds
+no file reading (`rulebook.load`) and no behaviour.
 
 Units in: decimal dollars and coins, ppm; out: ticks, lots, settlement units, ppm (see `state.py`).
 Invariant: a price tick times a lot is a whole number of settlement units, so the cost of a trade is exact.
@@ -193,7 +193,7 @@ def write_tiers(state: State, instrument: int, rulebook: Rulebook, listing: List
 def collateral_tiers(
     asset: CollateralAsset, scale: Decimal, by_value: bool
 ) -> list[tuple[int, int, int, int]]:
-    """(floor, weight, addend, 0) of each slice table row, so that amount x weight + addend is the slices' sum.
+    """(floor, weight, addend, 0) of each row of a slice table: amount x weight + addend is the slices' sum.
 
     By quantity the addend is in lots x ppm, by value in settlement units.
     """

@@ -22,9 +22,9 @@ def average_price(state: State, instrument: int, side: int, lots: int) -> int:
     """Average price, to the lower tick, of taking `lots` from one side (+1: from the asks); 0 if too thin."""
     market = state.markets[instrument]
     maximum = state.books[instrument].maximum_ticks
-    left = np.int64(lots)
-    cost = np.int64(0)
-    price = np.int64(market.best_ask if side > 0 else market.best_bid)
+    left = lots
+    cost = 0
+    price: int = market.best_ask if side > 0 else market.best_bid
     while left > 0 and 0 < price < maximum:
         taken = min(left, state.pages[level_index(state, instrument, price)].size)
         cost += taken * price
@@ -64,9 +64,9 @@ def depth_near(
         record = state.instruments[instrument]
         maximum = state.books[instrument].maximum_ticks
         for side in range(2):
-            total = np.int64(0)
+            total = 0
             market = state.markets[instrument]
-            price = np.int64(market.best_bid if side == 0 else market.best_ask)
+            price: int = market.best_bid if side == 0 else market.best_ask
             for band in range(len(bands_ppm)):
                 width = around[instrument] * bands_ppm[band] // 1_000_000
                 limit = around[instrument] - width if side == 0 else around[instrument] + width

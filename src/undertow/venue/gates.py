@@ -1,6 +1,7 @@
 """Doors the venue closes by rule: withdrawals after a negative account, halts of matching or of liquidation.
 
-Holds the conditions and their clocks. Holds no price formula. Halting matching freezes the books; marks go on.
+Holds the conditions and their clocks. Holds no price formula. Halting matching freezes the books; marks go
+on.
 
 Units: milliseconds, ticks, ppm. Invariant: every closing and opening stands on the tape as an event.
 """
@@ -88,8 +89,8 @@ class Gates:
     def _move_ppm(self, instrument: int, since_ms: int) -> int:
         """Largest move from any remembered mark since `since_ms` to the newest."""
         newest = int(self.marks[-1][1][instrument])
-        moves = [abs(newest - int(m[instrument])) * PPM // max(int(m[instrument]), 1) for t, m in self.marks if t >= since_ms]
-        return max(moves, default=0)
+        before = [int(ticks[instrument]) for time_ms, ticks in self.marks if time_ms >= since_ms]
+        return max((abs(newest - ticks) * PPM // max(ticks, 1) for ticks in before), default=0)
 
     def _set(self, state: State, halt: Halt, instrument: int, closed: bool) -> None:
         kind = EventKind.HALT_START if closed else EventKind.HALT_END

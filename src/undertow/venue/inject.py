@@ -1,9 +1,11 @@
 """Placing a whole population into an empty venue, as if it had traded there for years.
 
-Holds the bulk writing of cash, assets and positions with their entry prices. Used once, before the first step.
+Holds the bulk writing of cash, assets and positions with their entry prices. Used once, before the first
+step.
 
-Units: settlement units, lots, ticks. Invariant: sizes sum to zero per contract (checked); quotes do too, because the
-clearing account receives the opposite of what all holders carry, with the cash of profits long realised.
+Units: settlement units, lots, ticks. Invariant: sizes sum to zero per contract (checked); quotes do too,
+because the clearing account receives the opposite of what all holders carry, with the cash of profits long
+realised.
 """
 
 from __future__ import annotations
@@ -73,15 +75,13 @@ def _place_position(state: State, account: int, row: int, holders: Holders) -> N
 
 
 def place_population(state: State, first: int, holders: Holders) -> None:
-    """Give wallets `first`, `first` + 1, ... what `holders` says. InvariantError if a contract does not net to zero."""
+    """Give wallets from `first` on what `holders` says. InvariantError if a contract does not net to zero."""
     sums = np.bincount(holders.position_instrument, weights=None, minlength=1)
     make_holding_room(state, len(holders.position_lots) + len(holders.asset_lots) + 64)
     for instrument in np.flatnonzero(sums):
         net = int(holders.position_lots[holders.position_instrument == instrument].sum())
         if net:
-            raise InvariantError(f"population: positions of instrument {instrument} sum to {net} lots, not zero")
+            raise InvariantError(f"population: sizes of instrument {instrument} sum to {net} lots, not zero")
     _place(state, first, holders)
     mark_everybody_dirty(state)
     refresh(state)
-
-

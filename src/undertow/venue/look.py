@@ -49,15 +49,13 @@ def _worths(state: State, accounts: NDArray[np.int64], out: NDArray[np.int64]) -
 
 
 def worths_of(state: State, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Cash plus everything held at its mark, without haircuts: what the account would be if nothing slipped."""
+    """Cash plus everything held at its mark, without haircuts: what it would be if nothing slipped."""
     out = np.zeros(len(accounts), np.int64)
     _worths(state, accounts, out)
     return out
 
 
-def sizes_of(
-    state: State, accounts: NDArray[np.int64], instruments: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def sizes_of(state: State, accounts: NDArray[np.int64], instruments: NDArray[np.int64]) -> NDArray[np.int64]:
     """Signed lots held, one per (account, instrument) pair; 0 where there is no holding."""
     out = np.zeros(len(accounts), np.int64)
     _sizes(state, accounts, instruments, out)

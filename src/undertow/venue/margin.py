@@ -1,15 +1,16 @@
 """What an account is worth and what it must keep: pure valuation, no state change.
 
-Holds the integer formulas of equity, maintenance and initial margin for every margin rule, and the split of an
-account's health into a price-independent base and one term per holding that the danger index relies on.
+Holds the integer formulas of equity, maintenance and initial margin for every margin rule, and the split of
+an account's health into a price-independent base and one term per holding that the danger index relies on.
 Holds no trigger, no liquidation, no order logic.
 
 Units: settlement units of the account's wallet (micro-dollars, or atoms of the coin for inverse contracts).
-Rounding: what an account must keep is rounded up, what counts in its favour down; a position is marked exactly
-(linear) or down (inverse). Invariant: `row_health` is monotone in the price in integer arithmetic itself, because each
-requirement is rounded once and its slope in the notional is below one.
+Rounding: what an account must keep is rounded up, what counts in its favour down; a position is marked
+exactly (linear) or down (inverse). Invariant: `row_health` is monotone in the price in integer arithmetic
+itself, because each requirement is rounded once and its slope in the notional is below one.
 
-Sources of the formulas: spec of each rulebook (brackets with deduction, square-root margin, stepped risk limits).
+Sources of the formulas: spec of each rulebook (brackets with deduction, square-root margin, stepped risk
+limits).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ ONE_PPM_SQUARED = 1_000_000_000_000
 
 @kernel
 def position_value(kind: int, unit: int, size: int, price: int) -> int:
-    """Mark value of a signed size: linear size x price x unit; inverse -(size x unit / price), rounded down."""
+    """Mark value of a signed size: linear size x price x unit; inverse -(size x unit / price), down."""
     if kind == INVERSE:
         return (-size * unit) // price
     return size * price * unit
@@ -56,7 +57,7 @@ def notional(kind: int, unit: int, size: int, price: int) -> int:
 
 @kernel
 def fill_value(kind: int, unit: int, lots: int, price: int) -> int:
-    """What changes hands when `lots` trade at `price`; an inverse contract's coin amount is rounded down, once."""
+    """What changes hands when `lots` trade at `price`; a coin amount is rounded down, once."""
     if kind == INVERSE:
         return (lots * unit) // price
     return lots * price * unit
@@ -66,7 +67,7 @@ def fill_value(kind: int, unit: int, lots: int, price: int) -> int:
 def tier_of(state: State, instrument: int, amount: int) -> int:
     """Index of the last tier whose floor is at or below `amount`."""
     record = state.instruments[instrument]
-    tier = record.tier_start
+    tier: int = record.tier_start
     last = record.tier_start + record.tier_count - 1
     while tier < last and state.tiers[tier + 1].floor <= amount:
         tier += 1
@@ -78,7 +79,7 @@ def asset_value(state: State, holding: int, price: int, initial: int) -> int:
     """Collateral value of a spot balance in its account's profile; a negative balance counts in full."""
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
-    worth = row.size * price * record.unit
+    worth: int = row.size * price * record.unit
     if row.size <= 0:
         return worth
     collateral = state.profiles[state.accounts[row.account].profile].collateral
@@ -91,7 +92,7 @@ def asset_value(state: State, holding: int, price: int, initial: int) -> int:
         return mul_div_floor(price * record.unit, row.size * tier.rate_ppm + tier.deduction, 1_000_000)
     if record.weight_rule == WEIGHT_TIERS_BY_VALUE:
         tier = state.tiers[tier_of(state, row.instrument, worth)]
-        return mul_ppm_floor(worth, tier.rate_ppm) + tier.deduction
+        return int(mul_ppm_floor(worth, tier.rate_ppm) + tier.deduction)
     weight = row.rate_initial_ppm if initial == 1 else row.rate_ppm
     return mul_ppm_floor(worth, weight)
 
@@ -117,7 +118,7 @@ def row_maintenance(state: State, holding: int, price: int) -> int:
         elif record.margin_rule == MARGIN_FLAT:
             rate = record.rate_floor_ppm
     if multiplier == 1_000_000:
-        return mul_ppm_ceil(amount, rate) - deduction
+        return int(mul_ppm_ceil(amount, rate) - deduction)
     return mul_div_ceil(amount, rate * multiplier, ONE_PPM_SQUARED) - mul_ppm_floor(deduction, multiplier)
 
 
@@ -130,10 +131,11 @@ def row_health(state: State, holding: int, price: int) -> int:
         if row.size == 0:
             return 0
         return asset_value(state, holding, price, 0) - row_maintenance(state, holding, price)
-    if row.size == 0:
-        return row.quote
-    worth = position_value(record.kind, record.unit, row.size, price) + row.quote
-    return worth - row_maintenance(state, holding, price)
+    worth: int = row.quote
+    if row.size != 0:
+        worth += position_value(record.kind, record.unit, row.size, price)
+        worth -= row_maintenance(state, holding, price)
+    return worth
 
 
 @kernel
@@ -141,7 +143,7 @@ def base_health(state: State, account: int) -> int:
     """The part of health that no price moves: cash, margin on borrowed cash, the rulebook's equality rule."""
     owner = state.accounts[account]
     profile = state.profiles[owner.profile]
-    base = owner.cash - profile.trigger_at_equality
+    base: int = owner.cash - profile.trigger_at_equality
     if owner.cash < 0 and profile.borrow_maintenance_ppm > 0:
         base -= mul_ppm_ceil(-owner.cash, profile.borrow_maintenance_ppm)
     return base
@@ -165,12 +167,12 @@ def row_side(state: State, holding: int) -> int:
     row = state.holdings[holding]
     if row.size == 0:
         return 0
-    if row.size > 0:
-        if state.instruments[row.instrument].kind == SPOT:
-            if state.profiles[state.accounts[row.account].profile].collateral == COLLATERAL_NONE:
-                return 0
+    if row.size < 0:
+        return -1
+    if state.instruments[row.instrument].kind != SPOT:
         return 1
-    return -1
+    collateral = state.profiles[state.accounts[row.account].profile].collateral
+    return 0 if collateral == COLLATERAL_NONE else 1
 
 
 @kernel
@@ -213,7 +215,7 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
 
 @kernel
 def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amount: int) -> int:
-    """Initial margin rate of a position of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
+    """Initial margin rate of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
     record = state.instruments[instrument]
     rate = max(state.accounts[account].leverage_floor_ppm, record.rate_initial_floor_ppm)
     if record.margin_rule == MARGIN_TIERS:
@@ -222,7 +224,7 @@ def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amo
         rate = max(rate, sqrt_rate_ppm(record.rate_initial_factor_ppb, lots, record.lots_per_coin))
     elif record.margin_rule == MARGIN_STEPS:
         rate += step_count(record.step_base, record.step_size, amount) * record.rate_floor_ppm
-    return max(rate, state.markets[instrument].initial_ppm)
+    return int(max(rate, state.markets[instrument].initial_ppm))
 
 
 @kernel

@@ -1,9 +1,10 @@
 """Opening a venue: the house's accounts, instruments with their figures, customers.
 
-Holds the writing of static records. Holds no rulebook (its compilation into these calls stands in `compile.py`).
+Holds the writing of static records. Holds no rulebook (its compilation into these calls stands in
+`compile.py`).
 
-Units: as in `state.py`. Invariant: the first HOUSE_STRIDE accounts of every settlement asset are the house's, in the
-order fund, fees, clearing, vault, lending, treasury; every perpetual has one clearing holding.
+Units: as in `state.py`. Invariant: the first HOUSE_STRIDE accounts of every settlement asset are the house's,
+in the order fund, fees, clearing, vault, lending, treasury; every perpetual has one clearing holding.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from undertow.venue.state import (
     State,
 )
 
-HOUSE_ROLES = (Role.FUND, Role.FEES, Role.CLEARING, Role.VAULT, Role.LENDING, Role.TREASURY, Role.HOUSE, Role.HOUSE)
+HOUSE_ROLES = (
+    *(Role.FUND, Role.FEES, Role.CLEARING, Role.VAULT, Role.LENDING, Role.TREASURY),
+    *(Role.HOUSE, Role.HOUSE),  # spare
+)
 
 
 def open_house(state: State, settlements: int) -> None:
@@ -73,7 +77,7 @@ def make_holding_room(state: State, holdings: int) -> None:
 
 
 def list_instrument(state: State, instrument: int, figures: dict[str, int], start_ticks: int) -> None:
-    """List an instrument: write its figures (names of INSTRUMENT), open its book, prices all at `start_ticks`."""
+    """Write an instrument's figures (names of INSTRUMENT), open its book, all prices at `start_ticks`."""
     record = state.instruments[instrument]
     for name, figure in figures.items():
         record[name] = figure

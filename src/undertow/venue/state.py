@@ -1,17 +1,21 @@
 """The venue's memory: accounts, holdings, resting orders, instruments and markets, as typed arrays.
 
-Holds the record layouts and their allocation. Holds no rule. Everything is index-linked, so an arena grows by copying.
+Holds the record layouts and their allocation. Holds no rule. Everything is index-linked, so an arena grows by
+copying.
 
-* An **account** is one margin wallet: one settlement asset, one margin profile. A person with isolated positions or
-  several settlement assets owns several accounts (`owner` ties them); money moves between them by TRANSFER.
-* A **holding** is (account, instrument, size, quote): a perpetual position or a balance of a spot asset. `quote` is the
-  running cost, so the value of a linear position is size x price x unit + quote and no average entry is ever stored.
-  Holdings of one account form a linked list (`next`); the danger index threads the same records (`bucket_*`).
+* An **account** is one margin wallet: one settlement asset, one margin profile. A person with isolated
+  positions or several settlement assets owns several accounts (`owner` ties them); money moves between them
+  by TRANSFER.
+* A **holding** is (account, instrument, size, quote): a perpetual position or a balance of a spot asset.
+  `quote` is the running cost, so the value of a linear position is size x price x unit + quote and no average
+  entry is ever stored. Holdings of one account form a linked list (`next`); the danger index threads the same
+  records (`bucket_*`).
 * An **order** rests in a price level's queue and in its account's own list.
 
-Units: lots, ticks, settlement units (micro-dollars; atoms of the coin for inverse wallets), ppm; time in milliseconds.
-Invariants: per instrument the sum of `size` and of `quote` over all holdings is zero (perpetuals); per settlement
-asset the sum of `cash` is deposits minus withdrawals; a free record is on exactly one free list.
+Units: lots, ticks, settlement units (micro-dollars; atoms of the coin for inverse wallets), ppm; time in
+milliseconds. Invariants: per instrument the sum of `size` and of `quote` over all holdings is zero
+(perpetuals); per settlement asset the sum of `cash` is deposits minus withdrawals; a free record is on
+exactly one free list.
 """
 
 from __future__ import annotations
@@ -136,7 +140,7 @@ INSTRUMENT = np.dtype(
 )
 
 # INSTRUMENT.margin_rule
-MARGIN_TIERS = 0  # maintenance = notional x rate - deduction by notional; initial from the tier's leverage cap
+MARGIN_TIERS = 0  # maintenance = notional x rate - deduction by notional; initial: the tier's leverage cap
 MARGIN_SQUARE_ROOT = 1  # max(floor, factor x sqrt(size in coins))
 MARGIN_STEPS = 2  # floor plus one floor-maintenance for each step of value at entry above the base
 MARGIN_FLAT = 3
@@ -330,7 +334,9 @@ class State(Memory):
         self.grow("worklist_bits", (capacity + 63) // 64)
 
 
-def allocate(instrument_capacity: int, account_capacity: int, holding_capacity: int, order_capacity: int) -> State:
+def allocate(
+    instrument_capacity: int, account_capacity: int, holding_capacity: int, order_capacity: int
+) -> State:
     """A new venue's memory; the books' bitmaps are added as instruments are listed."""
     state = State()
     lengths = {

@@ -1,19 +1,19 @@
 """When a wallet's positions pass to the house, at what price, and who pays what is missing.
 
-Holds zero prices, the passing of a whole wallet to a house account, and the fund's cover of a wallet that ends below
-zero. Holds no decision when to do it (the pacing modules) and no ranking of winners (`allocation`).
+Holds zero prices, the passing of a whole wallet to a house account, and the fund's cover of a wallet that
+ends below zero. Holds no decision when to do it (the pacing modules) and no ranking of winners
+(`allocation`).
 
-Units: ticks, lots, settlement units. Rounding: a zero price is rounded towards the mark, so a wallet closed at its
-zero prices ends at or above zero, within one tick's worth a position.
-Invariant: a wallet that was taken over holds nothing; what it was worth passed to the house in full, for better or worse.
+Units: ticks, lots, settlement units. Rounding: a zero price is rounded towards the mark, so a wallet closed
+at its zero prices ends at or above zero, within one tick's worth a position. Invariant: a wallet that was
+taken over holds nothing; what it was worth passed to the house in full, for better or worse.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
+from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import (
     apply_fill,
     free_if_empty,
@@ -71,28 +71,28 @@ def zero_price(state: State, holding: int, equity: int, maintenance: int) -> int
     else:
         ticks = share // (lots * record.unit)
         price = mark - ticks if long else mark + ticks
-    return min(max(price, 1), record.maximum_ticks - 1)
+    return int(min(max(price, 1), record.maximum_ticks - 1))
 
 
 @kernel
 def take_over(state: State, account: int, house: int) -> int:
     """Pass the whole wallet (positions at cost, assets, cash) to `house`. Returns the equity that passed."""
     equity, maintenance, _gross = maintenance_parts(state, account)
-    holding = np.int64(state.accounts[account].first_holding)
+    holding = wide(state.accounts[account].first_holding)
     while holding >= 0:
         row = state.holdings[holding]
-        following = np.int64(row.next)
-        instrument = np.int64(row.instrument)
+        following = wide(row.next)
+        instrument = wide(row.instrument)
         size = row.size
         if state.instruments[instrument].kind == SPOT:
             if size != 0:
                 price = state.markets[instrument].mark
-                what = (instrument, np.int64(1 if size > 0 else -1), abs(size), price)
+                what = (instrument, 1 if size > 0 else -1, abs(size), price)
                 tell(state, EVENT_TAKEOVER, (account, house), what, 0, 1)
                 move_asset(state, account, house, instrument, size, TAKEOVER)
         elif size != 0:
             price = zero_price(state, holding, equity, maintenance)
-            what = (instrument, np.int64(1 if size > 0 else -1), abs(size), price)
+            what = (instrument, 1 if size > 0 else -1, abs(size), price)
             tell(state, EVENT_TAKEOVER, (account, house), what, equity, 0)
             move_position(state, holding, holding_of(state, house, instrument), size, row.quote)
         free_if_empty(state, holding)
@@ -106,14 +106,14 @@ def take_over(state: State, account: int, house: int) -> int:
 def cover(state: State, account: int, fund: int, whole_or_nothing: int) -> int:
     """Bring a wallet without positions back to zero from the fund. Returns what stayed uncovered.
 
-    What is left over goes to the fund; what is missing the fund pays as far as its cash goes, or only if it can pay all.
+    What is left over goes to the fund; what is missing the fund pays as far as its cash goes, or only if it
+    can pay all.
     """
     owner = state.accounts[account]
-    cash = owner.cash
-    nothing = (np.int64(-1), np.int64(0), np.int64(0), np.int64(0))
+    cash: int = owner.cash
     if cash >= 0:
         if cash > 0:
-            tell(state, EVENT_FUND_IN, (account, fund), nothing, cash, 0)
+            tell(state, EVENT_FUND_IN, (account, fund), NOTHING, cash, 0)
         pay(state, account, fund, cash, INSURANCE_IN, -1)
         return 0
     available = max(state.accounts[fund].cash, 0)
@@ -121,11 +121,11 @@ def cover(state: State, account: int, fund: int, whole_or_nothing: int) -> int:
     if whole_or_nothing == 1 and paid < -cash:
         paid = 0
     if paid > 0:
-        tell(state, EVENT_FUND_OUT, (account, fund), nothing, paid, 0)
+        tell(state, EVENT_FUND_OUT, (account, fund), NOTHING, paid, 0)
         pay(state, fund, account, paid, INSURANCE_OUT, -1)
-    missing = -cash - paid
+    missing: int = -cash - paid
     if missing > 0:
-        tell(state, EVENT_BAD_DEBT, (account, fund), nothing, missing, 0)
+        tell(state, EVENT_BAD_DEBT, (account, fund), NOTHING, missing, 0)
         owner.exempt = EXEMPT_BAD_DEBT
     return missing
 
@@ -144,9 +144,9 @@ def has_positions(state: State, account: int) -> bool:
 @kernel
 def sweep_flat(state: State, account: int) -> None:
     """Realise and free every holding of the wallet that has no size left."""
-    holding = np.int64(state.accounts[account].first_holding)
+    holding = wide(state.accounts[account].first_holding)
     while holding >= 0:
-        following = np.int64(state.holdings[holding].next)
+        following = wide(state.holdings[holding].next)
         settle_flat(state, holding)
         free_if_empty(state, holding)
         holding = following
@@ -162,9 +162,9 @@ def list_bankrupt(state: State, account: int) -> None:
 
 @kernel
 def fund_room(state: State, fund: int, limit_ppm: int) -> int:
-    """Notional the fund may still take over: its equity times the limit, less what it holds. No limit: a lot."""
+    """Notional the fund may still take over: equity times the limit, less what it holds. No limit: a lot."""
     if limit_ppm <= 0:
-        return np.int64(1) << np.int64(60)
+        return 1 << 60
     equity, _maintenance, gross = maintenance_parts(state, fund)
     return mul_div_floor(max(equity, 0), limit_ppm, 1_000_000) - gross
 
@@ -182,7 +182,7 @@ def fund_covers(state: State, fund: int, equity: int) -> bool:
 def close_between(
     state: State, loser: tuple[int, int], winner: tuple[int, int], lots: int, price: int
 ) -> None:
-    """Close `lots` of a loser's and a winner's opposite positions against each other. Pairs: (account, row)."""
+    """Close `lots` of two opposite positions against each other. Pairs: (account, row)."""
     side = 1 if state.holdings[loser[1]].size > 0 else -1
     apply_fill(state, loser[1], -side * lots, price)
     apply_fill(state, winner[1], side * lots, price)
