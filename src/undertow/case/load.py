@@ -1,34 +1,44 @@
 """Reading case files: by name from the library or by path, with dotted overrides.
 
-Holds the reading, the merging of overrides and the naming of faults. Holds no model.
+Holds the reading and the order of the checks. Holds no model and no check.
 
-Invariant: every fault of a file is reported at once, each as `FILE: KEY: what is wrong; what would be right`.
+Invariant: every fault is reported at once, each as `FILE: KEY: what is wrong; what would be right`; where an
+override is at fault, FILE is the word `override` and KEY what was written there.
 """
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from undertow.case.model import Case
-from undertow.errors import CaseError, InputError
-from undertow.rulebook.faults import read_toml, sentences
-from undertow.rulebook.load import load_rulebook, with_overrides
+from undertow.case.checks import Finding, rows_of
+from undertow.case.facts import Fact
+from undertow.case.faults import findings_of, mistyped, ordered
+from undertow.case.model import Case, flat
+from undertow.case.overrides import elsewhere, write
+from undertow.case.rulebooks import beside, change_faults, find_rulebook, name_faults, rulebook_of
+from undertow.errors import CaseError, InputError, RulebookError
+from undertow.rulebook.faults import Loc, dotted, read_toml, suggest
 from undertow.rulebook.model import Rulebook
 
+__all__ = ["case_names", "case_path", "check_case", "load_case", "rulebook_of"]
+
 RULEBOOK_PREFIX = "rulebook."
+OVERRIDE = "override"
 
 
 def case_names() -> tuple[str, ...]:
     """The cases that ship, in alphabetical order."""
     folder = resources.files("undertow.case") / "library"
-    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
+    return tuple(
+        sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    )
 
 
 def case_path(name_or_path: str | Path) -> Path:
@@ -40,88 +50,206 @@ def case_path(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     if path.suffix != ".toml" and "/" not in text:
-        close = difflib.get_close_matches(text, case_names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(case_names())}"
-        raise CaseError(f"{text}: there is no such case; {hint}")
+        raise CaseError(f"{text}: there is no such case; {suggest(text, case_names())}")
     raise CaseError(f"{text}: there is no such file; give the path of a TOML file")
 
 
 def load_case(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Case:
     """A validated case with dotted overrides written over it (`crowd.makers.x = 1`, `rulebook.mark.y = 2`).
 
-    Keys that start with `rulebook.` change the rulebook's figures; `rulebook` alone names another one.
+    Keys that start with `rulebook.` change the rulebook's figures; `rulebook` alone names another one. Values
+    may be text of a command line, read as TOML. CaseError lists every fault, one a line.
     """
+    reading = _read(name_or_path, overrides or {})
+    if reading.case is None or reading.faults:
+        raise CaseError("\n".join(reading.faults))
+    return reading.case
+
+
+def check_case(
+    name_or_path: str | Path, queries: Callable[[Sequence[Fact]], list[str]] | None = None
+) -> tuple[Case | None, list[str]]:
+    """A case, if it can be read, and every fault of its file; `queries` looks at the facts as well."""
+    try:
+        reading = _read(name_or_path, {})
+    except CaseError as error:
+        return None, str(error).splitlines()
+    facts = _facts(reading.data)
+    found = [] if queries is None else [f"{reading.label}: {fault}" for fault in queries(facts)]
+    return reading.case, [*reading.faults, *found]
+
+
+class _Reading(NamedTuple):
+    """A file as far as it could be understood."""
+
+    label: str
+    data: dict[str, Any]
+    case: Case | None
+    faults: list[str]
+
+
+class _Written(NamedTuple):
+    """An override that found its place: as it was given, and where it was written."""
+
+    parts: tuple[str, ...]
+    place: Loc
+
+
+def _read(name_or_path: str | Path, overrides: Mapping[str, Any]) -> _Reading:
     path = case_path(name_or_path)
-    label = path.name
+    label = path.name if str(name_or_path) in case_names() else str(path)
     try:
         data = read_toml(path, label)
     except InputError as error:
         raise CaseError(str(error)) from None
-    for key, value in (overrides or {}).items():
+    _plain_queries(data)
+    named = data.get("rulebook")
+    if isinstance(named, str):
+        data["rulebook"] = beside(named, path.parent)
+    changes, faults, written = _override(data, overrides)
+    case, findings = _validate(data)
+    rulebook, more = _with_rulebook(data, changes, str(overrides.get("rulebook", named)))
+    findings = ordered([*findings, *more])
+    if rulebook is not None:
+        findings += _mechanism_faults(data, rulebook, findings)
+    faults += [_sentence(label, place, text, written) for place, text in findings]
+    return _Reading(label, data, case, list(dict.fromkeys(faults)))
+
+
+def _plain_queries(data: dict[str, Any]) -> None:
+    """Measures count in floats; everything else in a file keeps its decimals."""
+    facts = data.get("facts")
+    for fact in facts if isinstance(facts, list) else ():
+        query = fact.get("query") if isinstance(fact, dict) else None
+        if isinstance(query, dict):
+            fact["query"] = {
+                key: float(value) if isinstance(value, Decimal) else value for key, value in query.items()
+            }
+
+
+def _override(
+    data: dict[str, Any], overrides: Mapping[str, Any]
+) -> tuple[list[str], list[str], list[_Written]]:
+    """Write every override; what changes the rulebook, what is wrong, and where the others stand."""
+    changes, faults, written = [], [], []
+    for key, value in overrides.items():
         if key.startswith(RULEBOOK_PREFIX):
-            data.setdefault("rulebook_overrides", {})[key.removeprefix(RULEBOOK_PREFIX)] = value
-        else:
-            _write(data, key, _typed(value))
+            table = data.setdefault("rulebook_overrides", {})
+            if isinstance(table, dict):
+                data["rulebook_overrides"] = {**flat(table), key.removeprefix(RULEBOOK_PREFIX): value}
+                changes.append(key.removeprefix(RULEBOOK_PREFIX))
+            continue
+        if key == "rulebook" and isinstance(data.get("rulebook"), str) and value != data["rulebook"]:
+            data.setdefault("written_for", data["rulebook"])
+        try:
+            written.append(_Written(tuple(key.split(".")), write(data, key, value)))
+        except InputError as error:
+            faults.append(f"{OVERRIDE}: {key}: {error}")
+    return changes, faults, written
+
+
+def _validate(data: dict[str, Any]) -> tuple[Case | None, list[Finding]]:
+    """The case, and everything that the models find; a figure in quotes is reported once."""
+    wrong = list(mistyped(data))
     try:
-        case = Case.model_validate(data)
+        return Case.model_validate(data), wrong
     except ValidationError as error:
-        raise CaseError("\n".join(sentences(error, Case, label))) from None
-    rulebook_of(case)
-    return case
+        places = {place for place, _ in wrong}
+        return None, [*wrong, *(finding for finding in findings_of(error) if finding[0] not in places)]
 
 
-def rulebook_of(case: Case) -> Rulebook:
-    """The case's rulebook with the case's overrides."""
-    rulebook = load_rulebook(case.rulebook)
-    flat = {key: _typed(value) for key, value in _flat(case.rulebook_overrides).items()}
-    return with_overrides(rulebook, flat) if flat else rulebook
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _typed(value: Any) -> Any:
-    """A command-line value as TOML would read it; text stays text."""
-    if not isinstance(value, str):
-        return value
+def _with_rulebook(
+    data: dict[str, Any], changes: list[str], named: str
+) -> tuple[Rulebook | None, list[Finding]]:
+    """The rulebook before its changes, and what is wrong between it and the case."""
+    name = data.get("rulebook")
+    if not isinstance(name, str) or not name:
+        return None, []
     try:
-        return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return value
+        rulebook = find_rulebook(name, named)
+    except RulebookError as error:
+        return None, [(("rulebook",), line) for line in str(error).splitlines()]
+    found = [] if data.get("written_for") else list(name_faults(data, rulebook))
+    table = data.get("rulebook_overrides")
+    for key, sentence in change_faults(rulebook, table) if isinstance(table, dict) else ():
+        given = any(key == change or key.startswith(f"{change}.") for change in changes)
+        found.append((("rulebook" if given else "rulebook_overrides", *key.split(".")), sentence))
+    return rulebook, found
 
 
-def _write(data: dict[str, Any], key: str, value: Any) -> None:
-    """Write a value at a dotted place; lists take numbers or the name of a row. CaseError if it cannot be there."""
-    here: Any = data
-    parts = key.split(".")
-    for number, part in enumerate(parts[:-1]):
-        if isinstance(here, list):
-            here = _row(here, part, key)
-        elif isinstance(here, dict):
-            here = here.setdefault(part, {})
-        else:
-            raise CaseError(f"{key}: {'.'.join(parts[:number])} is a single value; leave out the rest")
-    last = parts[-1]
-    if isinstance(here, list):
-        raise CaseError(f"{key}: name a key of one row, as in instruments.BTC-PERP.tick_usd")
-    if not isinstance(here, dict):
-        raise CaseError(f"{key}: {'.'.join(parts[:-1])} is a single value; leave out the rest")
-    here[last] = value
+def _mechanism_faults(data: dict[str, Any], rulebook: Rulebook, known: list[Finding]) -> list[Finding]:
+    """Mechanisms whose overrides have no place, or make no case."""
+    found: list[Finding] = []
+    table = data.get("mechanisms")
+    for name, mechanism in table.items() if isinstance(table, dict) else ():
+        overrides = mechanism.get("set") if isinstance(mechanism, dict) else None
+        if not isinstance(overrides, dict):
+            continue
+        where: Loc = ("mechanisms", name, "set")
+        figures = flat(overrides)
+        rules = [key for key in figures if key.startswith(RULEBOOK_PREFIX)]
+        changes = {key.removeprefix(RULEBOOK_PREFIX): figures.pop(key) for key in rules}
+        if changes and not data.get("written_for"):
+            wrong = _change_faults(data, rulebook, changes)
+            found += [((*where, "rulebook", *key.split(".")), sentence) for key, sentence in wrong]
+        found += _set_faults(data, figures, where, known)
+    return found
 
 
-def _row(rows: list[Any], part: str, key: str) -> Any:
-    names = {str(row.get("name", row.get("coin", row.get("id", "")))): row for row in rows if isinstance(row, dict)}
-    if part in names:
-        return names[part]
-    if part.isdigit() and int(part) < len(rows):
-        return rows[int(part)]
-    close = difflib.get_close_matches(part, names, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
-    raise CaseError(f"{key}: there is no row {part!r}; {hint}")
+def _change_faults(
+    data: dict[str, Any], rulebook: Rulebook, changes: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """What is wrong with a mechanism's changes, made alone and made on top of the case's own.
+
+    One of the two must do: it may build on what the file changes, and an override may have taken its ground.
+    """
+    alone, table = change_faults(rulebook, changes), data.get("rulebook_overrides")
+    if not alone or not isinstance(table, dict):
+        return alone
+    return change_faults(rulebook, {**flat(table), **changes}) and alone
+
+
+def _set_faults(
+    data: dict[str, Any], figures: dict[str, Any], where: Loc, known: list[Finding]
+) -> Iterator[Finding]:
+    """Try a mechanism's overrides on a copy of the case."""
+    if not figures:
+        return
+    trial = {key: deepcopy(value) for key, value in data.items() if key not in ("mechanisms", "facts")}
+    for key, value in figures.items():
+        if key.split(".")[0] in ("mechanisms", "facts", "name"):
+            yield (
+                (*where, *key.split(".")),
+                "is not part of the crash; name a figure of the world, crowd or house",
+            )
+            continue
+        try:
+            write(trial, key, value)
+        except InputError as error:
+            yield (*where, *key.split(".")), str(error)
+    for place, sentence in _validate(trial)[1]:
+        if (place, sentence) not in known:
+            yield (*where, *place), sentence
+
+
+def _facts(data: dict[str, Any]) -> list[Fact]:
+    """The facts, if every one of them can be read."""
+    try:
+        return [Fact.model_validate(row) for row in rows_of(data, "facts")]
+    except ValidationError:
+        return []
+
+
+def _sentence(label: str, place: Loc, text: str, written: list[_Written]) -> str:
+    """A finding with the name of who is at fault: the file, or an override."""
+    if place == ("rulebook",) and ": " in text and not text.startswith("is "):
+        return text  # a fault inside the rulebook's own file
+    if place[:1] == ("rulebook",) and len(place) > 1:
+        return f"{OVERRIDE}: {dotted(place)}: {text}"
+    for parts, at in written:
+        if place[: len(at)] == at or at[: len(place)] == place:
+            key = ".".join((*parts[: len(place)], *(str(part) for part in place[len(at) :])))
+            if text.startswith("is not a key here") and (better := elsewhere(at)) and len(at) != 0:
+                text = f"is not a key here; did you mean {better!r}?"
+            return f"{OVERRIDE}: {key}: {text}"
+    return f"{label}: {dotted(place)}: {text}"

@@ -1,10 +1,11 @@
 """What a case file holds: time, instruments, the outside world, the crowd, the house, facts and mechanisms.
 
-Holds models only; what parts say about each other is in `checks`, reading and overriding in `load`, facts in `facts`.
-Knows nothing of how a run goes.
+Holds models only; what parts say about each other is in `checks`, reading in `load`, facts in `facts`. Knows
+nothing of how a run goes.
 
-Units: dollars where a name says `_usd`, seconds, ppm or per cent as named; times are UTC. Invariant: a case that
-validates names only coins, shapes and instruments that exist in it, and every anchor and fact has a source.
+Units: dollars where a name says `_usd`, seconds, ppm or per cent as named; times are UTC. Invariant: a case
+that validates names only coins, shapes and instruments that exist in it, and every anchor and fact has a
+source.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from pydantic import ConfigDict, Field, field_validator
 from undertow.case.checks import Finding, case_faults, shape_faults, table_of
 from undertow.case.facts import Fact, as_utc
 from undertow.crowd.rules import PopulationRules
-from undertow.crowd.rules_actors import ArbitrageRules, MakerRules, NoiseRules, PatientRules, TraderRules
+from undertow.crowd.rules_actors import (
+    ArbitrageRules,
+    MakerRules,
+    NoiseRules,
+    PatientRules,
+    SellerRules,
+    TraderRules,
+)
 from undertow.rulebook.base import Part
 from undertow.world.prices import Anchor, CoinPath, Shape, shaped
 from undertow.world.weather import WeatherRules
@@ -103,10 +111,13 @@ class InstrumentRow(CasePart):
     """A contract or a spot asset that the venue lists."""
 
     name: Text = Field(description="a spot asset: as the rulebook's [collateral] spells it")
-    kind: Literal["linear", "inverse", "spot"] = Field(description="perpetual in dollars, in coins, or an asset")
+    kind: Literal["linear", "inverse", "spot"] = Field(
+        description="perpetual in dollars, in coins, or an asset"
+    )
     coin: Text = Field(description="coin of [[world.coin]] it follows")
     margin_class: str = Field(
-        default="default", description="class of the rulebook; default: the one that the rulebook falls back on"
+        default="default",
+        description="class of the rulebook; default: the one that the rulebook falls back on",
     )
     tick_usd: Decimal = Field(gt=0, description="USD; tick times lot is whole micro-dollars")
     lot: Decimal = Field(gt=0, description="coins; a whole number of lots make a coin")
@@ -134,12 +145,23 @@ class House(CasePart):
 class Crowd(CasePart):
     """Who is on the venue."""
 
-    population: PopulationRules = Field(default=PopulationRules(), description="accounts and what they hold")
-    makers: MakerRules = Field(default=MakerRules(), description="quoting firms")
-    patient: PatientRules = Field(default=PatientRules(), description="resting orders and bargain hunters")
-    arbitrage: ArbitrageRules = Field(default=ArbitrageRules(), description="firms that tie the venue to outside")
-    traders: TraderRules = Field(default=TraderRules(), description="what leveraged traders do")
-    noise: NoiseRules = Field(default=NoiseRules(), description="two-sided takers")
+    population: PopulationRules = Field(
+        default=PopulationRules.model_validate({}), description="accounts and what they hold"
+    )
+    makers: MakerRules = Field(default=MakerRules.model_validate({}), description="quoting firms")
+    patient: PatientRules = Field(
+        default=PatientRules.model_validate({}), description="resting orders and bargain hunters"
+    )
+    arbitrage: ArbitrageRules = Field(
+        default=ArbitrageRules.model_validate({}), description="firms that tie the venue to outside"
+    )
+    traders: TraderRules = Field(
+        default=TraderRules.model_validate({}), description="what leveraged traders do"
+    )
+    noise: NoiseRules = Field(default=NoiseRules.model_validate({}), description="two-sided takers")
+    sellers: SellerRules = Field(
+        default=SellerRules.model_validate({}), description="people's asks, which follow the price"
+    )
 
 
 class Mechanism(CasePart):
@@ -176,10 +198,14 @@ class Case(CasePart):
     house: House = Field(description="what the house starts with")
     world: World = Field(description="prices off the venue")
     instruments: tuple[InstrumentRow, ...] = Field(min_length=1, description="what the venue lists")
-    crowd: Crowd = Field(default=Crowd(), description="who is on the venue")
-    weather: WeatherRules = Field(default=WeatherRules(), description="the venue's machinery under load")
+    crowd: Crowd = Field(default=Crowd.model_validate({}), description="who is on the venue")
+    weather: WeatherRules = Field(
+        default=WeatherRules.model_validate({}), description="the venue's machinery under load"
+    )
     facts: tuple[Fact, ...] = Field(default=(), description="what was published, to score a run against")
-    mechanisms: dict[str, Mechanism] = Field(default_factory=dict, description="what can be taken away, by name")
+    mechanisms: dict[str, Mechanism] = Field(
+        default_factory=dict, description="what can be taken away, by name"
+    )
 
     @field_validator("rulebook_overrides", mode="before")
     @classmethod

@@ -1,0 +1,113 @@
+"""Overrides: dotted keys written over the tables of a case, values as TOML writes them.
+
+Holds the writing and the reading of one value. Checks nothing that the models check.
+
+Rows of a list are named by their `name`, `coin` or `id`, or numbered from 0. Invariant: an override that
+returns has changed exactly one place, and says which.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from undertow.case.model import Case
+from undertow.errors import InputError
+from undertow.rulebook.faults import Loc, child_of, dotted, suggest
+
+_NAMES = ("name", "coin", "id")
+
+
+def typed(value: Any, annotation: Any = None) -> Any:
+    """A value from a command line as TOML reads it; what is no TOML, or belongs where text does, is text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = tomllib.loads(f"value = {value}", parse_float=Decimal)
+    except tomllib.TOMLDecodeError:
+        return value
+    if len(found) != 1 or (annotation is str and not isinstance(found["value"], str)):
+        return value
+    return found["value"]
+
+
+def write(data: dict[str, Any], key: str, value: Any) -> Loc:
+    """Write a value at a dotted place and return the place. InputError says why there is no such place."""
+    parts = key.split(".")
+    if "" in parts:
+        raise InputError("has an empty part; write for example crowd.makers.trip_loss")
+    here: Any = data
+    step: Any
+    place: list[Any] = []
+    for number, part in enumerate(parts):
+        if not isinstance(here, dict | list):
+            raise InputError(
+                f"{dotted(tuple(place))} is a single value; leave out {'.'.join(parts[number:])!r}"
+            )
+        step = _row(here, part) if isinstance(here, list) else part
+        place.append(step)
+        if number == len(parts) - 1:
+            break
+        if isinstance(here, dict) and step not in here:
+            here[step] = _empty(tuple(place), key)
+        here = here[step]
+    if isinstance(here, list) and isinstance(here[place[-1]], dict):
+        raise InputError("names a whole row; name a key of it, as in instruments.BTC-PERP.tick_usd")
+    annotation: Any = Case
+    for step in place:
+        annotation = child_of(annotation, step)
+    here[place[-1]] = typed(value, annotation)
+    return tuple(place)
+
+
+def _empty(place: Loc, key: str) -> dict[str, Any]:
+    """A table where the file has none; a list cannot be begun in its middle."""
+    annotation: Any = Case
+    for part in place:
+        annotation = child_of(annotation, part)
+    if get_origin(annotation) is tuple:
+        raise InputError(f"{dotted(place)} is not in the file, so it has no rows; give the whole list")
+    return {}
+
+
+def _row(rows: list[Any], part: str) -> int:
+    names = {
+        str(next((row[name] for name in _NAMES if name in row), "")): number
+        for number, row in enumerate(rows)
+        if isinstance(row, Mapping)
+    }
+    if part in names:
+        return names[part]
+    if part.isdigit() and int(part) < len(rows):
+        return int(part)
+    known = [name for name in names if name]
+    hint = suggest(part, known) if known else f"rows are numbered from 0 to {len(rows) - 1}"
+    raise InputError(f"there is no row {part!r}; {hint}")
+
+
+def elsewhere(place: Loc) -> str:
+    """The only dotted key of a case that ends as this place does, or nothing."""
+    found = [key for key in _keys(Case) if key.split(".")[-1] == place[-1]]
+    return found[0] if len(found) == 1 else ""
+
+
+@cache
+def _keys(model: type[BaseModel], prefix: str = "") -> tuple[str, ...]:
+    """Every dotted key of tables in tables; rows of lists aside."""
+    found: list[str] = []
+    for name, field in model.model_fields.items():
+        found.append(f"{prefix}{name}")
+        inner = [part for part in (get_args(field.annotation) or (field.annotation,)) if part is not NoneType]
+        if (
+            get_origin(field.annotation) is None
+            and isinstance(inner[0], type)
+            and issubclass(inner[0], BaseModel)
+        ):
+            found.extend(_keys(inner[0], f"{prefix}{name}."))
+    return tuple(found)
