@@ -27,11 +27,12 @@ from undertow.case.load import load_case
 from undertow.case.model import Case
 from undertow.case.write import case_text, rulebook_text
 from undertow.crowd.view import View
+from undertow.errors import CaseError
 from undertow.lab.build import Built, build
 from undertow.lab.outcomes import outcomes, write_summary
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.recorder import HOUSE_EVERY_SECONDS, Recorder
-from undertow.lab.score import Score, score_run, write_score
+from undertow.lab.score import Score, check_facts, score_run, write_score
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 from undertow.tape.query import Tape
 from undertow.tape.writer import TapeWriter
@@ -69,6 +70,9 @@ def run_case(
     if accounts is not None:
         changes["accounts"] = accounts
     loaded = case if isinstance(case, Case) else load_case(case, changes)
+    faults = check_facts(loaded.facts)
+    if faults:
+        raise CaseError("\n".join(f"{loaded.name}: {fault}" for fault in faults))
     watch = _Stopwatch()
     if not is_compiled():
         listener.note("compiling kernels, first run only, about half a minute")

@@ -197,14 +197,13 @@ def _check_numbers(options: RunOptions) -> None:
 
 
 def _check_case(file: Path) -> str:
-    from undertow.case.load import load_case
+    from undertow.case.load import check_case
     from undertow.errors import CaseError
     from undertow.lab.score import check_facts
 
-    case = load_case(str(file), {})
-    faults = check_facts(case.facts)
-    if faults:
-        raise CaseError("\n".join(f"{file}: {fault}" for fault in faults))
+    case, faults = check_case(file, check_facts)
+    if case is None or faults:
+        raise CaseError("\n".join(faults))
     return str(case.title)
 
 
