@@ -16,7 +16,14 @@ from undertow.crowd.crowd import Crowd
 from undertow.crowd.population import generate_population
 from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import PopulationRules
-from undertow.crowd.rules_actors import ArbitrageRules, MakerRules, NoiseRules, PatientRules, TraderRules
+from undertow.crowd.rules_actors import (
+    ArbitrageRules,
+    MakerRules,
+    NoiseRules,
+    PatientRules,
+    SellerRules,
+    TraderRules,
+)
 from undertow.crowd.view import Desk, Market, Opening, View
 from undertow.rulebook.load import load_rulebook
 from undertow.venue.compile import Listing
@@ -78,6 +85,7 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
         arbitrage=rules.get("arbitrage", ArbitrageRules(capital_usd=0.8e8)),
         traders=rules.get("traders", TraderRules()),
         noise=rules.get("noise", NoiseRules()),
+        sellers=rules.get("sellers", SellerRules()),
     )
     crowd = Crowd(chosen, market, Desk(engine), seed, population, first, start_ticks)
     for actor in crowd.actors:
