@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
+from undertow.crowd.exits import Door, Held, collared
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder
@@ -44,7 +45,7 @@ from undertow.crowd.view import (
     together,
 )
 from undertow.units import MICROS
-from undertow.venue.records import OrderFlag, TimeInForce
+from undertow.venue.records import OrderFlag
 
 DAY_ROOT_MINUTES = 1440.0**0.5
 
@@ -68,6 +69,7 @@ class Traders:
         self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
         self.attempts = 0
         self.first = first
+        self._door = Door(rules.collar, rules.visible_share)
         trader = np.flatnonzero(population.kind == int(Holder.TRADER)).astype(np.int64)
         self._count = len(trader)  # traders stand first
         counts = np.diff(population.position_offsets)
@@ -210,7 +212,9 @@ class Traders:
         self.cancelled[rows[bound]] = True
         # A profit bid has reserved the position; without it the reduce-only order would be refused.
         freed = cancel_all(owner[bound], instrument[bound])
-        orders = self._collared(view, depth, owner, instrument, held, OrderFlag.REDUCE_ONLY)
+        orders = collared(
+            view, self.market, depth, self._door, Held(owner, instrument, held), OrderFlag.REDUCE_ONLY
+        )
         return together([freed, orders])
 
     def _sales(self, view: View, depth: Integers) -> Commands:
@@ -223,7 +227,8 @@ class Traders:
         held = self.desk.sizes(owner, instrument)
         self.selling[rows[held <= 0]] = False
         keep = held > 0
-        return self._collared(view, depth, owner[keep], instrument[keep], held[keep], OrderFlag.NONE)
+        rest = Held(owner[keep], instrument[keep], held[keep])
+        return collared(view, self.market, depth, self._door, rest, OrderFlag.NONE)
 
     def _through(self, view: View, rows: Integers, what: str, instrument_of: Integers) -> Integers:
         """A random few of the queue, about so many a coin, less those whose message fails."""
@@ -235,38 +240,6 @@ class Traders:
         self.attempts += len(rows)
         draws = streams.uniform(self.seed, f"traders: messages of {what}", view.step, rows)
         return rows[draws >= self.rules.failure_weight * view.failure]
-
-    def _collared(
-        self,
-        view: View,
-        depth: Integers,
-        owner: Integers,
-        instrument: Integers,
-        held: Integers,
-        flags: OrderFlag,
-    ) -> Commands:
-        """Immediate orders against `held`, within the collar and, together, a share of the visible depth."""
-        rules = self.rules
-        selling = held > 0
-        best = np.where(selling, view.bid_ticks[instrument], view.ask_ticks[instrument])
-        reach = np.where(selling, 1.0 - rules.collar, 1.0 + rules.collar)
-        price = np.maximum(np.rint(best * reach), 1.0).astype(np.int64)
-        money = np.where(selling, depth[instrument, 0], depth[instrument, 1]) * rules.visible_share
-        lot = np.maximum(best, 1) * self.market.unit[instrument]
-        budget = np.floor(money * view.step_seconds / lot)
-        group = instrument * 2 + selling
-        lots = _shared(np.abs(held), budget, group)
-        send = (lots > 0) & (best > 0) & (price < self.market.maximum_ticks[instrument])
-        side = np.where(selling, -1, 1)
-        return new_orders(
-            owner[send],
-            instrument[send],
-            side[send],
-            price[send],
-            lots[send],
-            TimeInForce.IMMEDIATE_OR_CANCEL,
-            flags,
-        )
 
     def _top_ups(self, view: View) -> Commands:
         """Margin added by those who do, once each, when it runs short and transfers work."""
@@ -300,15 +273,3 @@ class Traders:
             "placed": self.placed,
             "lowest": self._stops.lowest,
         }
-
-
-def _shared(lots: Integers, budget: Floats, group: Integers) -> Integers:
-    """Lots cut to each group's budget in lots, one at least, first come first served."""
-    order = np.argsort(group, kind="stable")
-    sorted_group, sorted_lots = group[order], lots[order].astype(np.float64)
-    running = np.cumsum(sorted_lots) - sorted_lots
-    before = running - running[np.searchsorted(sorted_group, sorted_group)]
-    allowed = np.clip(np.maximum(budget[order], 1.0) - before, 0.0, sorted_lots)
-    cut = np.zeros(len(lots), np.int64)
-    cut[order] = allowed.astype(np.int64)
-    return cut
