@@ -163,7 +163,7 @@ class SellerRules(ActorRules):
     nearest: float = Field(0.002, gt=0, lt=1, description="distance of the nearest ask, share of price (own)")
     reach: float = Field(0.04, gt=0, lt=1, description="distance of the furthest (3.2)")
     turn_s: float = Field(8.0, gt=0, description="s; asks are re-posted so often on average (own)")
-    failure_weight: float = Field(1.0, ge=0, description="how often their messages fail, times the weather (6)")
+    failure_weight: float = Field(1.0, ge=0, description="how often their messages fail (6)")
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -251,6 +251,60 @@ class TraderRules(ActorRules):
     orders_per_step: int = Field(40, ge=1, description="leavers a coin that get through in a second (own)")
     failure_weight: float = Field(1.5, ge=0, description="messages of an app fail more often (6)")
     transfer_failure_weight: float = Field(2.0, ge=0, description="and transfers more still (6)")
+
+
+class LoopProduct(Figures):
+    """One way to borrow against an asset in order to buy more of it; multiple 1 is a holder without debt."""
+
+    name: str = Field(min_length=1)
+    profile: str = Field(min_length=1, description="margin profile of its accounts")
+    multiple: float = Field(ge=1, description="largest assets over equity (2.1)")
+    share: float = Field(
+        ge=0, le=1, description="of the assets in loops; of holders' assets if multiple is 1"
+    )
+
+
+class LoopedAsset(Figures):
+    """An asset that is looped on the venue: the case's figures (2.3)."""
+
+    instrument: str = Field(min_length=1)
+    loops_usd: float = Field(0.0, ge=0, description="USD of assets inside loops (2.3, G_loop; 0.4 to 2e9)")
+    holders_usd: float = Field(
+        0.0, ge=0, description="USD held without debt or position (2.3, H less G and X)"
+    )
+
+
+class LooperRules(ActorRules):
+    """Who holds a looped asset, with debt and without (section 2)."""
+
+    assets: tuple[LoopedAsset, ...] = Field((), description="none: nobody loops")
+    products: tuple[LoopProduct, ...] = Field(
+        (
+            LoopProduct(name="margin", profile="spot-margin", multiple=5.0, share=0.45),
+            LoopProduct(name="loan", profile="loan", multiple=3.5, share=0.55),
+            LoopProduct(name="holder", profile="single", multiple=1.0, share=1.0),
+        ),
+        description="margin, flexible and VIP loans, no debt (2.3, mix_m; each share ± 0.15)",
+    )
+    accounts: int = Field(400, ge=1, description="accounts a product and asset (own; 2.3, n_loop is people)")
+    people: int = Field(12_000, ge=1, description="people they stand for (2.3, n_loop; 3,000 to 40,000)")
+    median_equity_usd: float = Field(5_000.0, gt=0, description="USD; median equity (2.3)")
+    largest_usd: float = Field(100e6, gt=0, description="USD; largest equity (2.3)")
+    multiple_spread: float = Field(0.15, ge=0, description="sd of the ln multiple below the largest (2.3)")
+    exit_price: float = Field(0.985, gt=0, description="own price over outside below which loops leave (2.3)")
+    exit_share: float = Field(0.3, ge=0, lt=1, description="of loopers look within ten minutes (2.3)")
+    holder_per_minute: float = Field(
+        0.002, ge=0, description="hazard of a holder per point below the outside (2.3)"
+    )
+    holder_cap_per_minute: float = Field(0.05, ge=0, description="the largest such hazard (2.3)")
+    round_s: float = Field(10.0, gt=0, description="s; each account looks at the market so often (own)")
+    collar: float = Field(
+        0.03, gt=0, lt=1, description="own orders reach so far through the market (notes 7.5)"
+    )
+    visible_share: float = Field(0.25, gt=0, le=1, description="of the visible depth, a second (notes 7.5)")
+    visible_band: float = Field(0.01, gt=0, lt=1, description="what counts as visible, from the touch (own)")
+    orders_per_step: int = Field(40, ge=1, description="leavers that get through in a second (own)")
+    failure_weight: float = Field(1.5, ge=0, description="how often their messages fail (6, app)")
 
 
 class NoiseRules(ActorRules):
