@@ -12,6 +12,7 @@ Units: commands, steps. Invariant: no command is lost, doubled or parted from it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,6 +89,10 @@ class Crowd:
         )
         self.messages = 0
         self.refused = 0
+
+    def join(self, actors: Iterable[Actor]) -> None:
+        """More actors, before the wallets are opened."""
+        self.actors += tuple(actors)
 
     def act(self, view: View) -> Commands:
         """Everybody's commands of one step, in the order of their arrival."""
