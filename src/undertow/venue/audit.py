@@ -19,10 +19,11 @@ from undertow.venue.state import (
     COUNT_ACCOUNTS,
     COUNT_HOLDINGS,
     COUNT_ORDERS,
-    COUNTERS,
     HOUSE_CLEARING,
     HOUSE_STRIDE,
+    LIVE_ORDERS,
     MAXIMUM_SETTLEMENTS,
+    TIME,
     State,
 )
 
@@ -132,5 +133,6 @@ def state_hash(state: State) -> str:
             digest.update(np.ascontiguousarray(part[name]).tobytes())
     digest.update(state.cause_totals.tobytes())
     digest.update(state.net_deposits.tobytes())
-    digest.update(state.counters[:COUNTERS][[0, 1, 3, 5, 11]].tobytes())
+    named = [COUNT_ACCOUNTS, COUNT_HOLDINGS, COUNT_ORDERS, LIVE_ORDERS, TIME]
+    digest.update(state.counters[named].tobytes())
     return digest.hexdigest()[:16]

@@ -11,7 +11,6 @@ that happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -40,6 +39,7 @@ from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
 from undertow.venue.stages import closing_rule, liquidation_stage
 from undertow.venue.state import (
+    COUNT_ACCOUNTS,
     COUNT_CANDIDATES,
     COUNT_EVENTS,
     COUNT_FILLS,
@@ -121,7 +121,6 @@ class Engine:
         self.next_interest_ms = HOUR_MS
         self.reports: list[tuple[int, Report]] = []
         self.negative_seen = False
-        self.watchers: list[Callable[[Engine], None]] = []
 
     # ---- opening
 
@@ -199,8 +198,6 @@ class Engine:
         self.dispose(self, seconds)
         danger.refresh(state)
         self.gates.update(state, now_ms, self.negative_seen)
-        for watch in self.watchers:
-            watch(self)
 
     def find_danger(self) -> int:
         """Fill `state.candidates` with every wallet below maintenance, in account order; returns how many."""
@@ -219,7 +216,7 @@ class Engine:
             self._room_for_postings(2 * int(state.counters[COUNT_HOLDINGS]) + 8)
             accrue_funding(state, instrument, ticks, rate_ppb)
         while self.interest_ppb_per_hour and now_ms >= self.next_interest_ms:
-            self._room_for_postings(int(state.counters[0]) + 8)
+            self._room_for_postings(int(state.counters[COUNT_ACCOUNTS]) + 8)
             for settlement in range(self.settlements):
                 accrue_interest(state, settlement, self.interest_ppb_per_hour)
             self.next_interest_ms += HOUR_MS

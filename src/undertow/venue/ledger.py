@@ -185,8 +185,8 @@ def touched(state: State, holding: int) -> None:
 def apply_fill(state: State, holding: int, lots: int, price: int) -> int:
     """Change a position by a signed fill; realise what it closes. Returns the profit realised, in cash.
 
-    The part that reduces the position releases its share of `quote` (rounded down) and, with the fill's value,
-    becomes cash that the clearing account pays; the part that opens adds its value to `quote`.
+    The part that reduces the position releases its share of `quote` (rounded down) and, with the fill's
+    value, becomes cash that the clearing account pays; the part that opens adds its value to `quote`.
     """
     row = state.holdings[holding]
     record = state.instruments[row.instrument]

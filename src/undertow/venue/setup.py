@@ -24,7 +24,6 @@ from undertow.venue.state import (
     COUNT_ACCOUNTS,
     COUNT_HOLDINGS,
     HOUSE_CLEARING,
-    HOUSE_COUNT,
     HOUSE_FUND,
     HOUSE_STRIDE,
     TIER,
@@ -42,7 +41,6 @@ def open_house(state: State, settlements: int) -> None:
     for settlement in range(settlements):
         for role in HOUSE_ROLES:
             open_account(state, settlement, profile=0, role=int(role))
-    state.counters[HOUSE_COUNT] = settlements * HOUSE_STRIDE
 
 
 def open_account(state: State, settlement: int, profile: int, role: int = 0, owner: int = -1) -> int:

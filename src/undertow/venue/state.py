@@ -225,11 +225,11 @@ TIME = 11
 TICK = 12  # danger: number of the current tick
 COUNT_PENDING = 13
 COUNT_DIRTY = 14
-HOUSE_COUNT = 15  # accounts below this number belong to the house's fixed block
+COUNT_BANKRUPT = 15
 SELF_TRADE_RULE = 16
 FREEZE_RULE = 17
 BAND_RULE = 18  # 0 mark, 1 index, 2 opposite best
-LOG_LIMIT_REACHED = 19
+TRADE_COUNT = 19  # fills since the venue opened
 WITHDRAWALS_CLOSED = 20
 WITHDRAWAL_NOTIONAL_PPM = 21
 LIQUIDATION_HALTED = 22
@@ -237,8 +237,6 @@ COUNT_CANDIDATES = 23
 LEDGER_DETAIL = 24  # 1: trade and fee postings are written one by one; 0: only summed in cause_totals
 MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
-TRADE_COUNT = 27  # fills since the venue opened
-COUNT_BANKRUPT = 28
 COUNTERS = 32
 
 
