@@ -152,7 +152,7 @@ def _reference_fault(reference: str, names: list[str], shape: str) -> str:
     follows = f"follows {reference!r} by its shape {shape!r}" if shape else f"is {reference!r}"
     if reference in names:
         return f"{follows}, which does not stand above it; move that coin's row up"
-    return f"{follows}, which [[world.coin]] does not have; {suggest(reference, names)}"
+    return f"{follows}, which [[world.coin]] does not have; {suggest(reference, dict.fromkeys(names))}"
 
 
 def _anchors(row: Table, shape: Table | None, place: Loc) -> Iterator[Finding]:
@@ -160,7 +160,7 @@ def _anchors(row: Table, shape: Table | None, place: Loc) -> Iterator[Finding]:
     if rows and "fall" in rows[0] and "price" not in rows[0]:
         yield (
             (*place, "anchors", 0, "price"),
-            "is missing; the falls of a coin are measured from its first price",
+            "is missing; give one, a coin's falls are measured from it",
         )
     for number, anchor in enumerate(rows):
         if "price" in anchor and "fall" in anchor:
@@ -222,7 +222,10 @@ def _instruments(case: Table) -> Iterator[Finding]:
                 yield (*place, "name"), f"is {name!r} again; give every instrument its own"
             seen.add(name)
         if isinstance(coin, str) and coin and coin not in coins:
-            yield (*place, "coin"), f"is {coin!r}, which [[world.coin]] does not have; {suggest(coin, coins)}"
+            yield (
+                (*place, "coin"),
+                f"is {coin!r}, which [[world.coin]] does not have; {suggest(coin, dict.fromkeys(coins))}",
+            )
         if row.get("kind") in ("linear", "inverse", "spot"):
             yield from _kind(row, place)
     contracts = [row for row in rows if row.get("kind") in ("linear", "inverse")]
@@ -266,7 +269,10 @@ def _places(case: Table) -> Iterator[Finding]:
 
 def _listed(name: Any, names: list[str], place: Loc) -> Iterator[Finding]:
     if isinstance(name, str) and name and name not in names:
-        yield place, f"is {shown(name)}, which [[instruments]] does not have; {suggest(name, names)}"
+        yield (
+            place,
+            f"is {shown(name)}, which [[instruments]] does not have; {suggest(name, dict.fromkeys(names))}",
+        )
 
 
 def _when(moment: datetime) -> str:

@@ -64,7 +64,7 @@ def mistyped(data: Any, annotation: Any = Case, place: Loc = ()) -> Iterator[Fin
             if inner is not None and inner is not Any:
                 yield from mistyped(value, inner, (*place, number))
     elif _is_mistyped(data, kinds):
-        yield place, f"is {shown(data)}; must be {right(place)}"
+        yield place, f"is {_shown(data)}; must be {right(place)}"
 
 
 def _is_mistyped(value: Any, kinds: tuple[Any, ...]) -> bool:
@@ -113,14 +113,12 @@ def _number(name: str, kind: type, field: FieldInfo | None) -> str:
         if hasattr(entry, sign)
     }
     unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
-    words = "a whole number" if kind is int else "a number"
-    low = f"at least {limits['ge']}" if "ge" in limits else f"above {limits['gt']}" if "gt" in limits else ""
-    high = f"at most {limits['le']}" if "le" in limits else f"below {limits['lt']}" if "lt" in limits else ""
-    if "ge" in limits and "le" in limits:
-        return f"{words}{unit} from {limits['ge']} to {limits['le']}"
-    return " ".join(
-        part for part in (f"{words}{unit}", " and ".join(part for part in (low, high) if part)) if part
-    )
+    words = f"{'a whole number' if kind is int else 'a number'}{unit}"
+    if {"ge", "le"} <= limits.keys():
+        return f"{words} from {limits['ge']} to {limits['le']}"
+    signs = (("ge", ", {} or more"), ("gt", " above {}"), ("le", ", {} or less"), ("lt", " below {}"))
+    bounds = [phrase.format(limits[sign]) for sign, phrase in signs if sign in limits]
+    return words + " and".join(bounds)
 
 
 def _translated(entry: Any, place: Loc) -> Finding:
@@ -133,15 +131,32 @@ def _translated(entry: Any, place: Loc) -> Finding:
         owner = owner_of(Case, place)
         return place, f"is not a key here; {suggest(str(place[-1]), keys_of(owner) if owner else ())}"
     if kind == "missing":
-        return place, f"is missing; give {right(place)}"
+        return place, f"is missing; give {_asked(place)}"
     if kind in ("too_short", "string_too_short") and len(given) == 0:
-        return place, f"is empty; give {right(place)}"
+        return place, f"is empty; give {_asked(place)}"
     if kind == "literal_error" and isinstance(given, str):
         choices = [str(choice) for choice in get_args(_kinds(_annotation(place))[0])]
         return place, f"is {given!r}, must be {right(place)}; {suggest(given, choices)}"
     if kind == "string_pattern_mismatch":
-        return place, f"is {shown(given)}; must be lower-case words joined by hyphens"
-    return place, f"is {shown(given)}; must be {right(place)}"
+        return place, f"is {_shown(given)}; must be lower-case words joined by hyphens"
+    return place, f"is {_shown(given)}; must be {right(place)}"
+
+
+def _asked(place: Loc) -> str:
+    """What belongs at a place, and what it is for where that is not a figure."""
+    owner = owner_of(Case, place)
+    field = owner.model_fields.get(str(place[-1])) if owner else None
+    said = field.description if field is not None else None
+    if not said or any(kind in NUMBERS or kind is datetime for kind in _kinds(_annotation(place))):
+        return right(place)
+    return f"{right(place)}: {said}"
+
+
+def _shown(value: Any) -> str:
+    """A value as the file wrote it, short, without powers of ten."""
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < 16:
+        return f"{value:f}"
+    return shown(value)
 
 
 def _own_words(sentence: str, place: Loc) -> Finding:

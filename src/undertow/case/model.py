@@ -168,7 +168,7 @@ class Mechanism(CasePart):
     """One thing that can be taken away: the overrides that do it."""
 
     description: Text = Field(description="what is then no longer so")
-    set: dict[str, Any] = Field(min_length=1, description="overrides: dotted key = value")
+    set: dict[str, Any] = Field(min_length=1, description="overrides, dotted key = value")
 
     @field_validator("set", mode="before")
     @classmethod
