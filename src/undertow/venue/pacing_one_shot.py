@@ -1,12 +1,13 @@
-"""Stage 1, pacing "one-shot": cancel everything, one large immediate order a position, then takeover or allocation.
+"""Stage 1, pacing "one-shot": cancel everything, one large immediate order a position, then the fund.
 
-Holds the size of the order and the pass over accounts in danger. What orders could not do is `liquidation.resolve`.
-Holds no detection (`danger`).
+Holds the size of the order and the pass over accounts in danger. What orders could not do is
+`liquidation.resolve`. Holds no detection (`danger`).
 
-The order closes the smallest slice that restores maintenance after its fees, or the whole position; its limit is the
-position's zero price, or the market band. The largest position by maintenance goes first.
+The order closes the smallest slice that restores maintenance after its fees, or the whole position; its limit
+is the position's zero price, or the market band. The largest position by maintenance goes first.
 
-Units: settlement units, lots, ticks. Rounding: the slice up. Invariant: no order is sent once the account is healthy.
+Units: settlement units, lots, ticks. Rounding: the slice up. Invariant: no order is sent once the account is
+healthy.
 
 Source: Binance FAQ 360033525271 (all orders cancelled, one immediate-or-cancel order); slice rule inferred.
 """
@@ -15,12 +16,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.admission import band_limit
 from undertow.venue.frozen import Frozen, enter
+from undertow.venue.integers import wide
 from undertow.venue.liquidation import forced_order, largest_position, recover, resolve
 from undertow.venue.margin import maintenance_parts, notional, row_maintenance
 from undertow.venue.state import COUNT_CANDIDATES, State
@@ -40,11 +40,11 @@ class OneShot(NamedTuple):
 
 @kernel
 def restoring_lots(state: State, holding: int, shortfall: int) -> int:
-    """Smallest slice whose freed maintenance, less its fees, makes up for the shortfall; else the whole position."""
+    """Smallest slice whose freed maintenance, less its fees, makes up for the shortfall; else all of it."""
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
     mark = state.markets[row.instrument].mark
-    lots = abs(row.size)
+    lots = wide(abs(row.size))
     own = row_maintenance(state, holding, mark)
     fee = record.liquidation_fee_ppm + record.taker_fee_ppm
     gain = own - mul_ppm_ceil(notional(record.kind, record.unit, lots, mark), fee)
@@ -55,9 +55,9 @@ def restoring_lots(state: State, holding: int, shortfall: int) -> int:
 
 @kernel
 def one_shot(state: State, rule: OneShot, frozen: Frozen) -> None:
-    """Every account in danger, in account order: orders off, one order a position, then takeover or allocation."""
+    """Every account in danger, in account order: orders off, one order a position, then `resolve`."""
     for position in range(state.counters[COUNT_CANDIDATES]):
-        account = np.int64(state.candidates[position])
+        account = wide(state.candidates[position])
         enter(state, frozen, account)
         if not _close_positions(state, account, rule):
             resolve(state, account, rule.fund_takes_over, rule.net_limit_ppm, rule.whole_or_nothing)
@@ -65,18 +65,18 @@ def one_shot(state: State, rule: OneShot, frozen: Frozen) -> None:
 
 @kernel
 def _close_positions(state: State, account: int, rule: OneShot) -> bool:
-    """Close down position after position until the account is healthy. False if it stays below maintenance."""
+    """Close position after position until the account is healthy. False if it stays below maintenance."""
     while not recover(state, account):
-        holding = np.int64(largest_position(state, account))
+        holding = largest_position(state, account)
         if holding < 0:
             return False
         equity, maintenance, _gross = maintenance_parts(state, account)
         instrument = state.holdings[holding].instrument
         if state.markets[instrument].halted == 1:
             return False
-        lots = np.int64(abs(state.holdings[holding].size))
+        lots = wide(abs(state.holdings[holding].size))
         if rule.whole_position == 0:
-            lots = np.int64(restoring_lots(state, holding, maintenance - equity))
+            lots = restoring_lots(state, holding, maintenance - equity)
         limit = zero_price(state, holding, equity, maintenance)
         if rule.at_band == 1:
             side = -1 if state.holdings[holding].size > 0 else 1
