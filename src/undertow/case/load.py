@@ -21,7 +21,7 @@ from undertow.case.checks import Finding, rows_of
 from undertow.case.facts import Fact
 from undertow.case.faults import findings_of, mistyped, ordered
 from undertow.case.model import Case, flat
-from undertow.case.overrides import elsewhere, write
+from undertow.case.overrides import elsewhere, typed, write
 from undertow.case.rulebooks import beside, change_faults, find_rulebook, name_faults, rulebook_of
 from undertow.errors import CaseError, InputError, RulebookError
 from undertow.rulebook.faults import Loc, dotted, read_toml, suggest
@@ -131,13 +131,16 @@ def _override(
     data: dict[str, Any], overrides: Mapping[str, Any]
 ) -> tuple[list[str], list[str], list[_Written]]:
     """Write every override; what changes the rulebook, what is wrong, and where the others stand."""
-    changes, faults, written = [], [], []
+    changes: list[str] = []
+    faults: list[str] = []
+    written: list[_Written] = []
     for key, value in overrides.items():
         if key.startswith(RULEBOOK_PREFIX):
+            figures = flat({key.removeprefix(RULEBOOK_PREFIX): typed(value)})
             table = data.setdefault("rulebook_overrides", {})
             if isinstance(table, dict):
-                data["rulebook_overrides"] = {**flat(table), key.removeprefix(RULEBOOK_PREFIX): value}
-                changes.append(key.removeprefix(RULEBOOK_PREFIX))
+                data["rulebook_overrides"] = {**flat(table), **figures}
+                changes.extend(figures)
             continue
         if key == "rulebook" and isinstance(data.get("rulebook"), str) and value != data["rulebook"]:
             data.setdefault("written_for", data["rulebook"])
