@@ -28,10 +28,12 @@ from undertow.feeds.manifest import load_manifest
 from undertow.feeds.outside import load_outside
 from undertow.rulebook.model import Rulebook
 from undertow.units import MICROS
-from undertow.venue.compile import Listing
+from undertow.venue.compile import Listing, money
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
+from undertow.venue.paced import SlicesStage
 from undertow.venue.records import InstrumentKind
+from undertow.venue.state import HOUSE_VAULT
 from undertow.world.prices import paths_from_anchors
 from undertow.world.weather import Weather
 
@@ -111,8 +113,7 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
     engine.pricing.first_funding(round(until_funding.total_seconds()))
     yearly = case.house.interest_percent_a_year / 100
     engine.interest_ppb_per_hour = round(yearly * PPB / HOURS_A_YEAR)
-    fund = _cash_only(round(case.house.fund_usd * MICROS))
-    place_population(engine.state, engine.fund_account(), fund)
+    _endow_house(case, rulebook, engine, outside_ticks[0])
     population = _population(case, rulebook, engine, seed)
     first = _open_population(engine, population)
     market = _market(case, engine)
@@ -148,6 +149,24 @@ def _open_actors(
             groups.append(actor.group)
         group_of = np.concatenate([group_of, np.full(opening.count, groups.index(actor.group), np.int8)])
     return tuple(groups), group_of
+
+
+def _endow_house(case: Case, rulebook: Rulebook, engine: Engine, start_ticks: NDArray[np.int64]) -> None:
+    """The fund's money, the vault's capital, providers with their limits, daily volumes."""
+    fund = _cash_only(round(case.house.fund_usd * MICROS))
+    place_population(engine.state, engine.fund_account(), fund)
+    if rulebook.backstop.kind == "vault":
+        capital = _cash_only(money(rulebook.backstop.capital_usd))
+        place_population(engine.state, HOUSE_VAULT, capital)
+    if isinstance(engine.liquidate, SlicesStage):
+        lot_micros = start_ticks * engine.state.instruments["unit"][: len(start_ticks)]
+        turnover = np.array([row.turnover_usd for row in case.instruments]) * MICROS
+        volumes = np.zeros(len(engine.state.instruments), np.int64)
+        volumes[: len(start_ticks)] = np.floor(turnover / lot_micros).astype(np.int64)
+        engine.liquidate.give_volumes(volumes)
+        if case.house.provider_count:
+            hour = money(rulebook.backstop.per_hour_usd)
+            engine.liquidate.provide(engine.state, case.house.provider_count, hour)
 
 
 def _listing(row: InstrumentRow, start_usd: float) -> Listing:
