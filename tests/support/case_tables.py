@@ -1,0 +1,116 @@
+"""The tables of docs/how-to/cases.md, made from the models: every key of a case with its default and meaning.
+
+`PYTHONPATH=src:tests python -m support.case_tables` writes them into the page anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from undertow.case.model import (
+    AnchorRow,
+    Case,
+    CoinRow,
+    Crowd,
+    House,
+    InstrumentRow,
+    Mechanism,
+    ShapeRow,
+    World,
+)
+from undertow.crowd.rules_actors import RestingBid
+from undertow.world.weather import Incident, WeatherRules
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/cases.md"
+START, END = "<!-- tables: start -->\n", "<!-- tables: end -->"
+MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("The file", Case),
+    ("`[house]`", House),
+    ("`[world]`", World),
+    ("`[[world.coin]]`", CoinRow),
+    ("`[world.shapes.NAME]`", ShapeRow),
+    ("A row of `anchors` or `falls`", AnchorRow),
+    ("`[[instruments]]`", InstrumentRow),
+    ("`[mechanisms.NAME]`", Mechanism),
+    ("`[weather]`", WeatherRules),
+    ("`[[weather.incidents]]`", Incident),
+)
+# Keys that say what they are.
+PLAIN = {
+    "label": "what it was, in words",
+    "source": "where it is recorded",
+    "instrument": "as [[instruments]] names it",
+}
+# (own; 3 to 10) or (3.2; 0.5 to 2.5 billion): where a figure comes from, and the range it may be moved in.
+ORIGIN = re.compile(r" \((?P<origin>[^;()]*)(?:; (?P<range>[^()]*))?\)$")
+
+
+def tables() -> str:
+    """Every table, in the order of the file."""
+    crowd = [(f"`[crowd.{name}]`", field.annotation) for name, field in Crowd.model_fields.items()]
+    rows = [*MODELS, *crowd, ("A row of `crowd.patient.resting_bids`", RestingBid)]
+    return "\n".join(line for title, model in rows for line in table(title, model))
+
+
+def table(title: str, model: Any) -> Iterator[str]:
+    """One model: key, default, meaning, and the usual range where one is known."""
+    rows = [(f"`{name}`", _default(field), *_said(name, field)) for name, field in model.model_fields.items()]
+    columns = 4 if any(usual for *_, usual in rows) else 3
+    yield f"### {title}\n"
+    for row in (("Key", "Default", "Unit and meaning", "Usual range"), ("---",) * 4, *rows):
+        yield f"| {' | '.join(row[:columns])} |".replace("|  |", "| |")
+    yield ""
+
+
+def _said(name: str, field: FieldInfo) -> tuple[str, str]:
+    """The meaning of a key and the range it is usually moved in."""
+    said = field.description or PLAIN.get(name, "")
+    origin = ORIGIN.search(said)
+    usual = origin["range"] if origin and re.match(r"[\d.]", origin["range"] or "") else ""
+    return ORIGIN.sub("", said).replace("|", "\\|"), usual
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel) or value in ("", (), {}, None):
+        return ""
+    if isinstance(value, tuple):
+        return f"[{', '.join(_figure(part) for part in value)}]"
+    return _figure(value)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"
+
+
+def undescribed() -> list[str]:
+    """Keys whose meaning stands nowhere."""
+    rows = [*MODELS, *((name, field.annotation) for name, field in Crowd.model_fields.items())]
+    return [
+        f"{title}.{name}"
+        for title, model in rows
+        for name, field in getattr(model, "model_fields", {}).items()
+        if not field.description and name not in PLAIN
+    ]
+
+
+def written() -> str:
+    """The page with its tables made anew."""
+    text = PAGE.read_text()
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}{tables()}{END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written())
