@@ -119,6 +119,16 @@ def test_limits_differ_so_a_gap_empties_the_book_firm_by_firm() -> None:
     assert out == sorted(out)
 
 
+@pytest.mark.parametrize(("before", "out"), [(0.0, True), (-0.05, False), (-0.09, False)])
+def test_only_a_gap_that_opens_keeps_firms_out(before: float, out: bool) -> None:
+    makers = make_makers(trip_spread=0.0)
+    makers.gauges.see(make_view(1))
+    makers.gauges.gap[:] = -0.05
+    makers.gauges.slow_gap[:] = before
+    makers._trip(make_view(1))
+    assert ((makers._alive(1.0) == 0.0) == out).all()
+
+
 def test_a_tripped_firm_waits_then_returns_small_and_doubles() -> None:
     makers = make_makers(trip_spread=0.0)
     makers.gauges.see(make_view(1))

@@ -112,8 +112,8 @@ def test_hunters_post_below_the_outside_price_and_their_pace_grows_with_the_disc
         rows = np.concatenate([patient.act(view) for view in views])
         assert (rows["side"] == 1).all()
         assert (rows["price"] < START_TICKS[rows["instrument"]]).all()
-        asks = views[0].ask_ticks[rows["instrument"]]
-        assert (rows["price"] < asks).all()
+        lifting = rows["price"] >= views[0].ask_ticks[rows["instrument"]]
+        assert 0.1 < lifting.mean() < 0.9
         totals.append([usd_of(far(rows, coin, 1)).sum() for coin in (BTC, USDE)])
     contract, spot = np.array(totals[1]) / np.array(totals[0])
     assert contract == pytest.approx(2.0, rel=0.15)

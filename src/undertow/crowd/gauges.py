@@ -27,6 +27,7 @@ LONG_MEMORY_S = 1800.0
 MOVE_S = 60.0
 SMOOTHING_S = 10.0
 GAP_SMOOTHING_S = 5.0
+SLOW_GAP_S = 60.0
 LONG_MOVE_S = 1800.0
 SAMPLE_S = 10.0
 SQUARED_RETURN_CAP = 40.0**2  # in calm variances
@@ -45,6 +46,7 @@ class Gauges:
         self.own = start.copy()
         self.smooth = start.copy()
         self.gap = np.zeros(count)  # log of own over outside, smoothed
+        self.slow_gap = np.zeros(count)  # the same over a minute: where it comes from
         self._seen = np.full(1, -1, np.int64)
         self._own_ring = _ring(start, RETURN_S, step_seconds)
         self._sample_s = max(SAMPLE_S, step_seconds)
@@ -67,7 +69,9 @@ class Gauges:
         outside = view.outside_ticks
         self.own[:] = own_price(view)
         self.smooth += (self.own - self.smooth) * _share(seconds, SMOOTHING_S)
-        self.gap += (np.log(self.own / outside) - self.gap) * _share(seconds, GAP_SMOOTHING_S)
+        gap = np.log(self.own / outside)
+        self.gap += (gap - self.gap) * _share(seconds, GAP_SMOOTHING_S)
+        self.slow_gap += (gap - self.slow_gap) * _share(seconds, SLOW_GAP_S)
         tight = is_tight(view).astype(np.float64)
         before = (view.step - len(self._own_ring)) % len(self._move_ring)
         old_own = _pushed(self._own_ring, self.own, view.step)
@@ -101,7 +105,7 @@ class Gauges:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        names = ("own", "smooth", "gap", "volatility", "move", "long_move")
+        names = ("own", "smooth", "gap", "slow_gap", "volatility", "move", "long_move")
         hidden = (
             "_seen",
             "_own_ring",

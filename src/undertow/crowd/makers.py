@@ -46,6 +46,7 @@ from undertow.venue.records import COMMAND, CommandKind
 NEVER = -1e12
 LEAST_ORDER_USD = 10.0
 SIZE_CHANGE = 0.25
+GAP_OPENS = 0.1  # of the limit of gaps: so much wider than a minute ago
 STOCK_COVER = 1.5
 REJECTION_MEMORY_S = 10.0
 LOSS_MEMORY_S = 600.0
@@ -177,7 +178,10 @@ class Makers:
         """Pairs beyond one of their firm's limits stop until the cool-off is over."""
         rules, plan, limits = self.rules, self.plan, self.plan.limit_factor[self.plan.firm]
         move = np.abs(self.gauges.move)[plan.instrument] > rules.trip_move * self._factor * limits[:, 1]
-        gap = np.abs(self.gauges.gap)[plan.instrument] > rules.trip_gap * self._factor * limits[:, 2]
+        # A gap that stands still or closes keeps nobody out: it is what a returning firm earns.
+        size, before = np.abs(self.gauges.gap), np.abs(self.gauges.slow_gap)
+        opening = (size > before + GAP_OPENS * rules.trip_gap)[plan.instrument]
+        gap = opening & (size[plan.instrument] > rules.trip_gap * self._factor * limits[:, 2])
         loss = self._loss()[plan.firm] > rules.trip_loss * limits[:, 0]
         refused = self.refused[plan.firm] > np.minimum(rules.trip_rejections * limits[:, 3], 0.95)
         tripped = move | gap | loss | refused

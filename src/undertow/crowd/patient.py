@@ -181,13 +181,12 @@ class Patient:
             return nothing()
         due = due[ready]
         depth = streams.uniform(self.seed, "patient: hunters' distance", view.step, due)
-        # Some wait a little lower, some bid up towards the outside price: so an empty book fills again.
+        # Some wait a little lower, some bid up towards the outside price and lift what is offered on the
+        # way: so an empty book fills again.
         own, outside = gauges.own[due], view.outside_ticks[due]
         up = streams.uniform(self.seed, "patient: hunters' haste", view.step, due)
         price = np.where(own < outside, own * (outside / own) ** (0.5 * up), outside)
         ticks = np.floor(price * (1.0 - self.rules.dip_depth * depth)).astype(np.int64)
-        asks = view.ask_ticks[due]
-        ticks = np.where(asks > 0, np.minimum(ticks, asks - 1), ticks)
         who = streams.integers(self.seed, "patient: who hunts", view.step, due, self.rules.accounts)
         account = self.accounts[self.rules.accounts + who]
         commands, sent = self._posted(

@@ -84,7 +84,7 @@ class MakerRules(ActorRules):
     trip_loss: float = Field(0.04, gt=0, description="loss over capital in 10 minutes (3.2; 0.02 to 0.08)")
     trip_move: float = Field(0.03, gt=0, description="move in 60 s (3.2; 0.015 to 0.05)")
     trip_gap: float = Field(
-        0.02, gt=0, description="venue against outside, smoothed over 5 s (3.2; 0.01 to 0.04)"
+        0.02, gt=0, description="venue against outside over 5 s, while it opens (3.2; 0.01 to 0.04)"
     )
     trip_rejections: float = Field(
         0.20, gt=0, description="failed share of own messages over 10 s (3.2; 0.1 to 0.5)"
