@@ -245,6 +245,15 @@ def test_a_maker_whose_reduce_only_order_fills_keeps_no_excess(desk: Desk, peopl
     assert desk.row(cas) == (10, -10_000, 2, 0)
 
 
+def test_a_maker_whose_position_shrinks_loses_what_it_cannot_feed(desk: Desk, people: list[int]) -> None:
+    ann, bob, cas, _ = people
+    desk.trade(ann, bob, 10, 100)
+    desk.sell(ann, 10, 101, flags=REDUCE_ONLY)
+    ordinary = desk.sell(ann, 10, 100).order
+    assert desk.buy(cas, 4, 100).filled == 4
+    assert desk.orders(ann) == [ordinary & 0xFFFFFFFF]
+
+
 def test_fill_or_kill_counts_what_reduce_only_orders_can_give(desk: Desk, people: list[int]) -> None:
     ann, bob, cas, _ = people
     desk.trade(ann, bob, 10, 100)

@@ -13,7 +13,10 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from undertow.errors import Rejection
 from undertow.venue.records import CommandKind, OrderFlag, SelfTrade, TimeInForce
@@ -46,6 +49,23 @@ class Fill(NamedTuple):
     maker_order: int
     instrument: int
     side: int
+
+
+class Command(NamedTuple):
+    """A COMMAND record, field by field."""
+
+    kind: int
+    side: int
+    time_in_force: int
+    flags: int
+    instrument: int
+    self_trade: int
+    origin: int
+    account: int
+    counterparty: int
+    price: int
+    size: int
+    order: int
 
 
 class Outcome(NamedTuple):
@@ -104,20 +124,20 @@ class ReferenceBooks:
         self.free: list[int] = []
         self.generations: list[int] = []
 
-    def execute(self, commands: Iterable[Any]) -> list[Outcome]:
-        """Carry out COMMAND records in order."""
-        return [self.carry_out(command) for command in commands]
+    def execute(self, commands: NDArray[np.void]) -> list[Outcome]:
+        """Carry out an array of COMMAND records in order."""
+        return [self.carry_out(Command(*row)) for row in commands.tolist()]
 
-    def carry_out(self, command: Any) -> Outcome:
-        """Carry out one COMMAND record: NEW, CANCEL or AMEND."""
-        if command["kind"] == CommandKind.NEW:
+    def carry_out(self, command: Command) -> Outcome:
+        """Carry out one command: NEW, CANCEL or AMEND."""
+        if command.kind == CommandKind.NEW:
             return self._place(command)
-        if command["kind"] not in (CommandKind.CANCEL, CommandKind.AMEND):
+        if command.kind not in (CommandKind.CANCEL, CommandKind.AMEND):
             return Outcome(-1, 0, Rejection.BAD_COMMAND)
-        order = self.orders.get(int(command["order"]))
+        order = self.orders.get(command.order)
         if order is None:
             return Outcome(-1, 0, Rejection.UNKNOWN_ORDER)
-        if command["kind"] == CommandKind.CANCEL:
+        if command.kind == CommandKind.CANCEL:
             self._withdraw(order)
             return Outcome(-1, 0, Rejection.NONE)
         return self._amend(order, command)
@@ -129,23 +149,23 @@ class ReferenceBooks:
             return Rejection.BAD_PRICE
         return Rejection.NONE
 
-    def _place(self, command: Any) -> Outcome:
-        side, instrument = int(command["side"]), int(command["instrument"])
+    def _place(self, command: Command) -> Outcome:
+        side, instrument = command.side, command.instrument
         if side not in (1, -1):
             return Outcome(-1, 0, Rejection.BAD_COMMAND)
         if not 0 <= instrument < len(self.sides):
             return Outcome(-1, 0, Rejection.UNKNOWN_INSTRUMENT)
-        code = self._refusal(instrument, int(command["price"]), int(command["size"]))
+        code = self._refusal(instrument, command.price, command.size)
         if code != Rejection.NONE:
             return Outcome(-1, 0, code)
-        taker = Order(int(command["account"]), instrument, side, int(command["price"]), int(command["size"]))
-        force = int(command["time_in_force"])
-        if command["flags"] & OrderFlag.MARKET and force != TimeInForce.FILL_OR_KILL:
+        taker = Order(command.account, instrument, side, command.price, command.size)
+        force = command.time_in_force
+        if command.flags & OrderFlag.MARKET and force != TimeInForce.FILL_OR_KILL:
             force = TimeInForce.IMMEDIATE_OR_CANCEL
         return self._trade(taker, force, self._rule(command))
 
-    def _amend(self, order: Order, command: Any) -> Outcome:
-        price, size = int(command["price"]), int(command["size"])
+    def _amend(self, order: Order, command: Command) -> Outcome:
+        price, size = command.price, command.size
         code = self._refusal(order.instrument, price, size)
         if code != Rejection.NONE:
             return Outcome(-1, 0, code)
@@ -156,8 +176,8 @@ class ReferenceBooks:
         taker = Order(order.account, order.instrument, order.side, price, size)
         return self._trade(taker, TimeInForce.GOOD_TILL_CANCELLED, self._rule(command))
 
-    def _rule(self, command: Any) -> int:
-        rule = int(command["self_trade"])
+    def _rule(self, command: Command) -> int:
+        rule = command.self_trade
         return rule if rule >= 0 else self.self_trade_rule
 
     def _trade(self, taker: Order, force: int, rule: int) -> Outcome:
