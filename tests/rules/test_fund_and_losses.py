@@ -96,3 +96,26 @@ def test_withdrawals_stop_after_a_negative_account() -> None:
     assert venue.withdraw(winner, "USDT", "1").code == "withdrawals-closed"
     venue.step()
     assert venue.withdraw(winner, "USDT", "1").accepted
+
+
+def test_a_bad_debtor_who_pays_up_is_a_customer_like_any_other() -> None:
+    """Closed at 106 with a zero price of 105, so 200 short; after a deposit it is liquidated when it must be."""
+    at_mix = {"allocation.price": "zero-mix", "backstop.kind": "none"}
+    venue, winner, loser, _house = bankrupt_short("binance-2025", at_mix, "0")
+    venue.step()
+    view = venue.account(loser)
+    assert (view.holdings, view.exempt, view.stage) == ((), True, "liquidating")
+    debt = -view.cash
+    assert debt == 200
+    venue.deposit(loser, "USDT", debt / 2)
+    venue.step()
+    assert venue.account(loser).exempt
+    venue.deposit(loser, "USDT", debt / 2 + 1000)
+    venue.step()
+    view = venue.account(loser)
+    assert (view.cash, view.exempt, view.stage) == (1000, False, "free")
+    trade(venue, "X-PERP", winner, loser, "200", "110")
+    venue.set_index("X-PERP", "121")
+    venue.step(2)
+    assert venue.account(loser).holdings == ()
+    venue.audit()

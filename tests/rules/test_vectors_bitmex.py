@@ -32,6 +32,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "bmx-risk-2020-450": {"steps": 3, "mm": 0.02, "im": 0.025},
     "bmx-risk-doc2": {"steps": 1, "mm": 0.01, "im": 0.025},
     "bmx-inverse": {"bankruptcy": 9900.990099009901, "liquidation": 9950.248756218907},
+    "bmx-if": {"fund_path": [0.25, 0.0], "adl": False},
     "bmx-index-excl": {"active": ["B", "C"], "index": 100.0},
 }
 
@@ -131,3 +132,30 @@ def test_a_constituent_far_from_the_median_is_left_out() -> None:
         if venue.market(XBT).index != 100:
             active.append(name)
     assert active == PUBLISHED["bmx-index-excl"]["active"]
+
+
+def test_the_fund_keeps_what_sells_above_the_bankruptcy_price_and_pays_below() -> None:
+    """Two coins taken over at 99, one sold at 99.25 and one at 98.75: up a quarter, and back to nothing.
+
+    In dollars and on a linear contract, as the page has it.
+    """
+    at_market = {
+        "backstop.disposal": {"rate_ppm_per_second": 1_000_000, "max_turnover_share_ppm": 0},
+        "insurance.net_position_limit_ppm": 0,
+    }
+    venue = plain_venue("binance-2025", at_market)
+    venue.list_perpetual("BTC-PERP", tick="0.05", lot="0.1", price="100")
+    account, other = funded(venue, "2"), funded(venue, "1000")
+    trade(venue, "BTC-PERP", account, other, "2", "100")
+    venue.set_index("BTC-PERP", "99.2")
+    venue.step()
+    assert venue.account(account).stage == "taken-over"
+    path = []
+    for bid in ("99.25", "98.75"):
+        venue.place(other, "BTC-PERP", side="buy", size="1", price=bid)
+        venue.step()
+        left = 2 - len(path) - 1
+        path.append(venue.fund() + left * (99 - 100))  # what it still holds, at the bankruptcy price
+    assert path == [Decimal(repr(balance)) for balance in PUBLISHED["bmx-if"]["fund_path"]]
+    closed = {event.kind for event in venue.history().events}
+    assert ("adl-close" in closed) == PUBLISHED["bmx-if"]["adl"]

@@ -51,6 +51,7 @@ from undertow.venue.matching import (
 )
 from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
 from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
+from undertow.venue.takeover import reopen
 
 NEW = int(CommandKind.NEW)
 CANCEL = int(CommandKind.CANCEL)
@@ -338,6 +339,8 @@ def _move_funds(state: State, command: Any) -> int:  # noqa: PLR0911
         return BAD_SIZE
     if command.kind == DEPOSIT:
         deposit(state, account, command.size)
+        if state.accounts[account].cash >= 0:
+            reopen(state, account)
         return NONE
     if command.kind == DEPOSIT_ASSET:
         instrument = int(command.instrument)
@@ -348,6 +351,7 @@ def _move_funds(state: State, command: Any) -> int:  # noqa: PLR0911
         if state.instruments[instrument].settlement != state.accounts[account].settlement:
             return WRONG_SETTLEMENT
         deposit_asset(state, account, instrument, command.size)
+        reopen(state, account)
         return NONE
     if command.kind == WITHDRAW_ASSET:
         code = check_asset_withdrawal(state, account, command.instrument, command.size)
@@ -378,4 +382,6 @@ def _transfer(state: State, command: Any) -> int:
     code = check_withdrawal(state, command.account, command.size)
     if code == NONE:
         pay(state, command.account, target, command.size, CAUSE_TRANSFER, -1)
+        if state.accounts[target].cash >= 0:
+            reopen(state, target)
     return code

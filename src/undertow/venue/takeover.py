@@ -14,6 +14,7 @@ from __future__ import annotations
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
 from undertow.venue.integers import NOTHING, wide
+from undertow.venue.danger import mark_dirty
 from undertow.venue.ledger import (
     apply_fill,
     free_if_empty,
@@ -29,6 +30,7 @@ from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import (
     COUNT_BANKRUPT,
     EXEMPT_BAD_DEBT,
+    EXEMPT_NOT,
     STAGE_FREE,
     STAGE_TAKEN,
     State,
@@ -128,6 +130,15 @@ def cover(state: State, account: int, fund: int, whole_or_nothing: int) -> int:
         tell(state, EVENT_BAD_DEBT, (account, fund), NOTHING, missing, 0)
         owner.exempt = EXEMPT_BAD_DEBT
     return missing
+
+
+@kernel
+def reopen(state: State, account: int) -> None:
+    """A wallet left with bad debt has something again: the danger stage looks at it as at any other."""
+    owner = state.accounts[account]
+    if owner.exempt == EXEMPT_BAD_DEBT:
+        owner.exempt = EXEMPT_NOT
+        mark_dirty(state, account)
 
 
 @kernel

@@ -1,0 +1,173 @@
+"""What every step of every rulebook must keep, as checks that name what they found.
+
+What "nobody is left below maintenance" means depends on how fast a rulebook acts:
+
+* one-shot: whoever was found is healthy, taken over, or closed out in the same step; only a halt, or a
+  contract without any free customer on the other side, may leave a wallet behind.
+* random-slices: a wallet may wait any number of seconds above zero. Below zero it waits only without
+  auto-close, without a provider the fund can pay, or without anybody to close against.
+* staged: a wallet above its share of maintenance keeps what the book did not take, and may rest in between.
+  Below the share it waits only for a vault that takes no more; below zero for nobody on the other side.
+* fillable-price: a wallet above zero waits for its turn; below zero only for nobody on the other side.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from undertow.rulebook.model import Rulebook
+from undertow.venue import danger_reference
+from undertow.venue.audit import clearing_balance
+from undertow.venue.engine import Drained, Engine
+from undertow.venue.look import values_of
+from undertow.venue.paced import StagedStage
+from undertow.venue.records import EventKind, InstrumentKind, Role
+from undertow.venue.state import (
+    COUNT_BANKRUPT,
+    COUNT_EVENTS,
+    COUNT_FILLS,
+    COUNT_HOLDINGS,
+    COUNT_ORDERS,
+    COUNT_POSTINGS,
+    EXEMPT_BAD_DEBT,
+    LIQUIDATION_HALTED,
+    STAGE_LIQUIDATING,
+    State,
+)
+from undertow.venue.vault import vault_takes
+
+START = EventKind.LIQUIDATION_START
+ORDER = EventKind.LIQUIDATION_ORDER
+TAKEOVER = EventKind.TAKEOVER
+AUTO_CLOSE = EventKind.AUTO_CLOSE
+ADL = EventKind.ADL_CLOSE
+EXHAUSTED = EventKind.FUND_EXHAUSTED
+MONEY = ("socialised", "clawback", "bad-debt")
+EVERYBODY = ("queue", "contract-pro-rata", "random-start")  # policies that leave no winner out
+
+
+def check_books(engine: Engine) -> None:
+    """Every sum is exact, clearing is empty, and no arena was written beyond its end."""
+    engine.audit()
+    for settlement in range(engine.settlements):
+        assert clearing_balance(engine.state, settlement) == 0
+    state = engine.state
+    ends = {
+        "fills": COUNT_FILLS,
+        "postings": COUNT_POSTINGS,
+        "events": COUNT_EVENTS,
+        "holdings": COUNT_HOLDINGS,
+        "orders": COUNT_ORDERS,
+        "bankrupt": COUNT_BANKRUPT,
+    }
+    full = {name: int(state.counters[place]) for name, place in ends.items()}
+    assert all(count <= len(getattr(state, name)) for name, count in full.items()), full
+
+
+def losers_of(events: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
+    """(kind, account) of everything that was done to somebody by force, in order."""
+    done = []
+    for event in events:
+        kind = int(event["kind"])
+        if kind in (START, ORDER, TAKEOVER, AUTO_CLOSE, EXHAUSTED):
+            done.append((kind, int(event["account"])))
+        elif kind == ADL:
+            done.append((kind, int(event["counterparty"])))
+    return done
+
+
+def check_only_candidates(log: Drained, below: list[int], state: State) -> None:
+    """Nobody at or above maintenance was touched, and who is under liquidation was found in this step."""
+    for event in log.events[log.events["kind"] == START]:
+        equality = state.profiles["trigger_at_equality"][state.accounts["profile"][event["account"]]]
+        assert event["amount"] - event["detail"] < equality, event
+    touched = {account for _kind, account in losers_of(log.events)}
+    assert touched <= set(below), f"touched {sorted(touched - set(below))}, who were healthy"
+    if state.counters[LIQUIDATION_HALTED] == 0:
+        owing = state.accounts["exempt"] == EXEMPT_BAD_DEBT
+        frozen = np.flatnonzero((state.accounts["stage"] == STAGE_LIQUIDATING) & ~owing).tolist()
+        assert set(frozen) <= set(below), f"{sorted(set(frozen) - set(below))} are healthy and frozen"
+
+
+def check_order_of_stages(log: Drained, rulebook: Rulebook, could_order: dict[int, bool]) -> None:
+    """Orders were tried before a wallet passed on; a fund that comes first was asked before the winners.
+
+    `could_order` says who held a contract in a market that was open when the step began.
+    """
+    liquidation, allocation = rulebook.liquidation, rulebook.allocation
+    tried: set[int] = set()
+    exhausted: set[int] = set()
+    unlimited = rulebook.insurance.net_position_limit_ppm == 0
+    for kind, account in losers_of(log.events):
+        if kind == ORDER:
+            tried.add(account)
+        elif kind == EXHAUSTED:
+            exhausted.add(account)
+        elif kind in (TAKEOVER, ADL) and liquidation.pacing == "one-shot":
+            assert account in tried or not could_order[account], f"{account} passed on without an order"
+            if kind == ADL and rulebook.backstop.kind == "fund" and unlimited:
+                assert account in exhausted, f"{account} was closed against winners before the fund was asked"
+    if allocation.policy in MONEY:
+        assert not (log.events["kind"] == ADL).any()
+
+
+def has_contracts(state: State, account: int) -> bool:
+    """Whether a wallet holds a contract."""
+    rows = danger_reference.holdings_of(state, account)
+    kinds = state.instruments["kind"]
+    return any(row["size"] != 0 and kinds[row["instrument"]] != InstrumentKind.SPOT for row in rows)
+
+
+def nobody_opposite(state: State, account: int) -> bool:
+    """Whether some contract of the wallet has no free customer on the other side."""
+    rows = state.holdings[: state.counters[COUNT_HOLDINGS]]
+    rows = rows[(rows["account"] >= 0) & (rows["size"] != 0)]
+    owners = state.accounts[rows["account"]]
+    free = rows[(owners["role"] == Role.CUSTOMER) & (owners["stage"] != STAGE_LIQUIDATING)]
+    for row in danger_reference.holdings_of(state, account):
+        if row["size"] == 0 or state.instruments["kind"][row["instrument"]] == InstrumentKind.SPOT:
+            continue
+        others = free[free["instrument"] == row["instrument"]]
+        if not ((others["size"] > 0) != (row["size"] > 0)).any():
+            return True
+    return False
+
+
+def may_wait(engine: Engine, rulebook: Rulebook, account: int, equity: int, maintenance: int) -> bool:
+    """Whether the rulebook lets a wallet that was found stay below maintenance; see the top of this file."""
+    state, pacing = engine.state, rulebook.liquidation.pacing
+    if state.counters[LIQUIDATION_HALTED] or state.markets["halted"].any():
+        return True
+    if pacing != "one-shot" and equity >= 0:
+        if pacing != "staged" or rulebook.backstop.kind != "vault":
+            return True
+        below_share = 3 * equity < 2 * maintenance
+        return not below_share or not takes_more(engine)
+    if pacing == "random-slices" and not rulebook.backstop.overflow_to_allocation:
+        return True
+    if rulebook.allocation.policy not in (*EVERYBODY, *MONEY):
+        return True  # a policy by profit may find no winner with any
+    return nobody_opposite(state, account)
+
+
+def takes_more(engine: Engine) -> bool:
+    """Whether the vault has not yet lost more than its limit."""
+    stage = engine.liquidate
+    return isinstance(stage, StagedStage) and bool(vault_takes(engine.state, stage.vault))
+
+
+def check_nobody_left(engine: Engine, rulebook: Rulebook, below: list[int]) -> None:
+    """Whoever was found and is still below maintenance may wait under this rulebook."""
+    state = engine.state
+    values = values_of(state, np.array(below, np.int64))
+    for account, (equity, maintenance, _gross) in zip(below, values.tolist(), strict=True):
+        owner = state.accounts[account]
+        if owner["exempt"] or danger_reference.health(state, account) >= 0:
+            continue
+        if not has_contracts(state, account) and owner["cash"] >= 0:
+            continue
+        assert may_wait(engine, rulebook, account, equity, maintenance), (
+            f"{account} was left below maintenance: equity {equity}, maintenance {maintenance}"
+        )
