@@ -49,6 +49,7 @@ from undertow.venue.matching import (
     rest,
     taker_of,
 )
+from undertow.venue.prefetch import prefetch
 from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
 from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
 from undertow.venue.takeover import reopen
@@ -76,11 +77,30 @@ SELF_TRADE = int(Rejection.SELF_TRADE)
 BAD_COMMAND = int(Rejection.BAD_COMMAND)
 NO_LIQUIDITY = int(Rejection.NO_LIQUIDITY)
 
+# How many commands ahead memory is asked for: accounts and orders first, then what accounts point to.
+FAR = 12
+NEAR = 6
+
+
+@kernel
+def _look_ahead(state: State, commands: NDArray[np.void], position: int) -> None:
+    """Begin to load what the next commands touch: a third of the time with 100,000 accounts is waiting."""
+    if position + FAR >= len(commands):
+        return
+    far = commands[position + FAR]
+    prefetch(state.accounts, int(far.account))
+    if far.kind in (CANCEL, AMEND):
+        prefetch(state.orders, far.order & 0xFFFFFFFF)
+    account = commands[position + NEAR].account
+    if known_account(state, account):
+        prefetch(state.holdings, int(state.accounts[account].first_holding))
+
 
 @kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
     """Carry out every command in order; `results` (same length) gets code, order id, lots filled, value."""
     for position in range(len(commands)):
+        _look_ahead(state, commands, position)
         command = commands[position]
         result = results[position]
         result.order = -1
