@@ -22,6 +22,7 @@ from undertow.case.facts import Fact, as_utc
 from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
+    LooperRules,
     MakerRules,
     NoiseRules,
     PatientRules,
@@ -159,6 +160,9 @@ class Crowd(CasePart):
         default=TraderRules.model_validate({}), description="what leveraged traders do"
     )
     noise: NoiseRules = Field(default=NoiseRules.model_validate({}), description="two-sided takers")
+    loopers: LooperRules = Field(
+        default=LooperRules.model_validate({}), description="assets bought with borrowed money, over and over"
+    )
     sellers: SellerRules = Field(
         default=SellerRules.model_validate({}), description="people's asks, which follow the price"
     )

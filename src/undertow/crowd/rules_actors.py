@@ -158,6 +158,7 @@ class SellerRules(ActorRules):
     """People's limit orders to sell, which follow the price down (section 3.2, `sticky`)."""
 
     share: float = Field(0.08, ge=0, description="of calm maker depth within 4 % (3.2; 0.03 to 0.12)")
+    stock_share: float = Field(0.05, ge=0, description="of open interest, what they sell in all (own)")
     accounts: int = Field(4, ge=1, le=64, description="wallets that stand for them (own)")
     levels: int = Field(6, ge=1, le=64, description="asks a wallet and coin (own)")
     nearest: float = Field(0.002, gt=0, lt=1, description="distance of the nearest ask, share of price (own)")

@@ -54,7 +54,8 @@ class Sellers:
         desk: Desk,
         seed: int,
     ) -> None:
-        self.rules, self.market, self.gauges, self.seed = rules, market, gauges, seed
+        self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
+        self._stock_usd = rules.stock_share * market.open_interest_usd / rules.accounts
         self.attempts = 0
         self.accounts = np.zeros(rules.accounts, np.int64)
         calm = makers.depth_share * market.turnover_usd * (rules.reach / PERCENT) ** makers.depth_exponent
@@ -71,7 +72,9 @@ class Sellers:
     def opening(self) -> Opening:
         """One wallet each, with cash for many times their asks."""
         each = round(FUNDING * float(self._usd.sum()) / self.rules.accounts * MICROS)
-        return Opening(self.rules.accounts, self.rules.profile, np.full(self.rules.accounts, each, np.int64), [])
+        return Opening(
+            self.rules.accounts, self.rules.profile, np.full(self.rules.accounts, each, np.int64), []
+        )
 
     def opened(self, first_account: int) -> None:
         """The wallets exist from this number on."""
@@ -105,7 +108,11 @@ class Sellers:
         own = self.gauges.own[instruments][:, None]
         prices = np.ceil(own * (1.0 + distance)).astype(np.int64).reshape(-1)
         where = np.repeat(instruments, levels)
-        usd = np.repeat(self._usd[instruments] / (rules.accounts * levels), levels)
+        # Everybody sells once: what is gone is not offered again.
+        sold = -self.desk.sizes(accounts, instruments) * self.market.unit[instruments] / MICROS
+        left = np.maximum(self._stock_usd[instruments] - sold * self.gauges.start_ticks[instruments], 0.0)
+        each = np.minimum(self._usd[instruments] / rules.accounts, left)
+        usd = np.repeat(each / levels, levels)
         lots = self.gauges.lots_for(usd, prices.astype(np.float64), where)
         keep = (lots > 0) & (prices < self.market.maximum_ticks[where])
         who = np.repeat(accounts, levels)[keep]

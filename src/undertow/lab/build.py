@@ -19,6 +19,7 @@ from undertow.case.facts import as_utc
 from undertow.case.load import rulebook_of
 from undertow.case.model import Case, InstrumentRow
 from undertow.crowd.crowd import Crowd
+from undertow.crowd.loopers import all_loopers
 from undertow.crowd.population import Population, generate_population
 from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import MarginProfile
@@ -120,6 +121,7 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
     crowd = Crowd(
         case.crowd, market, Desk(engine), seed, population, first, outside_ticks[0], float(case.step_seconds)
     )
+    crowd.join(all_loopers(case.crowd.loopers, market, crowd.gauges, Desk(engine), seed))
     groups, group_of = _open_actors(engine, crowd, population, first)
     engine.audit()
     weather = Weather(
