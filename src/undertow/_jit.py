@@ -4,7 +4,8 @@ Numba's own cache looks only at the file a kernel stands in, so an edit to a hel
 unnoticed. Here the cache folder is named after a hash of every source file that kernels depend on: any edit
 there starts a new folder, an unchanged package loads from the old one. Nothing is compiled at import.
 
-`UNDERTOW_CACHE_DIR` moves the cache; `NUMBA_BOUNDSCHECK=1` (Numba's own switch) adds index checks.
+`UNDERTOW_CACHE_DIR` moves the cache. Numba's own switches work: `NUMBA_BOUNDSCHECK=1` adds index checks,
+`NUMBA_DISABLE_JIT=1` runs every kernel as the plain Python it is written in, to the same bytes (`_plain`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any, TypeVar, cast
 import numba
 from llvmlite import ir
 from numba.extending import intrinsic
+
+from undertow._plain import plain_kernel, plain_zeros
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -71,6 +74,8 @@ def kernel(function: _Function) -> _Function:
     What another kernel calls is compiled apart from what Python calls: without the wrappers that unpack
     Python objects, and with integer arguments widened to int64. Together they halve the time to compile.
     """
+    if numba.config.DISABLE_JIT:
+        return cast(_Function, plain_kernel(function))
     options = {"error_model": "numpy", "nogil": True}
     jitted = numba.njit(cache=True, **options)(function)
     inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
@@ -85,6 +90,8 @@ def kernel(function: _Function) -> _Function:
 
 def _count_zeros(leading: bool) -> Any:
     """An intrinsic that counts zero bits of an int64 from one end (64 for zero)."""
+    if numba.config.DISABLE_JIT:
+        return plain_zeros(leading)
 
     def typed(_context: Any, _value: Any) -> Any:
         def generate(_codegen: Any, builder: Any, _signature: Any, arguments: Any) -> Any:

@@ -99,7 +99,7 @@ def test_withdrawals_stop_after_a_negative_account() -> None:
 
 
 def test_a_bad_debtor_who_pays_up_is_a_customer_like_any_other() -> None:
-    """Closed at 106 with a zero price of 105, so 200 short; after a deposit it is liquidated when it must be."""
+    """Closed at 106 with a zero price of 105, 200 short; after a deposit it is liquidated when it must be."""
     at_mix = {"allocation.price": "zero-mix", "backstop.kind": "none"}
     venue, winner, loser, _house = bankrupt_short("binance-2025", at_mix, "0")
     venue.step()

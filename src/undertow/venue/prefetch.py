@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 READ, KEEP, DATA = 0, 3, 1  # arguments of llvm.prefetch: read access, all cache levels, data cache
+
+
+def _nothing(array: Any, position: Any) -> None:
+    """What is left of a hint to the processor where kernels are plain Python."""
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -31,3 +36,7 @@ def prefetch(context: Any, array: Any, position: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
+
+
+if numba.config.DISABLE_JIT:
+    prefetch = _nothing

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
-from undertow.venue.integers import NOTHING, wide
 from undertow.venue.danger import mark_dirty
+from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import (
     apply_fill,
     free_if_empty,
