@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from support.vectors import funded, plain_venue, trade
+from undertow.rulebook.load import load_rulebook
 from undertow.venue.facade import Venue
 
 
@@ -119,3 +120,25 @@ def test_a_bad_debtor_who_pays_up_is_a_customer_like_any_other() -> None:
     venue.step(2)
     assert venue.account(loser).holdings == ()
     venue.audit()
+
+
+@pytest.mark.parametrize("preset", ["ftx-2022", "hyperliquid-2025", "dydx-v4"])
+def test_a_backstop_acts_in_its_own_settlement_asset_only(preset: str) -> None:
+    """Coin wallets that fail have no provider and no dollar vault behind them, but their own fund."""
+    venue = plain_venue(preset, paced=True, settlements={load_rulebook(preset).settlement: 6, "BTC": 8})
+    venue.list_perpetual("BTC-COIN", tick="1", lot="100", price="50000", inverse=True, settlement="BTC")
+    if venue.rulebook.backstop.kind != "none":
+        venue.open_backstop("300000000")
+    venue.deposit(venue.house("fund", "BTC"), "BTC", "1")
+    accounts = [funded(venue, cash, settlement="BTC") for cash in ("0.1", "0.11", "0.13")]
+    maker = funded(venue, "100", settlement="BTC")
+    for account in accounts:
+        trade(venue, "BTC-COIN", account, maker, "50000", "50000")
+    before = venue.audit()
+    for price in ("48000", "46500", "45500", "44500", "43000"):
+        venue.place(maker, "BTC-COIN", side="buy", size="20000", price=price)
+        venue.set_index("BTC-COIN", price)
+        venue.step(3)
+        assert venue.audit() == before
+    assert all(venue.account(account).equity <= Decimal("0.13") for account in accounts)
+    assert any(event.kind == "liquidation-start" for event in venue.history().events)

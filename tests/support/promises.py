@@ -78,14 +78,17 @@ def losers_of(events: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
     return done
 
 
-def check_only_candidates(log: Drained, below: list[int], state: State) -> None:
-    """Nobody at or above maintenance was touched, and who is under liquidation was found in this step."""
+def check_only_candidates(log: Drained, below: list[int], state: State, halted: bool) -> None:
+    """Nobody at or above maintenance was touched, and who is under liquidation was found in this step.
+
+    `halted`: liquidation was, so those that it froze before stay frozen.
+    """
     for event in log.events[log.events["kind"] == START]:
         equality = state.profiles["trigger_at_equality"][state.accounts["profile"][event["account"]]]
         assert event["amount"] - event["detail"] < equality, event
     touched = {account for _kind, account in losers_of(log.events)}
     assert touched <= set(below), f"touched {sorted(touched - set(below))}, who were healthy"
-    if state.counters[LIQUIDATION_HALTED] == 0:
+    if not halted:
         owing = state.accounts["exempt"] == EXEMPT_BAD_DEBT
         frozen = np.flatnonzero((state.accounts["stage"] == STAGE_LIQUIDATING) & ~owing).tolist()
         assert set(frozen) <= set(below), f"{sorted(set(frozen) - set(below))} are healthy and frozen"
@@ -138,8 +141,6 @@ def nobody_opposite(state: State, account: int) -> bool:
 def may_wait(engine: Engine, rulebook: Rulebook, account: int, equity: int, maintenance: int) -> bool:
     """Whether the rulebook lets a wallet that was found stay below maintenance; see the top of this file."""
     state, pacing = engine.state, rulebook.liquidation.pacing
-    if state.counters[LIQUIDATION_HALTED] or state.markets["halted"].any():
-        return True
     if pacing != "one-shot" and equity >= 0:
         if pacing != "staged" or rulebook.backstop.kind != "vault":
             return True
@@ -158,8 +159,13 @@ def takes_more(engine: Engine) -> bool:
     return isinstance(stage, StagedStage) and bool(vault_takes(engine.state, stage.vault))
 
 
+def is_halted(state: State) -> bool:
+    """Whether liquidation, or trading in some market, is halted."""
+    return bool(state.counters[LIQUIDATION_HALTED] or state.markets["halted"].any())
+
+
 def check_nobody_left(engine: Engine, rulebook: Rulebook, below: list[int]) -> None:
-    """Whoever was found and is still below maintenance may wait under this rulebook."""
+    """Whoever was found in a step without a halt and is still below maintenance may wait."""
     state = engine.state
     values = values_of(state, np.array(below, np.int64))
     for account, (equity, maintenance, _gross) in zip(below, values.tolist(), strict=True):

@@ -208,16 +208,19 @@ def fund_due_reference(split: Split, gain: int) -> int:
 
 @kernel
 def pass_on(state: State, split: Split, providers: Providers, holding: int, lots: int, zero: int) -> int:
-    """Pass up to `lots` of a position at its zero price to the providers. Returns the lots passed.
+    """Pass up to `lots` of a position at its zero price to the providers of its settlement asset.
 
-    The caller moved the windows (`advance`) and frees the holding afterwards.
+    Returns the lots passed. The caller moved the windows (`advance`) and frees the holding afterwards.
     """
     instrument = wide(state.holdings[holding].instrument)
     account = wide(state.holdings[holding].account)
     record = state.instruments[instrument]
     mark = wide(state.markets[instrument].mark)
     for row in range(len(providers.account)):
-        providers.room[row] = lots_within(record.kind, record.unit, remaining(providers, row), mark)
+        left = wide(remaining(providers, row))
+        if state.accounts[providers.account[row]].settlement != record.settlement:
+            left = 0
+        providers.room[row] = lots_within(record.kind, record.unit, left, mark)
     share_out(lots, providers.room, providers.share)
     side = wide(1 if state.holdings[holding].size > 0 else -1)
     fund = wide(record.fund)

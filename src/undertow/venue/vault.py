@@ -20,6 +20,7 @@ from typing import NamedTuple
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil
 from undertow.venue.integers import wide
+from undertow.venue.liquidation import fund_of
 from undertow.venue.margin import maintenance_parts, position_value
 from undertow.venue.state import STAGE_FREE, State
 from undertow.venue.takeover import cover, has_positions, list_bankrupt, sweep_flat, take_over
@@ -66,11 +67,13 @@ def hand_over(state: State, vault: Vault, account: int) -> bool:
     """What orders could not do. True if the wallet was taken over, listed for allocation, or covered.
 
     Below zero with contracts: listed. Below its share of maintenance: to the vault, if it still takes.
-    Without contracts or assets: the vault pays what is missing, as far as its cash goes.
+    Without contracts or assets: the vault pays what is missing, as far as its cash goes. A wallet in
+    another settlement asset than the vault's has no vault behind it, but its fund.
     """
+    within = state.accounts[account].settlement == state.accounts[vault.account].settlement
     if not has_positions(state, account):
         sweep_flat(state, account)
-        cover(state, account, vault.account, 0)
+        cover(state, account, wide(vault.account) if within else wide(fund_of(state, account)), 0)
         if state.accounts[account].cash == 0:
             state.accounts[account].stage = STAGE_FREE
         return True
@@ -80,7 +83,7 @@ def hand_over(state: State, vault: Vault, account: int) -> bool:
         return True
     if not is_below_share(equity, maintenance, vault.numerator, vault.denominator):
         return False
-    if not vault_takes(state, vault):
+    if not within or not vault_takes(state, vault):
         return False
     take_over(state, account, vault.account)
     return True
