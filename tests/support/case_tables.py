@@ -24,7 +24,7 @@ from undertow.case.model import (
     ShapeRow,
     World,
 )
-from undertow.crowd.rules_actors import RestingBid
+from undertow.crowd.rules_actors import LoopedAsset, LoopProduct, RestingBid
 from undertow.world.weather import Incident, WeatherRules
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/cases.md"
@@ -41,6 +41,11 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[weather]`", WeatherRules),
     ("`[[weather.incidents]]`", Incident),
 )
+CROWD_ROWS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("A row of `crowd.patient.resting_bids`", RestingBid),
+    ("A row of `crowd.loopers.assets`", LoopedAsset),
+    ("A row of `crowd.loopers.products`", LoopProduct),
+)
 # Keys that say what they are.
 PLAIN = {
     "label": "what it was, in words",
@@ -54,7 +59,7 @@ ORIGIN = re.compile(r" \((?P<origin>[^;()]*)(?:; (?P<range>[^()]*))?\)$")
 def tables() -> str:
     """Every table, in the order of the file."""
     crowd = [(f"`[crowd.{name}]`", field.annotation) for name, field in Crowd.model_fields.items()]
-    rows = [*MODELS, *crowd, ("A row of `crowd.patient.resting_bids`", RestingBid)]
+    rows = [*MODELS, *crowd, *CROWD_ROWS]
     return "\n".join(line for title, model in rows for line in table(title, model))
 
 
@@ -83,8 +88,13 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, BaseModel) or value in ("", (), {}, None):
         return ""
     if isinstance(value, tuple):
-        return f"[{', '.join(_figure(part) for part in value)}]"
+        return _row_names(value) or f"[{', '.join(_figure(part) for part in value)}]"
     return _figure(value)
+
+
+def _row_names(rows: tuple[Any, ...]) -> str:
+    """Rows of a table of their own by name; empty where the parts are figures."""
+    return ", ".join(f"`{row.name}`" for row in rows if isinstance(row, BaseModel))
 
 
 def _figure(value: Any) -> str:
@@ -95,7 +105,8 @@ def _figure(value: Any) -> str:
 
 def undescribed() -> list[str]:
     """Keys whose meaning stands nowhere."""
-    rows = [*MODELS, *((name, field.annotation) for name, field in Crowd.model_fields.items())]
+    crowd = [(name, field.annotation) for name, field in Crowd.model_fields.items()]
+    rows = [*MODELS, *crowd, *CROWD_ROWS]
     return [
         f"{title}.{name}"
         for title, model in rows

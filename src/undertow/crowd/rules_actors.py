@@ -257,7 +257,7 @@ class TraderRules(ActorRules):
 class LoopProduct(Figures):
     """One way to borrow against an asset in order to buy more of it; multiple 1 is a holder without debt."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, description="what it is called")
     profile: str = Field(min_length=1, description="margin profile of its accounts")
     multiple: float = Field(ge=1, description="largest assets over equity (2.1)")
     share: float = Field(
@@ -269,7 +269,7 @@ class LoopedAsset(Figures):
     """An asset that is looped on the venue: the case's figures (2.3)."""
 
     instrument: str = Field(min_length=1)
-    loops_usd: float = Field(0.0, ge=0, description="USD of assets inside loops (2.3, G_loop; 0.4 to 2e9)")
+    loops_usd: float = Field(0.0, ge=0, description="USD of assets inside loops (2.3, G_loop; 4e8 to 2e9)")
     holders_usd: float = Field(
         0.0, ge=0, description="USD held without debt or position (2.3, H less G and X)"
     )
@@ -287,7 +287,7 @@ class LooperRules(ActorRules):
         ),
         description="margin, flexible and VIP loans, no debt (2.3, mix_m; each share ± 0.15)",
     )
-    accounts: int = Field(400, ge=1, description="accounts a product and asset (own; 2.3, n_loop is people)")
+    accounts: int = Field(400, ge=1, description="accounts a product and asset (own)")
     people: int = Field(12_000, ge=1, description="people they stand for (2.3, n_loop; 3,000 to 40,000)")
     median_equity_usd: float = Field(5_000.0, gt=0, description="USD; median equity (2.3)")
     largest_usd: float = Field(100e6, gt=0, description="USD; largest equity (2.3)")
