@@ -53,6 +53,20 @@ def test_asks_follow_the_price_down() -> None:
     assert (rows["kind"] == CANCEL_ALL).any()
 
 
+def test_what_is_sold_is_not_offered_again() -> None:
+    """Half a ladder left to sell: that half is offered; nothing left: nothing."""
+    sellers, market = make_sellers(stock_share=0.02), make_market()
+    stock_usd = 0.02 * market.open_interest_usd[BTC] / 4
+    ladder_usd = 0.08 * 0.0095 * market.turnover_usd[BTC] * 4.0**0.7 / 4
+    lot_usd = market.unit[BTC] * START_TICKS[BTC] / 1e6
+    sellers.desk.lots[100, BTC] = -round((stock_usd - ladder_usd / 2) / lot_usd)
+    sellers.desk.lots[101, BTC] = -round(stock_usd / lot_usd) - 1
+    rows = act(sellers, 1)
+    asks = rows[(rows["kind"] == NEW) & (rows["instrument"] == BTC)]
+    offered = [float(usd_of(asks[asks["account"] == account]).sum()) for account in range(100, 104)]
+    assert offered == pytest.approx([ladder_usd / 2, 0.0, ladder_usd, ladder_usd], rel=0.01)
+
+
 @pytest.mark.parametrize("step_seconds", [1.0, 4.0])
 def test_turns_do_not_depend_on_the_step(step_seconds: float) -> None:
     sellers = make_sellers(step_seconds, turn_s=20.0)

@@ -1,14 +1,15 @@
-"""People who want out and post asks instead of hitting bids: the part of the ask side that follows a falling price.
+"""People who want out and post asks instead of hitting bids: the part of the ask side that follows a fall.
 
-Makers withdraw and far asks stay where they were, so without these the middle of a broken book would stand still far
-above its trades, and with it every mark that averages the middle. Their bids do not follow: whoever waits for a lower
-price is `patient`.
+Makers withdraw and far asks stay where they were, so without these the middle of a broken book would stand
+still far above its trades, and with it every mark that averages the middle. Their bids do not follow: whoever
+waits for a lower price is `patient`.
 
 Holds the re-posting of a thin ladder of asks above the venue's own price. Holds no view of the outside.
 
-Source: crowd description 3.2 (`sticky`: depth of people's limit orders, a share of calm depth within 4 %; 45 of 401
-million dollars at the trough is its ceiling). Units: USD, ticks, lots, seconds. Invariant: what rests per coin never
-exceeds the share; the pace of re-posting does not depend on the length of a step.
+Source: crowd description 3.2 (`sticky`: depth of people's limit orders, a share of calm depth within 4 %; 45
+of 401 million dollars at the trough is its ceiling). Units: USD, ticks, lots, seconds. Invariant: what rests
+per coin never exceeds the share, nor what is left to sell; the pace of re-posting does not depend on the
+length of a step.
 """
 
 from __future__ import annotations
