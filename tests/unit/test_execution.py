@@ -1,4 +1,4 @@
-"""Orders with accounts: what each does to positions, cash and reservations, and every refusal; amendments stand apart.
+"""Orders with accounts: what each does to positions, cash and reservations, and every refusal of a new one.
 
 Worked by hand; the desk proves sums, reservations and free lists after every command. Units: ticks, lots,
 settlement units (10 a tick and lot for the linear contract and the asset).
