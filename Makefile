@@ -32,10 +32,8 @@ help:
 run: $(RUN_STAMP)
 	@$(BIN)/undertow run $(CASE) $(ARGS)
 
-# Kernels are compiled once, before the workers start: otherwise each worker compiles the same ones. Tests of
-# one file stay on one worker: its runs are made once.
+# Tests of one file stay on one worker: its kernels are compiled and its runs made once.
 test: $(DEV_STAMP)
-	-@PYTHONPATH=src:tests $(BIN)/python -m support.warm
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(DEV_STAMP)
