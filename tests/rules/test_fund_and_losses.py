@@ -142,3 +142,66 @@ def test_a_backstop_acts_in_its_own_settlement_asset_only(preset: str) -> None:
         assert venue.audit() == before
     assert all(venue.account(account).equity <= Decimal("0.13") for account in accounts)
     assert any(event.kind == "liquidation-start" for event in venue.history().events)
+
+
+def test_who_is_healthy_again_at_its_turn_is_let_be() -> None:
+    """The first account's forced sale closes the second one's short, which then needs less than it has."""
+    venue = plain_venue("binance-2025")
+    for name in ("X-PERP", "Y-PERP"):
+        venue.list_perpetual(name, tick="0.1", lot="1", margin_class="BTC", price="100")
+    first, second, other = funded(venue, "510"), funded(venue, "560"), funded(venue, "1000000")
+    trade(venue, "X-PERP", first, second, "100", "100")
+    trade(venue, "Y-PERP", second, other, "100", "100")
+    venue.place(second, "X-PERP", side="buy", size="100", price="95", reduce_only=True)
+    venue.place(second, "Y-PERP", side="sell", size="1", price="150")
+    venue.set_index("X-PERP", "95")
+    venue.set_index("Y-PERP", "90")
+    assert venue.account(second).equity == 560
+    venue.step()
+    started = [event.account for event in venue.history().events if event.kind == "liquidation-start"]
+    assert started == [first]
+    view = venue.account(second)
+    assert (view.stage, view.equity, view.maintenance_margin) == ("free", 60, 36)
+    assert len(view.orders) == 1
+
+
+def test_bad_debt_policy_leaves_what_providers_cannot_take() -> None:
+    """Providers with hardly any room, and nobody else to be asked: the rest waits, and the books balance."""
+    policy = {"allocation.policy": "bad-debt", "backstop.per_minute_usd": 100, "backstop.per_hour_usd": 100}
+    venue = plain_venue("ftx-2022", policy, paced=True)
+    venue.list_perpetual("BTC-PERP", tick="0.1", lot="0.001", price="10000")
+    venue.open_backstop("100000")
+    loser, winner = funded(venue, "1000"), funded(venue, "100000")
+    trade(venue, "BTC-PERP", winner, loser, "1", "10000")
+    for price in ("10400", "10700", "10900", "11500"):
+        venue.set_index("BTC-PERP", price)
+        venue.step()
+        venue.audit()
+    assert venue.account(winner).holdings[0].size == 1
+    assert "adl-close" not in {event.kind for event in venue.history().events}
+
+
+def test_an_emptied_wallet_is_let_go() -> None:
+    """Sold to the last cent: where equality with maintenance triggers, nothing against nothing is safe."""
+    slices = {
+        "liquidation.pacing": "random-slices",
+        "liquidation.probability_ppm": 1_000_000,
+        "liquidation.slice_ppm": 1_000_000,
+        "liquidation.floor_usd": 1_000,
+        "liquidation.volume_cap_ppm": 1_000_000,
+        "liquidation.jitter_low_ppm": 1_000_000,
+        "liquidation.jitter_high_ppm": 1_000_000,
+        "liquidation.cross_low_ppm": 100,
+        "liquidation.cross_high_ppm": 100,
+        "backstop.kind": "none",
+    }
+    venue = plain_venue("binance-2025", slices, paced=True)
+    venue.list_perpetual("BTC-PERP", tick="0.1", lot="1", price="100")
+    venue.set_daily_volume("BTC-PERP", "1000")
+    account, other = funded(venue, "1"), funded(venue, "1000")
+    trade(venue, "BTC-PERP", account, other, "1", "100")
+    venue.place(other, "BTC-PERP", side="buy", size="1", price="99")
+    venue.set_index("BTC-PERP", "99.2")
+    venue.step(2)
+    view = venue.account(account)
+    assert (view.cash, view.holdings, view.stage, view.standing) == (0, (), "free", "free")

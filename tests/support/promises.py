@@ -45,7 +45,6 @@ AUTO_CLOSE = EventKind.AUTO_CLOSE
 ADL = EventKind.ADL_CLOSE
 EXHAUSTED = EventKind.FUND_EXHAUSTED
 MONEY = ("socialised", "clawback", "bad-debt")
-EVERYBODY = ("queue", "contract-pro-rata", "random-start")  # policies that leave no winner out
 
 
 def check_books(engine: Engine) -> None:
@@ -86,6 +85,7 @@ def check_only_candidates(log: Drained, below: list[int], state: State, halted: 
     for event in log.events[log.events["kind"] == START]:
         equality = state.profiles["trigger_at_equality"][state.accounts["profile"][event["account"]]]
         assert event["amount"] - event["detail"] < equality, event
+        assert state.accounts["order_count"][event["account"]] == 0, f"orders of {event['account']} rest on"
     touched = {account for _kind, account in losers_of(log.events)}
     assert touched <= set(below), f"touched {sorted(touched - set(below))}, who were healthy"
     if not halted:
@@ -142,14 +142,13 @@ def may_wait(engine: Engine, rulebook: Rulebook, account: int, equity: int, main
     """Whether the rulebook lets a wallet that was found stay below maintenance; see the top of this file."""
     state, pacing = engine.state, rulebook.liquidation.pacing
     if pacing != "one-shot" and equity >= 0:
-        if pacing != "staged" or rulebook.backstop.kind != "vault":
+        elsewhere = state.accounts["settlement"][account] != 0  # the vault is in the first settlement asset
+        if pacing != "staged" or rulebook.backstop.kind != "vault" or elsewhere:
             return True
         below_share = 3 * equity < 2 * maintenance
         return not below_share or not takes_more(engine)
     if pacing == "random-slices" and not rulebook.backstop.overflow_to_allocation:
         return True
-    if rulebook.allocation.policy not in (*EVERYBODY, *MONEY):
-        return True  # a policy by profit may find no winner with any
     return nobody_opposite(state, account)
 
 
@@ -174,6 +173,7 @@ def check_nobody_left(engine: Engine, rulebook: Rulebook, below: list[int]) -> N
             continue
         if not has_contracts(state, account) and owner["cash"] >= 0:
             continue
+        assert owner["stage"] == STAGE_LIQUIDATING, f"{account} was left alone below maintenance"
         assert may_wait(engine, rulebook, account, equity, maintenance), (
             f"{account} was left below maintenance: equity {equity}, maintenance {maintenance}"
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
+from undertow.venue.danger import has_stake
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.margin import SPOT, account_health, maintenance_parts, row_maintenance
@@ -59,8 +60,8 @@ def begin(state: State, account: int) -> None:
 
 @kernel
 def recover(state: State, account: int) -> bool:
-    """End the liquidation if the account is back at or above maintenance."""
-    if account_health(state, account) < 0:
+    """End the liquidation if the account is back at or above maintenance, or has nothing left at stake."""
+    if account_health(state, account) < 0 and has_stake(state, account):
         return False
     if state.accounts[account].stage == STAGE_LIQUIDATING:
         finish(state, account)

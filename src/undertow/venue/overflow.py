@@ -23,6 +23,7 @@ from undertow.venue.backstop import INSURANCE_IN, better_than_zero
 from undertow.venue.closing import (
     HOLDER,
     LOSER,
+    BadDebt,
     ClosingRule,
     close_price,
     collect_holders,
@@ -40,9 +41,10 @@ def close_overflow(
 ) -> list[Report]:
     """Close every row of `overflow` (dtype OVERFLOW). Returns one report per contract and side.
 
-    A policy that takes money instead of closing positions is not asked; the rest waits for the providers.
+    A policy that closes nobody (it takes money, or leaves the debt) is not asked; the rest waits for the
+    providers.
     """
-    if len(overflow) == 0 or scope_of(rule.policy) != "opposing":
+    if len(overflow) == 0 or isinstance(rule.policy, BadDebt) or scope_of(rule.policy) != "opposing":
         return []
     losers = np.zeros(len(overflow), LOSER)
     for row, rest in enumerate(overflow):

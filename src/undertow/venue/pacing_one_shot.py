@@ -58,6 +58,8 @@ def one_shot(state: State, rule: OneShot, frozen: Frozen) -> None:
     """Every account in danger, in account order: orders off, one order a position, then `resolve`."""
     for position in range(state.counters[COUNT_CANDIDATES]):
         account = wide(state.candidates[position])
+        if recover(state, account):
+            continue
         enter(state, frozen, account)
         if not _close_positions(state, account, rule):
             resolve(state, account, rule.fund_takes_over, rule.net_limit_ppm, rule.whole_or_nothing)
