@@ -1,11 +1,10 @@
 """Random rulebooks, commands and prices: after every step the books balance and every promise is kept.
 
-A failure prints the calls that lead to it as a program. `UNDERTOW_PROFILE=nightly` runs ten thousand steps.
+A failure prints the calls that lead to it as a program. The nightly test runs ten thousand steps.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from functools import wraps
@@ -35,8 +34,6 @@ from support.promises import (
 from support.rulebooks import rulebooks
 from undertow.venue.state import COUNT_ACCOUNTS
 
-NIGHTLY = os.environ.get("UNDERTOW_PROFILE") == "nightly"
-
 # name, tick, lot, first price, lots that trade at a time
 MARKETS = [
     ("BTC-PERP", "0.5", "0.01", "10000", 20),
@@ -46,7 +43,7 @@ MARKETS = [
 ]
 MOVES = [-250, -120, -60, -20, -9, -4, 4, 9, 20, 60, 120, 300]  # thousandths
 CASH = ["500", "2000", "6000"]
-LEVERAGES = [2, 8, 20, 40]
+LEVERAGES = [8, 20, 40]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -201,8 +198,7 @@ class VenueMachine(RuleBasedStateMachine):
             return
         price = None if away is None else self.price_at(name, away)
         size = self.size_of(name, parts)
-        before = self.calls.venue.account(account)
-        answer = self.calls(
+        self.calls(
             "place",
             account,
             name,
@@ -212,12 +208,6 @@ class VenueMachine(RuleBasedStateMachine):
             time_in_force=how,
             reduce_only=reduce_only,
         )
-        if before.stage == "liquidating" and self.calls.rulebook.orders.freeze_on_liquidation:
-            assert answer.code == "account-frozen"
-        old, new = before.holding(name), self.calls.venue.account(account).holding(name)
-        if reduce_only and new is not None:
-            assert old is not None and abs(new.size) <= abs(old.size)
-            assert new.size * old.size >= 0
 
     @rule(
         who=st.integers(0, 9),
@@ -250,6 +240,50 @@ class VenueMachine(RuleBasedStateMachine):
             if taken.code != "insufficient-margin":
                 return
             lots //= 2
+
+    def holder(self, who: int) -> tuple[int, str, Decimal] | None:
+        """Somebody with a contract, which, and how much of it."""
+        for number in range(len(self.customers)):
+            account = self.account(who + number)
+            for row in self.calls.venue.account(account).holdings:
+                if row.instrument != "ETH" and row.size:
+                    return account, row.instrument, row.size
+        return None
+
+    @rule(who=st.integers(0, 9), at_market=st.booleans())
+    @told
+    def reduce(self, who: int, at_market: bool) -> None:
+        """A reduce-only order over three times the position never leaves one on the other side."""
+        found = self.holder(who)
+        if found is None:
+            return
+        account, name, size = found
+        self.calls(
+            "place",
+            account,
+            name,
+            side="sell" if size > 0 else "buy",
+            size=str(3 * abs(size)),
+            price=None if at_market else self.price_at(name, -50 if size > 0 else 50),
+            reduce_only=True,
+        )
+        after = self.calls.venue.account(account).holding(name)
+        assert after is None or (after.size * size >= 0 and abs(after.size) <= abs(size))
+
+    @rule(which=st.integers(0, 9), where=st.integers(0, 3))
+    @told
+    def act_while_frozen(self, which: int, where: int) -> None:
+        """An account under liquidation may act only where the rulebook does not freeze it."""
+        frozen = [who for who in self.customers if self.calls.venue.account(who).stage == "liquidating"]
+        if not frozen:
+            return
+        account = frozen[which % len(frozen)]
+        name = self.market(where, account)
+        if name is not None:
+            size, price = self.size_of(name, 1), self.price_at(name, -30)
+            answer = self.calls("place", account, name, side="buy", size=size, price=price)
+            assert (answer.code == "account-frozen") == self.calls.rulebook.orders.freeze_on_liquidation
+        assert self.calls("withdraw", account, self.wallet[account], "0.00001").code == "account-frozen"
 
     @rule(who=st.integers(0, 9), which=st.integers(0, 5), parts=st.integers(1, 30), away=st.integers(-20, 20))
     @told
@@ -294,14 +328,25 @@ class VenueMachine(RuleBasedStateMachine):
         """Favours come and go, mostly go."""
         self.calls("set_privileges", self.account(who), credit_limit=credit, exempt=exempt and who == 0)
 
-    @rule(where=st.integers(0, 3), move=st.sampled_from(MOVES), quoted=st.booleans())
+    @rule(where=st.integers(0, 7), move=st.sampled_from(MOVES), quoted=st.booleans())
     @told
     def price_moves(self, where: int, move: int, quoted: bool) -> None:
-        """The index moves, the maker follows or does not, and a second passes."""
-        name = self.markets[where % len(self.markets)][0]
-        self.marks[name] = self.price_at(name, move)
-        self.calls("set_index", name, self.marks[name])
-        if quoted:
+        """One index moves, or all, the maker follows or does not, and a second passes."""
+        names = [name for name, *_rest in self.markets]
+        for name in names if where > 3 else names[where % len(names) :][:1]:
+            self.marks[name] = self.price_at(name, move)
+            self.calls("set_index", name, self.marks[name])
+            if quoted:
+                self.quote(name)
+        self.step()
+
+    @rule()
+    @told
+    def prices_come_back(self) -> None:
+        """Every index is again where it began."""
+        for name, _tick, _lot, price, _size in self.markets:
+            self.marks[name] = Decimal(price)
+            self.calls("set_index", name, price)
             self.quote(name)
         self.step()
 
@@ -364,7 +409,7 @@ class FillableMachine(VenueMachine):
 
 MACHINES = [OneShotMachine, SlicesMachine, StagedMachine, FillableMachine]
 QUICK = settings(max_examples=15, stateful_step_count=25)
-LONG = settings(max_examples=100, stateful_step_count=50)
+LONG = settings(max_examples=200, stateful_step_count=60)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -373,8 +418,7 @@ def test_every_promise_is_kept(machine: type[VenueMachine]) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(not NIGHTLY, reason="long; runs with UNDERTOW_PROFILE=nightly")
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_promise_is_kept_for_long(machine: type[VenueMachine]) -> None:
-    """Twenty thousand rules, half of them seconds."""
+    """Forty-eight thousand rules under all pacings, more than ten thousand of them seconds."""
     run_state_machine_as_test(machine, settings=LONG)

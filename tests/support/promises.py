@@ -31,7 +31,7 @@ from undertow.venue.state import (
     COUNT_HOLDINGS,
     COUNT_ORDERS,
     COUNT_POSTINGS,
-    EXEMPT_BAD_DEBT,
+    EXEMPT_NOT,
     LIQUIDATION_HALTED,
     STAGE_LIQUIDATING,
     State,
@@ -89,8 +89,8 @@ def check_only_candidates(log: Drained, below: list[int], state: State, halted: 
     touched = {account for _kind, account in losers_of(log.events)}
     assert touched <= set(below), f"touched {sorted(touched - set(below))}, who were healthy"
     if not halted:
-        owing = state.accounts["exempt"] == EXEMPT_BAD_DEBT
-        frozen = np.flatnonzero((state.accounts["stage"] == STAGE_LIQUIDATING) & ~owing).tolist()
+        exempt = state.accounts["exempt"] != EXEMPT_NOT  # bad debt, or a favour it was granted on the way
+        frozen = np.flatnonzero((state.accounts["stage"] == STAGE_LIQUIDATING) & ~exempt).tolist()
         assert set(frozen) <= set(below), f"{sorted(set(frozen) - set(below))} are healthy and frozen"
 
 

@@ -92,12 +92,8 @@ def dotted(table: str, figures: dict[str, Any]) -> dict[str, Any]:
 @st.composite
 def backstops(draw: st.DrawFn, pacing: str) -> dict[str, Any]:
     """A backstop that goes with the pacing, and an auto-close that goes with the backstop."""
-    kinds = {
-        "one-shot": ["none", "fund"],
-        "random-slices": ["none", "providers"],
-        "staged": ["none", "vault"],
-    }
-    kind = draw(st.sampled_from(kinds.get(pacing, ["none"])))
+    kinds = {"one-shot": "fund", "random-slices": "providers", "staged": "vault"}
+    kind = draw(st.sampled_from([kinds.get(pacing, "none")] * 3 + ["none"]))
     changes = {"backstop.kind": kind}
     close = draw(st.sampled_from(AUTO_CLOSES)) if pacing == "random-slices" else AUTO_CLOSES[0]
     if kind == "providers":
@@ -106,7 +102,7 @@ def backstops(draw: st.DrawFn, pacing: str) -> dict[str, Any]:
         changes |= dotted("backstop", {**figures, "trigger": "auto-close-fraction"})
         changes["backstop.overflow_to_allocation"] = draw(st.booleans())
     elif kind == "vault":
-        figures = {"maintenance_share_ppm": 666_667, "capital_usd": 5_000, "loss_threshold_ppm": 200_000}
+        figures = {"maintenance_share_ppm": 666_667, "capital_usd": 50_000, "loss_threshold_ppm": 200_000}
         changes |= dotted("backstop", {**figures, "trigger": "maintenance-share"})
         changes["backstop.disposal"] = draw(st.sampled_from(DISPOSALS))
     elif kind == "fund":
