@@ -28,6 +28,7 @@ from support.promises import (
     check_nobody_left,
     check_only_candidates,
     check_order_of_stages,
+    check_winners_survive,
     has_contracts,
     is_halted,
 )
@@ -378,6 +379,7 @@ class VenueMachine(RuleBasedStateMachine):
         self.owed += cash_by_postings(log, len(self.owed))
         assert (self.owed == self.balances()).all(), "cash moved without a posting"
         check_only_candidates(log, calls.below, state, halted)
+        check_winners_survive(log, engine, calls.below)
         check_order_of_stages(log, calls.rulebook, could_order)
         if not halted:
             check_nobody_left(engine, calls.rulebook, calls.below)

@@ -205,3 +205,34 @@ def test_an_emptied_wallet_is_let_go() -> None:
     venue.step(2)
     view = venue.account(account)
     assert (view.cash, view.holdings, view.stage, view.standing) == (0, (), "free", "free")
+
+
+def test_a_close_leaves_no_winner_below_zero() -> None:
+    """Two winners against a wallet whose zero price is far from the mark: who has little gives little.
+
+    The loser is 2,500 short on one contract and holds another, whose zero price is drawn along to 0.1.
+    """
+    changes = {
+        "backstop.kind": "none",
+        "allocation.policy": "contract-pro-rata",
+        "allocation.price": "bankruptcy",
+    }
+    venue = plain_venue("binance-2025", changes)
+    for name in ("X-PERP", "Y-PERP"):
+        venue.list_perpetual(name, tick="0.1", lot="1", margin_class="BTC", price="100")
+    poor, rich, loser = funded(venue, "100"), funded(venue, "100000"), funded(venue, "500")
+    trade(venue, "Y-PERP", loser, rich, "100", "100")
+    trade(venue, "X-PERP", poor, loser, "50", "100")
+    trade(venue, "X-PERP", rich, loser, "100", "100")
+    trade(venue, "X-PERP", rich, funded(venue, "100000"), "50", "100")
+    venue.set_index("Y-PERP", "70")
+    venue.step()
+    closed = [event for event in venue.history().events if event.kind == "adl-close"]
+    worst = min(event.price for event in closed if event.instrument == "X-PERP")
+    assert worst < 95
+    assert venue.account(poor).equity >= 0
+    assert {event.account for event in closed if event.instrument == "X-PERP"} == {poor, rich}
+    venue.step(5)
+    assert venue.account(loser).holdings == ()
+    assert venue.account(poor).equity >= 0
+    venue.audit()

@@ -44,6 +44,7 @@ TAKEOVER = EventKind.TAKEOVER
 AUTO_CLOSE = EventKind.AUTO_CLOSE
 ADL = EventKind.ADL_CLOSE
 EXHAUSTED = EventKind.FUND_EXHAUSTED
+SPENT = 1_000  # settlement units: who has less cannot close anything at a price worse than the mark
 MONEY = ("socialised", "clawback", "bad-debt")
 
 
@@ -116,6 +117,14 @@ def check_order_of_stages(log: Drained, rulebook: Rulebook, could_order: dict[in
         assert not (log.events["kind"] == ADL).any()
 
 
+def check_winners_survive(log: Drained, engine: Engine, below: list[int]) -> None:
+    """Nobody who was healthy is left below zero by a close against him."""
+    closed = {int(event["account"]) for event in log.events[log.events["kind"] == ADL]} - set(below)
+    for account in sorted(closed):
+        equity = int(values_of(engine.state, np.array([account], np.int64))[0, 0])
+        assert equity >= 0, f"{account} is {equity} after it was closed against"
+
+
 def has_contracts(state: State, account: int) -> bool:
     """Whether a wallet holds a contract."""
     rows = danger_reference.holdings_of(state, account)
@@ -124,7 +133,7 @@ def has_contracts(state: State, account: int) -> bool:
 
 
 def nobody_opposite(state: State, account: int) -> bool:
-    """Whether some contract of the wallet has no free customer on the other side."""
+    """Whether some contract of the wallet has no free customer on the other side with anything to lose."""
     rows = state.holdings[: state.counters[COUNT_HOLDINGS]]
     rows = rows[(rows["account"] >= 0) & (rows["size"] != 0)]
     owners = state.accounts[rows["account"]]
@@ -133,7 +142,8 @@ def nobody_opposite(state: State, account: int) -> bool:
         if row["size"] == 0 or state.instruments["kind"][row["instrument"]] == InstrumentKind.SPOT:
             continue
         others = free[free["instrument"] == row["instrument"]]
-        if not ((others["size"] > 0) != (row["size"] > 0)).any():
+        others = others["account"][(others["size"] > 0) != (row["size"] > 0)].astype(np.int64)
+        if len(others) == 0 or values_of(state, others)[:, 0].sum() < SPENT:
             return True
     return False
 

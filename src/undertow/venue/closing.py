@@ -8,17 +8,18 @@ short of, and the loser's fund takes the wallet over with it, so a loss is asked
 
 Units: lots, ticks, settlement units. Invariants: a loser's position and a winner's shrink by the same lots at
 the same price; losers and winners are taken in a total order (account, then the policy's rank); nobody's
-money leaves its own settlement asset.
+money leaves its own settlement asset; a close leaves no winner below zero.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
+from undertow.units import mul_div_floor
 from undertow.venue.allocation.report import Report, report
 from undertow.venue.allocation.winners import (
     Allocation,
@@ -155,11 +156,38 @@ def collect_holders(state: State, wanted: NDArray[np.int64], out: NDArray[np.voi
 
 
 @kernel
+def means_lots(record: Any, size: int, equity: int, mark: int, price: int) -> int:
+    """Lots of a position of `size` that its holder can close at `price` and still be worth nothing or more.
+
+    Two units are kept back, since an inverse position's value is rounded.
+    """
+    forgone = position_value(record.kind, record.unit, size, mark)
+    forgone -= position_value(record.kind, record.unit, size, price)
+    if forgone <= 0 or forgone <= equity - 2:
+        return abs(size)
+    return mul_div_floor(abs(size), max(equity - 2, 0), forgone)
+
+
+@kernel
+def limit_to_means(state: State, holders: NDArray[np.void], price: int) -> None:
+    """Take each holder's size down to what it can close at `price`; sizes keep their sign, some become 0."""
+    for position in range(len(holders)):
+        holder = holders[position]
+        record = state.instruments[holder.instrument]
+        mark = state.markets[holder.instrument].mark
+        lots = means_lots(record, holder.size, holder.equity, mark, price)
+        holder.size = lots if holder.size > 0 else -lots
+
+
+@kernel
 def settle_closes(
     state: State, losers: NDArray[np.void], winners: NDArray[np.void], order: NDArray[np.int64],
     closes: NDArray[np.int64], cancels: int,
 ) -> int:  # fmt: skip
-    """Close losers, in order, against winners in rank order. Returns the lots closed."""
+    """Close losers, in order, against winners in rank order. Returns the lots closed.
+
+    A winner gives no more than leaves it at nothing; what then is left of a loser waits for the next step.
+    """
     turn = 0
     given = 0
     closed = 0
@@ -172,12 +200,18 @@ def settle_closes(
                 turn += 1
                 given = 0
                 continue
-            if given == 0 and cancels == 1:
-                cancel_all(state, winner.account, winner.instrument)
-            lots = min(abs(state.holdings[loser.holding].size), left)
             record = state.instruments[loser.instrument]
             mark = state.markets[loser.instrument].mark
             side = 1 if loser.size > 0 else -1
+            equity, _maintenance, _gross = maintenance_parts(state, winner.account)
+            lots = min(abs(state.holdings[loser.holding].size), left)
+            lots = means_lots(record, -side * lots, equity, mark, loser.price)
+            if lots == 0:
+                turn += 1
+                given = 0
+                continue
+            if given == 0 and cancels == 1:
+                cancel_all(state, winner.account, winner.instrument)
             forgone = position_value(record.kind, record.unit, -side * lots, mark) - position_value(
                 record.kind, record.unit, -side * lots, loser.price
             )
@@ -331,6 +365,10 @@ def _close_group(
     )
     if scope != "opposing":
         need = need._replace(need_lots=0)
+    else:
+        holders = with_means(state, holders, need.price_ticks)
+    if len(holders) == 0:
+        return []
     winners = winners_of(state, instrument, holders, 0 if scope != "opposing" else -side, draw)
     allocation = allocate(rule.policy, winners, need)
     order = np.ascontiguousarray(allocation.order)
@@ -338,6 +376,13 @@ def _close_group(
     settle_closes(state, losers, holders, order, closes, int(rule.cancels_orders))
     _take_money(state, holders, allocation.take_micros, instrument)
     return [report(rule.policy.name, winners, need, allocation)]
+
+
+def with_means(state: State, holders: NDArray[np.void], price: int) -> NDArray[np.void]:
+    """The holders that can close something at a price, with what they can. A close bankrupts nobody."""
+    limited = holders.copy()
+    limit_to_means(state, limited, price)
+    return limited[limited["size"] != 0]
 
 
 def winners_of(

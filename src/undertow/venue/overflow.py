@@ -29,6 +29,7 @@ from undertow.venue.closing import (
     collect_holders,
     settle_closes,
     winners_of,
+    with_means,
 )
 from undertow.venue.integers import NOTHING
 from undertow.venue.ledger import find_holding, free_if_empty, pay, tell
@@ -77,8 +78,11 @@ def _close_side(
     if len(holders) == 0:
         return []
     holders = holders[np.argsort(holders["account"], kind="stable")]
-    winners = winners_of(state, instrument, holders, -1 if long else 1, draw)
     need = Need(int(np.abs(losers["size"]).sum()), 0, int(np.median(losers["price"])))
+    holders = with_means(state, holders, need.price_ticks)
+    if len(holders) == 0:
+        return []
+    winners = winners_of(state, instrument, holders, -1 if long else 1, draw)
     allocation = allocate(rule.policy, winners, need)
     left = np.ascontiguousarray(allocation.close_lots).copy()
     for loser in losers:
