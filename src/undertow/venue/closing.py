@@ -382,7 +382,8 @@ def with_means(state: State, holders: NDArray[np.void], price: int) -> NDArray[n
     """The holders that can close something at a price, with what they can. A close bankrupts nobody."""
     limited = holders.copy()
     limit_to_means(state, limited, price)
-    return limited[limited["size"] != 0]
+    able: NDArray[np.void] = limited[limited["size"] != 0]
+    return able
 
 
 def winners_of(
