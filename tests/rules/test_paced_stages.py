@@ -16,6 +16,7 @@ from undertow.venue.compile import Listing
 from undertow.venue.conversion import Conversion
 from undertow.venue.engine import Engine
 from undertow.venue.ledger import deposit, holding_of
+from undertow.venue.look import sizes_of
 from undertow.venue.margin import maintenance_parts
 from undertow.venue.matching import Taker, cancel_all, reserve, rest
 from undertow.venue.paced import (
@@ -96,6 +97,28 @@ def test_a_crash_is_audited_repeated_and_resumed(preset: str, kinds: set[EventKi
     again.restore(saved)
     crash(again, maker, 46, 90)
     assert again.state_hash() == engine.state_hash()
+
+
+@pytest.mark.parametrize("preset", ["ftx-2022", "hyperliquid-2025"])
+def test_backstops_lay_off_what_they_hold_and_their_profit_is_known(preset: str) -> None:
+    changes = {"backstop.hedge_cost_ppm": 500}
+    engine = crash(*opened(preset, changes))
+    hedge = engine.hedge.parts["hedge"]
+    held = sizes_of(engine.state, hedge.account, np.zeros(len(hedge.account), np.int64))
+    assert hedge.cost.sum() > 0
+    assert list(hedge.size[:, 0]) == list(-held)
+    found = engine.hedge.profits(engine)
+    assert list(found) == list(hedge.account)
+    again, maker = opened(preset, changes)
+    crash(again, maker, 1, 45)
+    saved = again.snapshot()
+    crash(again, maker, 46, 60)
+    again.restore(saved)
+    crash(again, maker, 46, 90)
+    assert again.hedge.profits(again) == found
+    unhedged = crash(*opened(preset))
+    assert unhedged.hedge.profits(unhedged) == {}
+    assert unhedged.state_hash() == engine.state_hash()  # money elsewhere is not money here
 
 
 def test_several_seconds_in_one_step_run_as_often() -> None:

@@ -136,7 +136,6 @@ class House(CasePart):
     """What the house starts with."""
 
     fund_usd: Dollars = Field(description="USD in the insurance fund")
-    vault_usd: Dollars = Field(default=0.0, description="USD in the liquidator vault")
     provider_count: int = Field(default=0, ge=0, le=64, description="backstop providers")
     interest_percent_a_year: float = Field(default=0.0, ge=0, le=100, description="% a year on borrowed cash")
     first_funding: datetime = Field(description="UTC; when funding is first paid")

@@ -149,7 +149,7 @@ class Backstop(Table):
     loss_threshold_ppm: Share = 0  # vault: a loss beyond this share of its capital is allocated instead
     disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
     collateral_disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
-    hedge_cost_ppm: Share = 0  # of notional taken over, what laying it off costs the backstop
+    hedge_cost_ppm: Share = 0  # of notional laid off elsewhere, by providers or vault; 0: they do not hedge
 
 
 class Insurance(Table):
@@ -200,4 +200,3 @@ class Allocation(Table):
     price: Literal["bankruptcy", "previous-mark", "zero-mix"] = "bankruptcy"
     trigger: Literal["fund-exhausted", "negative-equity", "capacity-exhausted"]
     group: Count = 0  # queue: share among this many (more if needed) by size; 0: strictly in order
-    events_per_step: Count = 0  # largest number of closes at a time; 0: no limit

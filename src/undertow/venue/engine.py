@@ -37,7 +37,7 @@ from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
 from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
-from undertow.venue.stages import closing_rule, liquidation_stage
+from undertow.venue.stages import HedgeStage, closing_rule, liquidation_stage
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
     COUNT_CANDIDATES,
@@ -114,6 +114,7 @@ class Engine:
         self.liquidate: Stage = liquidation_stage(rulebook)
         self.convert = ConversionStage(rulebook, self.profiles)
         self.dispose: Stage = DisposalStage(rulebook)
+        self.hedge = HedgeStage(rulebook)
         self.closing: ClosingRule = closing_rule(rulebook)
         self.gates = Gates(rulebook.gates)
         self.isolated_funds: dict[tuple[int, str], int] = {}
@@ -188,6 +189,7 @@ class Engine:
         self._accrue(now_ms)
         self.convert(self, seconds)
         self.find_danger()
+        self.hedge.open(self)
         if self.rulebook.gates.withdrawals.kind == "after-negative-account":
             self.negative_seen = bool(any_negative(state))
         if state.counters[LIQUIDATION_HALTED] == 0:
@@ -196,6 +198,7 @@ class Engine:
             reports = close_bankrupt(state, self.closing, self.seed, self.step_number)
             self.reports += [(self.step_number, report) for report in reports]
         self.dispose(self, seconds)
+        self.hedge(self, seconds)
         danger.refresh(state)
         self.gates.update(state, now_ms, self.negative_seen)
 
@@ -273,7 +276,7 @@ class Engine:
         doors = (list(self.gates.marks), dict(self.gates.halted_until))
         stages = [
             {name: array.copy() for name, array in stage.memory().items()}
-            for stage in (self.liquidate, self.dispose)
+            for stage in (self.liquidate, self.dispose, self.hedge)
         ]
         return {"arrays": arrays, "pricing": pricing, "clocks": clocks, "doors": doors, "stages": stages}
 
@@ -283,7 +286,7 @@ class Engine:
             self.state.bind(name, array.copy())
         for name, array in self.pricing.memory().items():
             array[...] = saved["pricing"][name]
-        for stage, memory in zip((self.liquidate, self.dispose), saved["stages"], strict=True):
+        for stage, memory in zip((self.liquidate, self.dispose, self.hedge), saved["stages"], strict=True):
             stage.restore(memory)
         self.step_number, self.next_interest_ms, self.gates.reopen_ms, reports = saved["clocks"]
         del self.reports[reports:]

@@ -37,6 +37,7 @@ from undertow.venue.disposal import (
     open_window,
 )
 from undertow.venue.frozen import Frozen, drop_listed, frozen_room, release_recovered
+from undertow.venue.hedge import Hedge
 from undertow.venue.ledger import deposit
 from undertow.venue.overflow import close_overflow
 from undertow.venue.pacing_fillable import Block, Fillable, liquidate_block, open_block
@@ -68,6 +69,7 @@ PARTS: dict[str, Any] = {
     "slices": SlicesMemory,
     "window": Window,
     "stock": Stock,
+    "hedge": Hedge,
 }
 
 

@@ -11,12 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from undertow.rulebook.model import Rulebook
+from undertow.units import PPM
 from undertow.venue.allocation.policy import LargestPositions, policy
 from undertow.venue.allocation.winners import Policy
 from undertow.venue.closing import BadDebt, ClosingRule
+from undertow.venue.hedge import HedgeRule, lay_off, open_hedge, profits
 from undertow.venue.paced import FillableStage, PacedStage, SlicesStage, StagedStage
 from undertow.venue.pacing_one_shot import OneShot, one_shot
+from undertow.venue.state import HOUSE_STRIDE, HOUSE_VAULT
+from undertow.venue.vault import worth
 
 if TYPE_CHECKING:
     from undertow.venue.engine import Engine, Stage
@@ -72,3 +79,48 @@ PACINGS: dict[str, Callable[[Rulebook], Stage]] = {
 def liquidation_stage(rulebook: Rulebook) -> Stage:
     """Stages 1 to 3 as the rulebook wants them."""
     return PACINGS[rulebook.liquidation.pacing](rulebook)
+
+
+class HedgeStage(PacedStage):
+    """Providers and vault lay off elsewhere what they hold here, at the outside price and a cost.
+
+    The books elsewhere are not this venue's money; they only say what a backstop earned over both venues.
+    Opened at the first step, each account's capital being what it is worth then. Cost 0: no hedge is kept.
+    """
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        super().__init__()
+        self.kind = rulebook.backstop.kind
+        self.rule = HedgeRule(rulebook.backstop.hedge_cost_ppm, PPM)
+
+    def accounts(self, engine: Engine) -> list[int]:
+        """The house accounts that hedge, in order."""
+        if self.kind == "vault":
+            return [settlement * HOUSE_STRIDE + HOUSE_VAULT for settlement in range(engine.settlements)]
+        if isinstance(engine.liquidate, SlicesStage):
+            return [int(account) for account in engine.liquidate.parts["providers"].account]
+        return []
+
+    def open(self, engine: Engine) -> None:
+        """Begin the books elsewhere, if this rulebook's backstop keeps any; before its first takeover."""
+        accounts = self.accounts(engine)
+        if self.rule.cost_ppm and accounts and "hedge" not in self.parts:
+            capital = [int(worth(engine.state, account)) for account in accounts]
+            self.parts["hedge"] = open_hedge(engine.state, accounts, capital)
+
+    def __call__(self, engine: Engine, seconds: int) -> None:
+        """Bring the positions elsewhere opposite to those here."""
+        if "hedge" in self.parts:
+            lay_off(engine.state, self.rule, self.parts["hedge"], self._outside(engine))
+
+    def profits(self, engine: Engine) -> dict[int, int]:
+        """Profit so far of every hedging account over both venues, settlement units; empty without one."""
+        hedge = self.parts.get("hedge")
+        if hedge is None:
+            return {}
+        amounts = profits(engine.state, hedge, self._outside(engine))
+        return {int(account): int(amount) for account, amount in zip(hedge.account, amounts, strict=True)}
+
+    @staticmethod
+    def _outside(engine: Engine) -> NDArray[np.int64]:
+        return np.ascontiguousarray(engine.state.markets["index"])
