@@ -21,6 +21,7 @@ from undertow.rulebook.load import load_rulebook, preset_names
 from undertow.rulebook.model import Rulebook
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
+KINDS = ("recorded: ", "reported: ", "assumed: ")
 ROW = re.compile(r"\b[a-z]+\d{4}-\d{3}\b")  # a row of the published facts
 
 
@@ -48,17 +49,22 @@ def test_everything_that_ships_has_a_source(shipped: dict[str, Case]) -> None:
         sources += [incident.source for incident in case.weather.incidents]
         assert all(len(source) > 5 for source in sources), case.name
         for anchor in anchors_of(case):
-            assert ROW.search(anchor.source) or anchor.source.startswith(("recorded: ", "assumed: ")), anchor
+            assert ROW.search(anchor.source) or anchor.source.startswith(KINDS), anchor
 
 
 def test_no_price_of_the_venue_is_among_the_anchors(shipped: dict[str, Case]) -> None:
     """The venue's own prices are the result. The rulebook's name says whose they would be."""
     for case in shipped.values():
-        venue = case.rulebook.split("-")[0]
-        asked = {fact.value for fact in case.facts if fact.unit == "USD"}
-        for anchor in anchors_of(case):
-            assert venue not in anchor.source.lower(), anchor
-            assert anchor.price not in asked, anchor
+        venue, coin_of = case.rulebook.split("-")[0], {row.name: row.coin for row in case.instruments}
+        asked = {
+            (coin_of.get(str(fact.query.arguments.get("instrument"))), fact.value)
+            for fact in case.facts
+            if fact.unit == "USD"
+        }
+        for coin in case.world.coin:
+            for anchor in coin.anchors:
+                assert venue not in anchor.source.lower(), anchor
+                assert (coin.coin, anchor.price) not in asked, anchor
 
 
 def test_anchors_from_published_facts_are_of_other_venues(shipped: dict[str, Case], shared: Path) -> None:
