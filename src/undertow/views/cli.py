@@ -129,21 +129,57 @@ def check(file: Path, /) -> int:
 
 
 @app.command(sort_key=5)
-def score(run: Path, /, *, case: str | None = None, strict: _Switch = False) -> int:
-    """Score a run against the facts of its case.
+def score(  # noqa: PLR0913 one argument for each option
+    target: str,
+    /,
+    *,
+    draws: int | None = None,
+    first_seed: int = 1,
+    set_: _Settings = (),
+    data: Path | None = None,
+    accounts: int | None = None,
+    jobs: int = 2,
+    out: Path | None = None,
+    keep_tapes: _Switch = False,
+    case: str | None = None,
+    strict: _Switch = False,
+    quiet: _Switch = False,
+) -> int:
+    """Score a run, or a case over several draws, against its facts.
 
     Parameters
     ----------
-    run
-        A run folder.
+    target
+        A run folder, an ensemble's folder, or with --draws a case.
+    draws
+        Run the case at so many seeds and score the mean.
+    first_seed
+        The first of the seeds; the others follow it.
+    set_
+        Override one value of the case or its rulebook: KEY=VALUE with a dotted key. May be repeated.
+    data
+        Folder with recorded data; without it the case's published facts are the outside.
+    accounts
+        How many accounts the crowd has.
+    jobs
+        Processes that run draws side by side; the result does not depend on it.
+    out
+        Folder to create the ensemble's folder CASE-draws in; the next free name is taken. Default: runs.
+    keep_tapes
+        Keep each draw's tape; without it a draw keeps its score and summary.
     case
         Take the facts of this case instead of the run's own copy.
     strict
-        Exit with 1 when the run is partial or a fact is missed.
+        Exit with 1 when something is partial or a fact is missed.
+    quiet
+        Print nothing but the ensemble's folder.
     """
-    from undertow.views.commands import score_command
+    from undertow.views.lab_commands import ScoreOptions, score_command
 
-    return score_command(run, case, strict)
+    options = ScoreOptions(
+        target, draws, first_seed, set_, data, accounts, jobs, out, keep_tapes, case, strict, quiet
+    )
+    return score_command(options)
 
 
 @app.command(sort_key=6)

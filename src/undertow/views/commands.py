@@ -45,7 +45,7 @@ class RunOptions:
 def run_command(options: RunOptions) -> int:
     """Run a case, score it, write the report."""
     settings = settings_from(options.settings)
-    _check_numbers(options)
+    check_numbers(options.accounts, options.seed, options.data, options.out)
     from undertow.lab.run import run_case
     from undertow.views import tables
     from undertow.views.progress import listener
@@ -69,7 +69,7 @@ def run_command(options: RunOptions) -> int:
             write_report(folder)
         finally:
             progress.end()
-    out = _output()
+    out = output()
     if options.quiet:
         out.print(str(folder.path), highlight=False, soft_wrap=True)
     else:
@@ -92,7 +92,7 @@ def cases_command() -> int:
     from undertow.case.load import case_names, load_case
     from undertow.views import tables
 
-    tables.case_list(_output(), [(name, load_case(name, {})) for name in case_names()])
+    tables.case_list(output(), [(name, load_case(name, {})) for name in case_names()])
     return OK
 
 
@@ -102,7 +102,7 @@ def show_command(case: str, pairs: Sequence[str]) -> int:
     from undertow.case.load import load_case
     from undertow.views import tables
 
-    tables.case_in_words(_output(), load_case(case, settings))
+    tables.case_in_words(output(), load_case(case, settings))
     return OK
 
 
@@ -118,11 +118,11 @@ def check_command(file: Path) -> int:
         kind, name = "case", _check_case(file)
     else:
         kind, name = "rulebook", _check_rulebook(file)
-    _output().print(f"{file}: a valid {kind} ({name})", highlight=False, soft_wrap=True)
+    output().print(f"{file}: a valid {kind} ({name})", highlight=False, soft_wrap=True)
     return OK
 
 
-def score_command(run: Path, case: str | None, strict: bool) -> int:
+def score_run_command(run: Path, case: str | None, strict: bool) -> int:
     """Score a run again, against its own case or another."""
     from undertow.case.load import load_case
     from undertow.lab.score import score_run, write_score
@@ -140,7 +140,7 @@ def score_command(run: Path, case: str | None, strict: bool) -> int:
         found = score_run(facts, tape)
     if case is None:
         write_score(folder, found)
-    tables.score_table(_output(), found)
+    tables.score_table(output(), found)
     return _strict(strict, folder, found)
 
 
@@ -158,7 +158,7 @@ def report_command(run: Path, strict: bool) -> int:
         path = write_report(folder)
     finally:
         progress.end()
-    _output().print(str(path), highlight=False, soft_wrap=True)
+    output().print(str(path), highlight=False, soft_wrap=True)
     return _strict(strict, folder, read_score(folder))
 
 
@@ -167,7 +167,7 @@ def compare_command(runs: Sequence[Path], everything: bool) -> int:
     from undertow.lab.compare import compare
     from undertow.views import tables
 
-    tables.comparison(_output(), compare(*runs), everything)
+    tables.comparison(output(), compare(*runs), everything)
     return OK
 
 
@@ -184,16 +184,16 @@ def warmup_command() -> int:
     return OK
 
 
-def _check_numbers(options: RunOptions) -> None:
+def check_numbers(accounts: int | None, seed: int, data: Path | None, out: Path | None) -> None:
     """Refuse values no run can have, before anything is loaded."""
-    if options.accounts is not None and not 1 <= options.accounts <= ACCOUNTS_LIMIT:
-        raise CommandLineError(f"--accounts must be between 1 and {ACCOUNTS_LIMIT:,}, not {options.accounts}")
-    if not 0 <= options.seed <= SEED_LIMIT:
-        raise CommandLineError(f"--seed must be between 0 and {SEED_LIMIT}, not {options.seed}")
-    if options.data is not None and not options.data.is_dir():
-        raise CommandLineError(f"--data {options.data}: no such folder")
-    if options.out is not None and options.out.is_file():
-        raise CommandLineError(f"--out {options.out}: is a file; name a folder")
+    if accounts is not None and not 1 <= accounts <= ACCOUNTS_LIMIT:
+        raise CommandLineError(f"--accounts must be between 1 and {ACCOUNTS_LIMIT:,}, not {accounts}")
+    if not 0 <= seed <= SEED_LIMIT:
+        raise CommandLineError(f"--seed must be between 0 and {SEED_LIMIT}, not {seed}")
+    if data is not None and not data.is_dir():
+        raise CommandLineError(f"--data {data}: no such folder")
+    if out is not None and out.is_file():
+        raise CommandLineError(f"--out {out}: is a file; name a folder")
 
 
 def _check_case(file: Path) -> str:
@@ -226,7 +226,7 @@ def _strict(strict: bool, folder: RunFolder, score: Score | None) -> int:
     return INCOMPLETE if incomplete else OK
 
 
-def _output() -> Console:
+def output() -> Console:
     """Standard output; wide enough for tables when it is no terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=120)

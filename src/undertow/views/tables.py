@@ -37,16 +37,16 @@ def run_summary(console: Console, folder: RunFolder) -> None:
     title = escape(str(record.get("title", folder.name)))
     console.print(f"[bold]{title}[/bold]  ({escape(str(record.get('rulebook', '')))})", highlight=False)
     venue = {outcome.name: outcome for outcome in found if not outcome.instrument}
-    table = _table("", "")
+    table = plain_table("", "")
     for name in _SHOWN_FIRST:
         if name in venue and venue[name].value is not None:
-            _add(table, venue[name].label, in_unit(venue[name].value, venue[name].unit))
+            add_row(table, venue[name].label, in_unit(venue[name].value, venue[name].unit))
     console.print(table)
     instruments = _by_instrument(found)
     if instruments:
-        table = _table("Instrument", "Deepest fall", "Low after", "Discount to outside")
+        table = plain_table("Instrument", "Deepest fall", "Low after", "Discount to outside")
         for name, row in instruments.items():
-            _add(
+            add_row(
                 table, name, *(in_unit(row[key].value, row[key].unit) for key in ("fall", "low_time", "gap"))
             )
         console.print(table)
@@ -54,14 +54,14 @@ def run_summary(console: Console, folder: RunFolder) -> None:
 
 def score_table(console: Console, score: Score) -> None:
     """Every fact with what was published, what was simulated, and whether it was met."""
-    table = _table("Fact", "Published", "Simulated", "Tolerances off", "", left=(0, 4))
+    table = plain_table("Fact", "Published", "Simulated", "Tolerances off", "", left=(0, 4))
     for row in score.rows:
         off = MISSING if row.distance is None else f"{row.distance:.2f}"
         verdict = Text("met" if row.passed else "missed", "green" if row.passed else "red")
         if row.calibrated:
             verdict.append("  (calibrated)", "default")
         simulated = row.problem if row.simulated is None else row.simulated_text
-        _add(table, row.id, row.published_text, simulated, off, verdict)
+        add_row(table, row.id, row.published_text, simulated, off, verdict)
     console.print(table)
     for name, calibrated in (("predicted", False), ("calibrated", True)):
         passed, total = score.count(calibrated)
@@ -72,20 +72,20 @@ def score_table(console: Console, score: Score) -> None:
 def comparison(console: Console, found: Comparison, everything: bool) -> None:
     """Runs side by side; rows that are equal are left out unless everything is asked for."""
     if found.settings:
-        table = _table("Run with", *found.names)
+        table = plain_table("Run with", *found.names)
         for key, settings in found.settings.items():
-            _add(table, key, *settings)
+            add_row(table, key, *settings)
         console.print(table)
     rows = [row for row in found.rows if everything or row.differs]
     if not rows:
         console.print("No key outcome differs.", highlight=False)
         return
     changes = ["Change"] if len(found.names) == 2 else [f"Change, {name}" for name in found.names[1:]]
-    table = _table("Outcome", *found.names, *changes)
+    table = plain_table("Outcome", *found.names, *changes)
     for row in rows:
         name = f"{row.label}, {row.instrument}" if row.instrument else row.label
         values = [in_unit(value, row.unit) for value in row.values]
-        _add(table, name, *values, *(in_unit(change, row.unit, sign=True) for change in row.differences))
+        add_row(table, name, *values, *(in_unit(change, row.unit, sign=True) for change in row.differences))
     console.print(table)
     equal = len(found.rows) - len(rows)
     if equal:
@@ -94,9 +94,9 @@ def comparison(console: Console, found: Comparison, everything: bool) -> None:
 
 def case_list(console: Console, cases: Sequence[tuple[str, Case]]) -> None:
     """The cases that ship, by name."""
-    table = _table("Case", "Title", "Rulebook", "Facts", left=(0, 1, 2))
+    table = plain_table("Case", "Title", "Rulebook", "Facts", left=(0, 1, 2))
     for name, case in cases:
-        _add(table, name, case.title, case.rulebook, str(len(case.facts)))
+        add_row(table, name, case.title, case.rulebook, str(len(case.facts)))
     console.print(table)
 
 
@@ -104,58 +104,60 @@ def case_in_words(console: Console, case: Case) -> None:
     """A case: title and summary, what is listed, the outside, the crowd, the facts, the mechanisms."""
     console.print(f"[bold]{escape(case.title)}[/bold]", highlight=False)
     console.print(f"{escape(case.summary.strip())}\n", highlight=False)
-    table = _table("", "", left=(0, 1))
-    _add(table, "rulebook", case.rulebook)
-    _add(table, "time", f"{case.start:%d %B %Y, %H:%M} to {case.end:%H:%M} UTC, {case.steps:,} steps")
-    _add(table, "accounts", f"{case.accounts:,}")
+    table = plain_table("", "", left=(0, 1))
+    add_row(table, "rulebook", case.rulebook)
+    add_row(table, "time", f"{case.start:%d %B %Y, %H:%M} to {case.end:%H:%M} UTC, {case.steps:,} steps")
+    add_row(table, "accounts", f"{case.accounts:,}")
     for key, value in case.house.model_dump(exclude={"source", "first_funding"}).items():
-        _add(table, label(key), value_text(key, value))
+        add_row(table, label(key), value_text(key, value))
     _show(console, table)
     _instruments(console, case)
     _outside(console, case)
     dump = case.model_dump(mode="json")
     parts = {**dump["crowd"], "weather": dump["weather"], "rulebook, changed": dump["rulebook_overrides"]}
     for section in sections(parts):
-        table = _table(section.title.capitalize(), "", left=(0, 1))
+        table = plain_table(section.title.capitalize(), "", left=(0, 1))
         for key, text in section.rows:
-            _add(table, key, text)
+            add_row(table, key, text)
         _show(console, table)
     _facts(console, case)
     if case.mechanisms:
-        table = _table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2))
+        table = plain_table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2))
         for name, mechanism in case.mechanisms.items():
             changes = ", ".join(f"{key} = {value_text('', value)}" for key, value in mechanism.set.items())
-            _add(table, name, mechanism.description, changes)
+            add_row(table, name, mechanism.description, changes)
         _show(console, table)
 
 
 def _instruments(console: Console, case: Case) -> None:
-    table = _table("Instrument", "Kind", "Follows", "Class", "Open interest", "Turnover", left=(0, 1, 2, 3))
+    table = plain_table(
+        "Instrument", "Kind", "Follows", "Class", "Open interest", "Turnover", left=(0, 1, 2, 3)
+    )
     for row in case.instruments:
         amounts = [
             dollars(amount) if amount else MISSING for amount in (row.open_interest_usd, row.turnover_usd)
         ]
-        _add(table, row.name, row.kind, row.coin, row.margin_class, *amounts)
+        add_row(table, row.name, row.kind, row.coin, row.margin_class, *amounts)
     _show(console, table)
 
 
 def _outside(console: Console, case: Case) -> None:
-    table = _table("Outside price", "Anchors", "First", "Lowest named")
+    table = plain_table("Outside price", "Anchors", "First", "Lowest named")
     for row in case.world.coin:
         prices = [anchor.price for anchor in row.anchors if anchor.price is not None]
         named = [figures(price, 6) for price in (prices[0], min(prices))] if prices else [MISSING, MISSING]
-        _add(table, row.coin, str(len(row.anchors)), *named)
+        add_row(table, row.coin, str(len(row.anchors)), *named)
     _show(console, table)
 
 
 def _facts(console: Console, case: Case) -> None:
     if not case.facts:
         return
-    table = _table("Fact", "Published", "Tolerance", "Source", left=(0, 3))
+    table = plain_table("Fact", "Published", "Tolerance", "Source", left=(0, 3))
     for fact in case.facts:
         value = in_words(fact.published(case.start), fact.unit, case.start)
         mark = " *" if fact.calibrate else ""
-        _add(table, fact.id + mark, value, fact.tolerance.in_words(fact.unit), fact.source)
+        add_row(table, fact.id + mark, value, fact.tolerance.in_words(fact.unit), fact.source)
     _show(console, table)
     if any(fact.calibrate for fact in case.facts):
         console.print("* used to choose parameters; the others are predicted", highlight=False)
@@ -175,12 +177,12 @@ def _show(console: Console, table: Table) -> None:
     console.print()
 
 
-def _add(table: Table, *cells: str | Text) -> None:
+def add_row(table: Table, *cells: str | Text) -> None:
     """A row whose texts are shown as they are: square brackets in a file are no markup."""
     table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
-def _table(*headings: str, left: Sequence[int] = (0,)) -> Table:
+def plain_table(*headings: str, left: Sequence[int] = (0,)) -> Table:
     """A plain table; columns named in `left` are texts, the others numbers."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings))
     for place, heading in enumerate(headings):

@@ -1,0 +1,256 @@
+"""A case at several seeds: the draws run in parallel, their folders, and what they say together.
+
+Holds the running of variants of a case over common seeds and the ensemble's folder. The arithmetic over draws
+is `spread`, one run is `run`, the processes are `pool`.
+
+Units: seeds are whole numbers, one a draw. Invariant: same case, settings, seeds and version give the same
+ensemble.json to the byte, for any number of processes; a stopped ensemble keeps the draws that are done and
+says "partial".
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from undertow import __version__
+from undertow._jit import is_compiled, source_hash
+from undertow.case.load import load_case, rulebook_of
+from undertow.case.model import Case
+from undertow.case.write import case_text, rulebook_text
+from undertow.errors import CapacityError, CaseError, InputError
+from undertow.lab.pool import Pool
+from undertow.lab.progress import Progress, Silent
+from undertow.lab.run import run_case
+from undertow.lab.score import SCORE_FILE, Score, check_facts
+from undertow.lab.spread import Spread, spread_of
+from undertow.lab.warmup import warm_up
+from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
+
+ENSEMBLE_FILE = "ensemble.json"
+DRAWS_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A case with its overrides applied; `settings` are those overrides, for the record."""
+
+    name: str
+    case: Case
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    data: Path | None = None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One run of an ensemble. `folder` is its name; `problem` says why it has no score."""
+
+    seed: int
+    folder: str
+    score: Score | None
+    problem: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Draws of one variant, in order of their seeds. `status` is "complete", or "partial" if stopped."""
+
+    variant: Variant
+    draws: tuple[Draw, ...]
+    status: str
+    folder: Path | None = None
+
+    @property
+    def spread(self) -> Spread:
+        """The facts over the draws."""
+        case = self.variant.case
+        return spread_of(case.facts, [draw.score for draw in self.draws], case.start)
+
+
+@dataclass(frozen=True)
+class _Task:
+    variant: Variant
+    seed: int
+    out: Path
+    keep_tape: bool
+
+
+def variant_of(
+    case: str | Path | Case,
+    settings: Mapping[str, Any] | None = None,
+    data: Path | None = None,
+    name: str = "",
+) -> Variant:
+    """A variant from a case and dotted overrides; raises CaseError when it has no facts to be scored by."""
+    loaded = case if isinstance(case, Case) else load_case(case, settings or {})
+    faults = check_facts(loaded.facts)
+    if faults:
+        raise CaseError("\n".join(f"{loaded.name}: {fault}" for fault in faults))
+    if not loaded.facts:
+        raise CaseError(f"{loaded.name}: facts: there are none to score against; add [[facts]]")
+    return Variant(name or loaded.name, loaded, dict(settings or {}), data)
+
+
+def run_ensemble(
+    case: str | Path | Case,
+    seeds: Sequence[int],
+    settings: Mapping[str, Any] | None = None,
+    data: Path | None = None,
+    out: Path | None = None,
+    *,
+    jobs: int = 1,
+    keep_tapes: bool = False,
+    progress: Progress | None = None,
+) -> Ensemble:
+    """Run a case once for every seed into a new folder (below `out`, default ./runs) and write ensemble.json.
+
+    `settings` are dotted overrides. Ctrl-C keeps the draws that are done. Raises InputError for anything
+    wrong with what was given.
+    """
+    variant = variant_of(case, settings, data)
+    folder = new_folder(out, f"{variant.case.name}-draws")
+    try:
+        with Pool(jobs) as pool:
+            (found,) = run_variants([variant], seeds, pool, progress or Silent(), [folder], keep_tapes)
+    except Exception:
+        drop_if_empty(folder)
+        raise
+    write_ensemble(found)
+    return found
+
+
+def new_folder(out: Path | None, name: str) -> Path:
+    """A new folder below `out` (default ./runs); takes the next free suffix -2, -3, ..."""
+    wanted = (out or Path("runs")) / name
+    number, path = 1, wanted
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+            path = wanted.with_name(f"{name}-{number}")
+        except OSError as error:
+            raise InputError(f"{path}: cannot create the folder: {error.strerror}") from None
+
+
+def drop_if_empty(folder: Path) -> None:
+    """Take back a folder in which nothing came to stand."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def run_variants(
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    pool: Pool,
+    progress: Progress,
+    folders: Sequence[Path],
+    keep_tapes: bool = False,
+    label: str = "",
+) -> list[Ensemble]:
+    """Every variant at every seed, all in one batch; variant k's runs go below `folders[k]`."""
+    if not is_compiled():
+        warm_up(progress)
+    tasks = [
+        _Task(variant, seed, folder, keep_tapes)
+        for variant, folder in zip(variants, folders, strict=True)
+        for seed in seeds
+    ]
+    runs = len(tasks)
+    total = sum(task.variant.case.steps for task in tasks)
+    progress.begin(
+        label or f"Running {variants[0].case.name}, {runs} {'draw' if runs == 1 else 'draws'}", total
+    )
+    try:
+        batch = pool.each(_play, tasks, progress)
+    finally:
+        progress.end()
+    found = []
+    for number, (variant, folder) in enumerate(zip(variants, folders, strict=True)):
+        places = range(number * len(seeds), (number + 1) * len(seeds))
+        draws = tuple(batch.results[place] for place in places if place in batch.results)
+        _drop_unfinished(folder, draws)
+        status = COMPLETE if len(draws) == len(seeds) else PARTIAL
+        found.append(Ensemble(variant, draws, status, folder))
+    return found
+
+
+def write_ensemble(ensemble: Ensemble) -> None:
+    """Write ensemble.json and the case into the ensemble's folder, and the wall time apart."""
+    if ensemble.folder is None:
+        raise ValueError("the ensemble has no folder")
+    folder, variant = RunFolder(ensemble.folder), ensemble.variant
+    folder.write_text("case.toml", case_text(variant.case))
+    folder.write_text("rulebook.toml", rulebook_text(rulebook_of(variant.case)))
+    folder.write_json(ENSEMBLE_FILE, ensemble_record(ensemble))
+    folder.write_json("timing.json", {"seconds": {str(draw.seed): draw.seconds for draw in ensemble.draws}})
+
+
+def ensemble_record(ensemble: Ensemble) -> dict[str, Any]:
+    """The content of ensemble.json: what was run, each draw, and every fact over the draws."""
+    variant, case = ensemble.variant, ensemble.variant.case
+    return {
+        "case": case.name,
+        "title": case.title,
+        "accounts": case.accounts,
+        "settings": {key: str(value) for key, value in variant.settings.items()},
+        "data": "facts" if variant.data is None else "recorded",
+        "version": __version__,
+        "source_hash": source_hash(),
+        "status": ensemble.status,
+        "draws": [
+            {"seed": draw.seed, "folder": draw.folder, "problem": draw.problem} for draw in ensemble.draws
+        ],
+        **ensemble.spread.as_json(),
+    }
+
+
+def is_ensemble(path: Path) -> bool:
+    """Whether a folder holds an ensemble."""
+    return (path / ENSEMBLE_FILE).is_file()
+
+
+def read_ensemble(path: Path) -> Ensemble:
+    """An ensemble from its folder: the case beside it, the scores of its runs."""
+    folder = RunFolder(path)
+    record = folder.read_json(ENSEMBLE_FILE)
+    case = load_case(str(path / "case.toml"), {})
+    draws = []
+    for row in record.get("draws", []):
+        run = RunFolder(path / row["folder"])
+        score = None if row["problem"] else Score.from_json(run.read_json(SCORE_FILE))
+        draws.append(Draw(row["seed"], row["folder"], score, row["problem"]))
+    variant = Variant(case.name, case, record.get("settings", {}))
+    return Ensemble(variant, tuple(draws), str(record.get("status", PARTIAL)), path)
+
+
+def _play(task: _Task, progress: Progress) -> Draw | None:
+    """One draw in whatever process this is; None when it was stopped."""
+    variant = task.variant
+    name = f"{variant.case.name}-{task.seed}"
+    try:
+        result = run_case(variant.case, variant.settings, variant.data, None, task.seed, task.out, progress)
+    except CapacityError as error:
+        return Draw(task.seed, name, None, str(error))
+    if result.status != COMPLETE:
+        return None
+    folder = RunFolder(result.folder)
+    seconds = sum(folder.read_json("timing.json")["seconds"].values())
+    if not task.keep_tape:
+        for path in sorted(result.folder.glob("*.parquet")):
+            path.unlink()
+        folder.update(tape="dropped")
+    return Draw(task.seed, result.folder.name, result.score, "", round(seconds, 3))
+
+
+def _drop_unfinished(folder: Path, draws: Sequence[Draw]) -> None:
+    """Remove what a stopped batch left of runs that were not done."""
+    done = {draw.folder for draw in draws}
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in done and (path / "run.json").is_file():
+            shutil.rmtree(path)
