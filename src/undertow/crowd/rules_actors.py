@@ -282,7 +282,8 @@ class LooperRules(ActorRules):
     products: tuple[LoopProduct, ...] = Field(
         (
             LoopProduct(name="margin", profile="spot-margin", multiple=5.0, share=0.45),
-            LoopProduct(name="loan", profile="loan", multiple=3.5, share=0.55),
+            LoopProduct(name="loan", profile="loan", multiple=3.5, share=0.35),
+            LoopProduct(name="vip loan", profile="vip-loan", multiple=3.5, share=0.20),
             LoopProduct(name="holder", profile="single", multiple=1.0, share=1.0),
         ),
         description="margin, flexible and VIP loans, no debt (2.3, mix_m; each share ± 0.15)",

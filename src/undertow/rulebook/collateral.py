@@ -33,7 +33,12 @@ from undertow.units import PPM
 
 
 class Profile(Table):
-    """How an account is margined. An account chooses one; isolated positions are accounts of their own."""
+    """How an account is margined. An account chooses one; isolated positions are accounts of their own.
+
+    `forced_assets`: what becomes of the assets of a wallet below maintenance. "taken-over": they pass to the
+    backstop with what orders left. "sold": liquidation orders sell them into their own books first, as they
+    do contracts. "kept": a wallet without contracts passes to the lender, who sells nothing.
+    """
 
     collateral: Literal["none", "weighted", "raw"]
     borrowing: Flag
@@ -41,6 +46,7 @@ class Profile(Table):
     maintenance_multiplier_ppm: Multiplier = PPM  # of maintenance: liquidated below it
     borrow_initial_ppm: Rate = 0  # on negative cash
     borrow_maintenance_ppm: Rate = 0
+    forced_assets: Literal["taken-over", "sold", "kept"] = "taken-over"
     leverage_max: Count = 0  # cap on the leverage a user may choose; 0: the contract's own
 
     def faults(self) -> Iterator[tuple[Loc, str]]:

@@ -22,6 +22,9 @@ from undertow.venue.book import MAXIMUM_TICKS
 from undertow.venue.records import InstrumentKind, SelfTrade
 from undertow.venue.setup import add_tiers
 from undertow.venue.state import (
+    ASSETS_KEPT,
+    ASSETS_SOLD,
+    ASSETS_TAKEN,
     BAND_RULE,
     COLLATERAL_NONE,
     COLLATERAL_RAW,
@@ -48,6 +51,7 @@ SELF_TRADE = {
 }
 BAND = {"mark": 0, "index": 1, "opposite": 2}
 COLLATERAL = {"none": COLLATERAL_NONE, "weighted": COLLATERAL_WEIGHTED, "raw": COLLATERAL_RAW}
+FORCED_ASSETS = {"taken-over": ASSETS_TAKEN, "sold": ASSETS_SOLD, "kept": ASSETS_KEPT}
 WEIGHT = {
     "flat": WEIGHT_FLAT,
     "sqrt": WEIGHT_SQUARE_ROOT,
@@ -220,6 +224,7 @@ def write_profiles(state: State, rulebook: Rulebook) -> dict[str, int]:
         record["collateral"] = COLLATERAL[profile.collateral]
         record["borrowing"] = int(profile.borrowing)
         record["trigger_at_equality"] = int(profile.trigger_at_equality)
+        record["forced_assets"] = FORCED_ASSETS[profile.forced_assets]
     return numbers
 
 

@@ -167,13 +167,17 @@ def is_watched(state: State, account: int) -> bool:
 
 @kernel
 def has_stake(state: State, account: int) -> bool:
-    """Whether there is anything to liquidate or to cover: negative cash, or a holding that is not flat."""
+    """Whether there is anything to liquidate or to cover: cash or an asset owed, or a contract.
+
+    Assets alone are not: who owes nothing and has no position cannot fail, also where they count for nothing.
+    """
     if state.accounts[account].cash < 0:
         return True
     holding = state.accounts[account].first_holding
     while holding >= 0:
         row = state.holdings[holding]
-        if row.size != 0 or row.quote != 0:
+        owned = state.instruments[row.instrument].kind == SPOT and row.size >= 0
+        if not owned and (row.size != 0 or row.quote != 0):
             return True
         holding = row.next
     return False

@@ -124,7 +124,13 @@ def candidates(state: State) -> list[int]:
         if owner["role"] >= Role.HOUSE or owner["exempt"]:
             continue
         rows = holdings_of(state, account)
-        stake = owner["cash"] < 0 or any(row["size"] != 0 or row["quote"] != 0 for row in rows)
+        stake = owner["cash"] < 0 or any(_at_stake(state, row) for row in rows)
         if stake and health(state, account) < 0:
             found.append(account)
     return found
+
+
+def _at_stake(state: State, row: dict[str, int]) -> bool:
+    """Whether a holding is a contract, or an asset owed."""
+    spot = record_of(state.instruments, row["instrument"])["kind"] == InstrumentKind.SPOT
+    return row["size"] < 0 if spot else row["size"] != 0 or row["quote"] != 0

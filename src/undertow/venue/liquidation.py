@@ -18,7 +18,9 @@ from undertow.venue.margin import SPOT, account_health, maintenance_parts, row_m
 from undertow.venue.matching import cancel_all, cross, fillable_lots, release, reserve, taker_of
 from undertow.venue.records import Cause, EventKind, Origin
 from undertow.venue.state import (
+    ASSETS_KEPT,
     HOUSE_FUND,
+    HOUSE_LENDING,
     HOUSE_STRIDE,
     STAGE_FREE,
     STAGE_LIQUIDATING,
@@ -125,13 +127,21 @@ def fund_of(state: State, account: int) -> int:
 
 @kernel
 def resolve(state: State, account: int, fund_takes_over: int, limit_ppm: int, whole_or_nothing: int) -> None:
-    """What orders could not do: the fund takes the wallet over, or it is listed for allocation."""
+    """What orders could not do: the fund takes the wallet over, or it is listed for allocation.
+
+    A wallet without contracts whose profile says "kept" passes to the lender instead, debt and all.
+    """
     fund = fund_of(state, account)
     if not has_positions(state, account):
         sweep_flat(state, account)
         cover(state, account, fund, whole_or_nothing)
         if state.accounts[account].cash == 0:
             state.accounts[account].stage = STAGE_FREE
+        return
+    owner = state.accounts[account]
+    kept = state.profiles[owner.profile].forced_assets == ASSETS_KEPT
+    if kept and largest_position(state, account) < 0:
+        take_over(state, account, wide(owner.settlement) * HOUSE_STRIDE + HOUSE_LENDING)
         return
     equity, _maintenance, gross = maintenance_parts(state, account)
     takes = fund_takes_over == 1 and gross <= fund_room(state, fund, limit_ppm)

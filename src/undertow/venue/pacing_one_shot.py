@@ -4,7 +4,9 @@ Holds the size of the order and the pass over accounts in danger. What orders co
 `liquidation.resolve`. Holds no detection (`danger`).
 
 The order closes the smallest slice that restores maintenance after its fees, or the whole position; its limit
-is the position's zero price, or the market band. The largest position by maintenance goes first.
+is the position's zero price, or the market band. The largest position by maintenance goes first. Assets
+follow where the account's profile says that they are sold, each with one order of the smallest slice whose
+proceeds, less fees, repay enough debt.
 
 Units: settlement units, lots, ticks. Rounding: the slice up. Invariant: no order is sent once the account is
 healthy.
@@ -17,14 +19,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from undertow._jit import kernel
-from undertow.units import mul_div_ceil, mul_ppm_ceil
+from undertow.units import mul_div_ceil, mul_ppm_ceil, mul_ppm_floor
 from undertow.venue.admission import band_limit
 from undertow.venue.frozen import Frozen, enter
-from undertow.venue.integers import wide
+from undertow.venue.integers import lots_worth, wide
 from undertow.venue.liquidation import forced_order, largest_position, recover, resolve
-from undertow.venue.margin import maintenance_parts, notional, row_maintenance
-from undertow.venue.state import COUNT_CANDIDATES, State
+from undertow.venue.margin import SPOT, maintenance_parts, notional, row_maintenance
+from undertow.venue.state import ASSETS_SOLD, COUNT_CANDIDATES, State
 from undertow.venue.takeover import zero_price
+
+SLICES = 32  # orders of one asset in a step: the last ones only make up for what rounding left
 
 
 class OneShot(NamedTuple):
@@ -71,7 +75,7 @@ def _close_positions(state: State, account: int, rule: OneShot) -> bool:
     while not recover(state, account):
         holding = largest_position(state, account)
         if holding < 0:
-            return False
+            return _sell_assets(state, account, rule)
         equity, maintenance, _gross = maintenance_parts(state, account)
         instrument = state.holdings[holding].instrument
         if state.markets[instrument].halted == 1:
@@ -88,3 +92,67 @@ def _close_positions(state: State, account: int, rule: OneShot) -> bool:
         if filled < lots:
             return recover(state, account)
     return True
+
+
+@kernel
+def repaying_lots(state: State, holding: int, shortfall: int) -> int:
+    """Smallest slice of an asset whose sale at the mark makes up for the shortfall, or what covers the debt.
+
+    A dollar sold frees the margin on a dollar of debt and costs its fees.
+    """
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    mark = state.markets[row.instrument].mark
+    owner = state.accounts[row.account]
+    size = wide(row.size)
+    debt = wide(max(-owner.cash, 0))
+    fee = record.liquidation_fee_ppm + record.taker_fee_ppm
+    most = min(size, lots_worth(SPOT, record.unit, debt + mul_ppm_ceil(debt, fee), mark))
+    worth = min(notional(SPOT, record.unit, most, mark), debt)
+    freed = mul_ppm_floor(worth, state.profiles[owner.profile].borrow_maintenance_ppm)
+    gain = freed - mul_ppm_ceil(worth, fee)
+    if gain <= shortfall:
+        return most
+    return max(min(mul_div_ceil(shortfall, most, gain), most), 1)
+
+
+@kernel
+def _sell_assets(state: State, account: int, rule: OneShot) -> bool:
+    """Asset after asset, if the profile has them sold. False if the account stays below maintenance."""
+    if state.profiles[state.accounts[account].profile].forced_assets != ASSETS_SOLD:
+        return False
+    holding = wide(state.accounts[account].first_holding)
+    while holding >= 0:
+        row = state.holdings[holding]
+        following = wide(row.next)
+        if state.instruments[row.instrument].kind == SPOT and row.size > 0:
+            for _ in range(SLICES):
+                again = _sell_slice(state, holding, rule)
+                if recover(state, account):
+                    return True
+                if not again:
+                    break
+        holding = following
+    return False
+
+
+@kernel
+def _sell_slice(state: State, holding: int, rule: OneShot) -> bool:
+    """One order. True if it filled whole and something is left to sell."""
+    row = state.holdings[holding]
+    account = wide(row.account)
+    instrument = wide(row.instrument)
+    record = state.instruments[instrument]
+    if state.markets[instrument].halted == 1:
+        return False
+    equity, maintenance, _gross = maintenance_parts(state, account)
+    size = wide(row.size)
+    lots = size if rule.whole_position == 1 else repaying_lots(state, holding, maintenance - equity + 1)
+    lots = min(lots, wide(record.maximum_lots))
+    limit = wide(state.markets[instrument].mark) - equity // (size * record.unit)
+    limit = min(max(limit, 1), wide(record.maximum_ticks) - 1)
+    if rule.at_band == 1:
+        limit = wide(band_limit(state, instrument, -1, wide(record.market_band_ppm)))
+    fee = wide(record.liquidation_fee_ppm)
+    filled, _value = forced_order(state, holding, lots, limit, fee, rule.all_or_nothing)
+    return filled == lots and filled < size

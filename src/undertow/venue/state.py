@@ -190,6 +190,7 @@ PROFILE = np.dtype(
         ("collateral", np.int8),  # see COLLATERAL_*
         ("borrowing", np.int8),
         ("trigger_at_equality", np.int8),
+        ("forced_assets", np.int8),  # see ASSETS_*
     ],
     align=True,
 )
@@ -197,6 +198,10 @@ PROFILE = np.dtype(
 COLLATERAL_NONE = 0  # asset balances do not count
 COLLATERAL_WEIGHTED = 1
 COLLATERAL_RAW = 2  # at full price
+# PROFILE.forced_assets
+ASSETS_TAKEN = 0  # pass to the backstop with what orders left
+ASSETS_SOLD = 1  # sold into their own books first
+ASSETS_KEPT = 2  # pass to the lender, who sells nothing
 
 LEVEL = np.dtype([("size", np.int64), ("head", np.int32), ("tail", np.int32)], align=True)
 BUCKET = np.dtype([("best", np.int64), ("head", np.int32), ("count", np.int32)], align=True)
