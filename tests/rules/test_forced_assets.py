@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from support.vectors import funded, plain_venue
-from undertow.errors import RulebookError
-from undertow.rulebook.load import load_rulebook, with_overrides
 from undertow.venue.facade import Venue
 
 PRESET = "binance-2025"
@@ -132,10 +130,3 @@ def test_the_lender_keeps_what_it_takes_and_sells_nothing() -> None:
     assert (lender.holdings[0].size, lender.cash) == (350_000, -250_000)
     assert venue.account(buyer).holdings[0].size == 0
     venue.audit()
-
-
-def test_another_pacing_cannot_sell_assets() -> None:
-    rulebook = load_rulebook("hyperliquid-2025")
-    name = next(iter(rulebook.profiles))
-    with pytest.raises(RulebookError, match=r"forced_assets: is 'sold', which pacing 'staged' cannot do"):
-        with_overrides(rulebook, {f"profiles.{name}.forced_assets": "sold"})

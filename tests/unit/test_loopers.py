@@ -32,18 +32,19 @@ def test_each_product_holds_its_share_of_the_assets() -> None:
     for loopers in make_loopers():
         lots = loopers.opening().assets[0][1]
         worth.append(float(lots.sum()) * START_TICKS[USDE] * 10 / 1e6)
-    assert worth == pytest.approx([0.45 * 0.9e9, 0.55 * 0.9e9, 1.0e9], rel=1e-5)
+    assert worth == pytest.approx([0.45 * 0.9e9, 0.35 * 0.9e9, 0.2 * 0.9e9, 1.0e9], rel=1e-5)
 
 
 def test_debt_is_what_the_multiple_says_and_holders_owe_nothing() -> None:
-    margin, loan, holder = (loopers.opening() for loopers in make_loopers())
-    for opening, largest in ((margin, 5.0), (loan, 3.5)):
+    margin, loan, vip, holder = (loopers.opening() for loopers in make_loopers())
+    for opening, largest in ((margin, 5.0), (loan, 3.5), (vip, 3.5)):
         worth = opening.assets[0][1] * START_TICKS[USDE] * 10
         multiple = worth / (worth + opening.cash_micros)
         assert multiple.max() <= largest + 1e-6
         assert np.median(multiple) == pytest.approx(largest * np.exp(-0.15 * 0.6745), rel=0.02)
     assert (holder.cash_micros == 0).all()
-    assert (margin.profile, loan.profile, holder.profile) == ("spot-margin", "loan", "single")
+    assert (margin.profile, loan.profile, vip.profile) == ("spot-margin", "loan", "vip-loan")
+    assert holder.profile == "single"
 
 
 def test_a_full_loop_of_five_dies_at_eighty_eight_cents() -> None:
@@ -71,7 +72,7 @@ def test_loops_leave_by_rule_below_the_exit_price_only() -> None:
 
 
 def test_holders_sell_with_a_hazard_per_point_up_to_a_cap() -> None:
-    holder = make_loopers()[2]
+    holder = make_loopers()[3]
     hazards = []
     for price in (1.01, 0.95, 0.5):
         holder.gauges._seen[0] = -1

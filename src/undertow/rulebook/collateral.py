@@ -37,7 +37,8 @@ class Profile(Table):
 
     `forced_assets`: what becomes of the assets of a wallet below maintenance. "taken-over": they pass to the
     backstop with what orders left. "sold": liquidation orders sell them into their own books first, as they
-    do contracts. "kept": a wallet without contracts passes to the lender, who sells nothing.
+    do contracts (pacing one-shot; the others take them over). "kept": a wallet without contracts passes to
+    the lender, who sells nothing (any pacing but the vault's).
     """
 
     collateral: Literal["none", "weighted", "raw"]

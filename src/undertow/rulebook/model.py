@@ -94,10 +94,6 @@ class Rulebook(Part):
         if self.backstop.trigger == "auto-close-fraction" and self.liquidation.auto_close == "none":
             wrong = "is 'auto-close-fraction', but liquidation.auto_close is 'none'; set that to 'fraction'"
             yield ("backstop", "trigger"), wrong
-        for name, profile in self.profiles.items():
-            if profile.forced_assets != "taken-over" and self.liquidation.pacing != "one-shot":
-                wrong = f"is {profile.forced_assets!r}, which pacing {self.liquidation.pacing!r} cannot do"
-                yield ("profiles", name, "forced_assets"), f"{wrong}; use 'taken-over'"
 
     def _unknown_names(self) -> Iterator[tuple[Loc, str]]:
         """Classes, assets and profiles that are spoken of but not there."""
