@@ -35,6 +35,10 @@ UNITS: dict[str, tuple[str, float]] = {
     TIMESTAMP: ("time", 1.0),
 }
 
+Block = Literal[
+    "gap path", "times", "depth", "flow against price", "stocks lost", "collateral", "lows", "control"
+]
+
 
 class Tolerance(BaseModel):
     """How far a simulated value may be off before the fact counts as missed."""
@@ -77,11 +81,15 @@ class Query(BaseModel):
 
 
 class Fact(BaseModel):
-    """One published fact. `calibrate` marks those used to choose parameters; the others are predictions."""
+    """One published fact. `calibrate` marks those used to choose parameters; the others are predictions.
+
+    Facts of a `block` tell of the same thing and share one weight in a loss; without one, a fact stands alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1)
+    block: Block | None = None
     definition: str = Field(min_length=1)
     value: float | datetime
     unit: str

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from undertow.crowd.view import View
 from undertow.lab.build import Built
 from undertow.tape.writer import TapeWriter
 from undertow.venue.depth import depth_near
@@ -90,6 +91,17 @@ class Recorder:
         self.tape.series(block)
         for name in ("volume_lots", "volume_value", "sell_value"):
             markets[name] = 0
+
+    def weather(self, view: View) -> None:
+        """How messages and transfers fared in a step."""
+        row = {
+            "step": [view.step],
+            "time_ms": [view.time_s * 1000],
+            "messages": [self.built.crowd.messages],
+            "failure": [view.failure],
+            "transfers": [view.transfers],
+        }
+        self.tape.table("weather", row)
 
     def house(self, step: int, time_ms: int) -> None:
         """One row a house account that ever held anything."""

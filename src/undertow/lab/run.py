@@ -168,7 +168,8 @@ def _step(built: Built, recorder: Recorder, step: int, watch: _Stopwatch) -> Non
     """One step: the crowd looks and speaks, the venue acts, the tape remembers."""
     case, engine = built.case, built.engine
     seconds = step * case.step_seconds
-    commands = built.crowd.act(_view(built, step))
+    view = _view(built, step)
+    commands = built.crowd.act(view)
     watch.lap("crowd")
     built.crowd.heard(commands, engine.submit(commands))
     watch.lap("matching")
@@ -177,6 +178,7 @@ def _step(built: Built, recorder: Recorder, step: int, watch: _Stopwatch) -> Non
     watch.lap("waterfall")
     if seconds % case.record_seconds == 0:
         recorder.sample(step, seconds * 1000)
+        recorder.weather(view)
     if seconds % HOUSE_EVERY_SECONDS == 0:
         recorder.house(step, seconds * 1000)
         recorder.depth_removed(step, seconds * 1000)

@@ -45,6 +45,7 @@ class FactRow:
     query: str
     problem: str
     note: str
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def _row(fact: Fact, tape: Tape) -> FactRow:
         query=query,
         problem=problem,
         note=fact.note,
+        block=fact.block or "",
     )
 
 

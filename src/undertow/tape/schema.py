@@ -116,6 +116,13 @@ TABLES: dict[str, Columns] = {
         "cause": _BYTE,
         "depth_removed": _BIG,
     },
+    "weather": {
+        "step": _INT,
+        "time_ms": _BIG,
+        "messages": _BIG,  # tried by the crowd in this step
+        "failure": _FLOAT,  # share of messages that fail
+        "transfers": _FLOAT,  # 1: transfers work, 0: stalled
+    },
     "waterfall": {
         "step": _INT,
         "time_ms": _BIG,

@@ -3,16 +3,20 @@
 Importing this package registers them all. A fact's query names one; so do the key outcomes of a run.
 """
 
-from undertow.lab.measures import liquidity, losses, prices
+from undertow.lab.measures import collateral, flow, gaps, liquidity, losses, prices, several
 from undertow.lab.measures.registry import Measured, Measurement, measure_names, measured, query_faults
 
 __all__ = [
     "Measured",
     "Measurement",
+    "collateral",
+    "flow",
+    "gaps",
     "liquidity",
     "losses",
     "measure_names",
     "measured",
     "prices",
     "query_faults",
+    "several",
 ]

@@ -1,4 +1,4 @@
-"""Measures of liquidity: depth, turnover, open interest.
+"""Measures of liquidity: depth, turnover, open interest, messages that get through.
 
 `side` is bid, ask or both; `band` is 1 or 4, the per cent from the mark within which depth is counted. Rows
 where depth was not sampled (-1) are left out.
@@ -6,7 +6,7 @@ where depth was not sampled (-1) are left out.
 
 from __future__ import annotations
 
-from undertow.lab.measures.registry import Measured, choose, measure, money_unit, only, window
+from undertow.lab.measures.registry import Measured, choose, measure, money_unit, only, taken, window
 from undertow.tape import Tape
 
 _BANDS = {"1": "1pct", "4": "4pct"}
@@ -16,11 +16,6 @@ def _depth(side: str, band: int) -> str:
     suffix = choose(str(band), _BANDS, "band")
     sides = choose(side, {"bid": ("bid",), "ask": ("ask",), "both": ("bid", "ask")}, "side")
     return " + ".join(f"{name}_{suffix}" for name in sides)
-
-
-def _one(tape: Tape, query: str) -> Measured:
-    value = tape.value(query)
-    return Measured(None if value is None else float(value), query)
 
 
 def _depths(instrument: str, span: tuple[float, float | None], side: str, band: int) -> str:
@@ -34,7 +29,27 @@ def _depths(instrument: str, span: tuple[float, float | None], side: str, band: 
 def depth_usd_at(tape: Tape, instrument: str, at: float, side: str = "both", band: int = 1) -> Measured:
     """Depth at a moment: the last sample up to it."""
     depths = _depths(instrument, (0.0, at), side, band)
-    return _one(tape, f"select arg_max(depth, time_ms) / {money_unit(tape)}.0 from ({depths})")
+    return taken(tape, f"select arg_max(depth, time_ms) / {money_unit(tape)}.0 from ({depths})")
+
+
+@measure("usd")
+def mean_depth_usd(
+    tape: Tape,
+    instrument: str,
+    start: float = 0.0,
+    end: float | None = None,
+    side: str = "both",
+    band: int = 1,
+) -> Measured:
+    """Depth on the average of a window's samples."""
+    depths = _depths(instrument, (start, end), side, band)
+    return taken(tape, f"select avg(depth) / {money_unit(tape)}.0 from ({depths})")
+
+
+@measure("percent")
+def refused_percent(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """The share of messages that did not get through, on the average of a window's samples."""
+    return taken(tape, f"select 100.0 * avg(failure) from weather where {window(start, end)}")
 
 
 @measure("ratio")
@@ -48,7 +63,7 @@ def depth_ratio(
 ) -> Measured:
     """The smallest depth of a window over the depth at its start."""
     depths = _depths(instrument, (start, end), side, band)
-    return _one(tape, f"select min(depth) / nullif(arg_min(depth, time_ms), 0) from ({depths})")
+    return taken(tape, f"select min(depth) / nullif(arg_min(depth, time_ms), 0) from ({depths})")
 
 
 @measure("percent")
@@ -62,7 +77,9 @@ def depth_change_percent(
 ) -> Measured:
     """The smallest depth of a window against the depth at its start, in per cent."""
     depths = _depths(instrument, (start, end), side, band)
-    return _one(tape, f"select 100.0 * (min(depth) / nullif(arg_min(depth, time_ms), 0) - 1) from ({depths})")
+    return taken(
+        tape, f"select 100.0 * (min(depth) / nullif(arg_min(depth, time_ms), 0) - 1) from ({depths})"
+    )
 
 
 @measure("duration")
@@ -77,7 +94,7 @@ def thin_seconds(
 ) -> Measured:
     """How long depth stood below a share of what it was at the window's start (samples times spacing)."""
     depths = _depths(instrument, (start, end), side, band)
-    return _one(
+    return taken(
         tape,
         f"with d as ({depths}), first as (select arg_min(depth, time_ms) as calm, "
         "(max(time_ms) - min(time_ms)) / nullif(count(*) - 1, 0) / 1000.0 as spacing from d) "
@@ -90,7 +107,7 @@ def volume_usd(
     tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
 ) -> Measured:
     """Turnover of a window."""
-    return _one(
+    return taken(
         tape,
         f"select sum(volume) / {money_unit(tape)}.0 from series join instruments using (instrument) "
         f"where {only(instrument)} and {window(start, end)}",
@@ -102,7 +119,7 @@ def sell_share_percent(
     tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
 ) -> Measured:
     """The share of a window's turnover in which the taker sold."""
-    return _one(
+    return taken(
         tape,
         "select 100.0 * sum(sell_volume) / nullif(sum(volume), 0) from series "
         f"join instruments using (instrument) where {only(instrument)} and {window(start, end)}",
@@ -114,7 +131,7 @@ def impact_percent_per_million(
     tape: Tape, instrument: str, start: float = 0.0, end: float | None = None
 ) -> Measured:
     """How far a window's price fell, in per cent, for each million dollars sold net by takers."""
-    return _one(
+    return taken(
         tape,
         "select -100.0 * (arg_max(last_ticks, time_ms) / arg_min(last_ticks, time_ms) - 1) "
         f"/ nullif(sum(2 * sell_volume - volume) / {money_unit(tape)}e6, 0) from series "
@@ -128,7 +145,7 @@ def open_interest_change_percent(
     tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
 ) -> Measured:
     """Open interest at a window's end against its start, in lots valued at the first outside price."""
-    return _one(
+    return taken(
         tape,
         "select 100.0 * (sum(closed * value) / nullif(sum(opened * value), 0) - 1) from (select "
         "arg_min(open_interest_lots, time_ms) as opened, arg_max(open_interest_lots, time_ms) as closed, "

@@ -7,7 +7,7 @@ are chosen by its name.
 
 from __future__ import annotations
 
-from undertow.lab.measures.registry import Measured, choose, measure, money_unit, only, window
+from undertow.lab.measures.registry import Measured, choose, measure, money_unit, only, taken, window
 from undertow.tape import Tape
 from undertow.tape.schema import Stage
 from undertow.venue.records import EventKind, Role
@@ -24,17 +24,12 @@ _HOUSE_EQUITY = (
 )
 
 
-def _one(tape: Tape, query: str) -> Measured:
-    value = tape.value(query)
-    return Measured(None if value is None else float(value), query)
-
-
 @measure("count")
 def liquidated_accounts(tape: Tape, instrument: str | None = None) -> Measured:
     """Accounts that were put under liquidation at least once."""
     if instrument is None:
-        return _one(tape, "select count(*) from accounts where liquidated > 0")
-    return _one(
+        return taken(tape, "select count(*) from accounts where liquidated > 0")
+    return taken(
         tape,
         "select count(distinct account) from events join instruments using (instrument) "
         f"where events.kind = {EventKind.LIQUIDATION_ORDER:d} and {only(instrument)}",
@@ -48,11 +43,47 @@ def stage_notional_usd(
     """Notional one stage of the waterfall dealt with: orders, takeover, adl or disposal."""
     code = choose(stage, _STAGES, "stage")
     unit = money_unit(tape)
-    return _one(
+    return taken(
         tape,
         f"select coalesce(sum(case when kind = 'inverse' then lots * unit * tick_usd / {unit}.0 "
         f"else notional / {unit}.0 end), 0) from waterfall join instruments using (instrument) "
         f"where stage = {code:d} and {only(instrument)} and {window(start, end)}",
+    )
+
+
+def _liquidations(instrument: str | None, start: float, end: float | None) -> str:
+    """SQL for liquidated contracts: what orders filled (side: the taker's) and what was taken over."""
+    return (
+        f"select time_ms, notional, case when stage = {Stage.ORDERS:d} then -side else side end as held "
+        "from waterfall join instruments using (instrument) "
+        f"where kind != 'spot' and stage in ({Stage.ORDERS:d}, {Stage.TAKEOVER:d}) "
+        f"and {only(instrument)} and {window(start, end)}"
+    )
+
+
+@measure("percent")
+def long_liquidation_percent(
+    tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
+) -> Measured:
+    """The share of longs in liquidated contracts: orders filled and positions taken over, by notional."""
+    found = _liquidations(instrument, start, end)
+    return taken(
+        tape,
+        "select 100.0 * coalesce(sum(notional) filter (where held > 0), 0) / nullif(sum(notional), 0) "
+        f"from ({found})",
+    )
+
+
+@measure("percent")
+def liquidated_before_percent(
+    tape: Tape, at: float, instrument: str | None = None, start: float = 0.0, end: float | None = None
+) -> Measured:
+    """The share of a window's liquidated contracts, by notional, that came before a moment."""
+    found = _liquidations(instrument, start, end)
+    return taken(
+        tape,
+        f"select 100.0 * coalesce(sum(notional) filter (where time_ms < {round(at * 1000)}), 0) "
+        f"/ nullif(sum(notional), 0) from ({found})",
     )
 
 
@@ -83,7 +114,7 @@ def adl_notional_usd(
 @measure("count")
 def adl_accounts(tape: Tape, instrument: str | None = None) -> Measured:
     """Accounts of winners that auto-deleveraging closed, wholly or in part."""
-    return _one(
+    return taken(
         tape,
         "select count(distinct account) from events join instruments using (instrument) "
         f"where events.kind = {EventKind.ADL_CLOSE:d} and {only(instrument)}",
@@ -120,14 +151,14 @@ def _event_amount(tape: Tape, kinds: tuple[EventKind, ...], start: float, end: f
         f"select coalesce(sum(amount), 0) / {money_unit(tape)}.0 from events "
         f"where kind in ({codes}) and {window(start, end)}"
     )
-    return _one(tape, query)
+    return taken(tape, query)
 
 
 @measure("usd")
 def fund_draw_usd(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
     """The insurance fund's equity at a window's start less its lowest equity in it."""
     equity = _HOUSE_EQUITY.format(role=Role.FUND)
-    return _one(
+    return taken(
         tape,
         f"select (arg_min(equity, time_ms) - min(equity)) / {money_unit(tape)}.0 from {equity} "
         f"where {window(start, end)}",
@@ -144,7 +175,7 @@ def fund_change_usd(tape: Tape) -> Measured:
 def role_result_usd(tape: Tape, role: str) -> Measured:
     """What accounts of one role (fund, vault, fees, customer, ...) won, deposits and withdrawals aside."""
     code = choose(role, _ROLES, "role")
-    return _one(
+    return taken(
         tape,
         f"select sum(equity_end - equity_start - deposits + withdrawals) / {money_unit(tape)}.0 "
         f"from accounts where role = {code:d} and settlement = 0",
@@ -154,7 +185,7 @@ def role_result_usd(tape: Tape, role: str) -> Measured:
 @measure("usd")
 def liquidated_loss_usd(tape: Tape) -> Measured:
     """What accounts that were liquidated lost, as a positive number."""
-    return _one(
+    return taken(
         tape,
         "select -coalesce(sum(equity_end - equity_start - deposits + withdrawals), 0) "
         f"/ {money_unit(tape)}.0 from accounts "
@@ -165,14 +196,14 @@ def liquidated_loss_usd(tape: Tape) -> Measured:
 @measure("count")
 def negative_accounts(tape: Tape) -> Measured:
     """Customers' accounts that ended below zero."""
-    return _one(tape, f"select count(*) from accounts where role = {Role.CUSTOMER:d} and equity_end < 0")
+    return taken(tape, f"select count(*) from accounts where role = {Role.CUSTOMER:d} and equity_end < 0")
 
 
 @measure("time")
 def time_of_peak_liquidation(tape: Tape, stage: str = "orders", instrument: str | None = None) -> Measured:
     """Start of the clock minute in which a stage dealt with most notional."""
     code = choose(stage, _STAGES, "stage")
-    return _one(
+    return taken(
         tape,
         "select time_ms // 60000 * 60.0 from waterfall join instruments using (instrument) "
         f"where stage = {code:d} and {only(instrument)} group by 1 order by sum(notional) desc, 1 limit 1",
@@ -182,7 +213,7 @@ def time_of_peak_liquidation(tape: Tape, stage: str = "orders", instrument: str 
 @measure("duration")
 def withdrawals_closed_seconds(tape: Tape) -> Measured:
     """How long withdrawals were closed, until the end of the tape where they were not opened again."""
-    return _one(
+    return taken(
         tape,
         "select coalesce(sum(until - time_ms), 0) / 1000.0 from (select kind, time_ms, "
         "coalesce(lead(time_ms) over (order by sequence), (select max(time_ms) from series)) as until "
@@ -194,6 +225,6 @@ def withdrawals_closed_seconds(tape: Tape) -> Measured:
 @measure("count")
 def rejected_commands(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
     """Commands the venue refused."""
-    return _one(
+    return taken(
         tape, f"select count(*) from events where kind = {EventKind.REJECTION:d} and {window(start, end)}"
     )

@@ -7,20 +7,9 @@ it was recorded; a row without such a price (0) is left out. Measures of a windo
 
 from __future__ import annotations
 
-from undertow.lab.measures.registry import Measured, choose, measure, only, window
+from undertow.lab.measures.registry import Measured, measure, only, price_column, taken, window
 from undertow.tape import Tape
 from undertow.tape.schema import quoted
-
-_FIELDS = {name: f"{name}_ticks" for name in ("last", "mark", "index", "bid", "ask", "outside")}
-
-
-def _price(field: str) -> str:
-    return str(choose(field, _FIELDS, "field"))
-
-
-def _one(tape: Tape, query: str) -> Measured:
-    value = tape.value(query)
-    return Measured(None if value is None else float(value), query)
 
 
 def _path(instrument: str, start: float, end: float | None, field: str) -> str:
@@ -30,7 +19,7 @@ def _path(instrument: str, start: float, end: float | None, field: str) -> str:
             "select time_ms, price from fills join instruments using (instrument) "
             f"where name = {quoted(instrument)} and {window(start, end)}"
         )
-    column = _price(field)
+    column = price_column(field)
     return (
         f"select time_ms, {column} as price from series join instruments using (instrument) "
         f"where name = {quoted(instrument)} and {column} > 0 and {window(start, end)} order by time_ms"
@@ -40,8 +29,8 @@ def _path(instrument: str, start: float, end: float | None, field: str) -> str:
 @measure("usd")
 def price_at(tape: Tape, instrument: str, at: float, field: str = "last") -> Measured:
     """The price at a moment: the last one recorded up to it."""
-    column = _price(field)
-    return _one(
+    column = price_column(field)
+    return taken(
         tape,
         f"select {column} * tick_usd from series join instruments using (instrument) "
         f"where {only(instrument)} and {column} > 0 and {window(0, at)} order by time_ms desc limit 1",
@@ -54,7 +43,7 @@ def low_price(
 ) -> Measured:
     """The lowest price of a window."""
     path = _path(instrument, start, end, field)
-    return _one(
+    return taken(
         tape,
         f"select min(price) * (select tick_usd from instruments where name = {quoted(instrument)}) "
         f"from ({path})",
@@ -67,7 +56,7 @@ def low_fall_percent(
 ) -> Measured:
     """From the first price of a window to its lowest."""
     path = _path(instrument, start, end, field)
-    return _one(tape, f"select 100.0 * (min(price) / arg_min(price, time_ms) - 1) from ({path})")
+    return taken(tape, f"select 100.0 * (min(price) / arg_min(price, time_ms) - 1) from ({path})")
 
 
 @measure("percent")
@@ -77,7 +66,7 @@ def change_percent(
     """From the first price of a window to its last."""
     path = _path(instrument, start, end, field)
     query = f"select 100.0 * (arg_max(price, time_ms) / arg_min(price, time_ms) - 1) from ({path})"
-    return _one(tape, query)
+    return taken(tape, query)
 
 
 @measure("percent")
@@ -86,7 +75,7 @@ def worst_minute_percent(
 ) -> Measured:
     """The largest fall between the first and the last price of a clock minute."""
     path = _path(instrument, start, end, field)
-    return _one(
+    return taken(
         tape,
         "select min(move) from (select 100.0 * (arg_max(price, time_ms) / arg_min(price, time_ms) - 1) "
         f"as move from ({path}) group by time_ms // 60000)",
@@ -98,9 +87,9 @@ def median_fall_percent(
     tape: Tape, group_of: str | None = None, start: float = 0.0, end: float | None = None, field: str = "last"
 ) -> Measured:
     """The median over instruments (of a `class`, or all) of `low_fall_percent`."""
-    column = _price(field)
+    column = price_column(field)
     chosen = "true" if group_of is None else f"class = {quoted(group_of)}"
-    return _one(
+    return taken(
         tape,
         "select median(fall) from (select 100.0 * (min(price) / arg_min(price, time_ms) - 1) as fall from ("
         f"select instrument, time_ms, {column} as price from series join instruments using (instrument) "
@@ -115,7 +104,7 @@ def time_of_low(
     """When a window's lowest price was first recorded."""
     path = _path(instrument, start, end, field)
     query = f"select time_ms / 1000.0 from ({path}) order by price, time_ms limit 1"
-    return _one(tape, query)
+    return taken(tape, query)
 
 
 @measure("time")
@@ -147,8 +136,8 @@ def time_above(
 def _crossing(
     tape: Tape, instrument: str, test: str, span: tuple[float, float | None], field: str
 ) -> Measured:
-    column = _price(field)
-    return _one(
+    column = price_column(field)
+    return taken(
         tape,
         f"select min(time_ms) / 1000.0 from series join instruments using (instrument) "
         f"where {only(instrument)} and {column} > 0 and {column} * tick_usd {test} and {window(*span)}",
@@ -161,8 +150,8 @@ _GAP = "100.0 * ({column} / outside_ticks - 1)"
 @measure("percent")
 def gap_percent_at(tape: Tape, instrument: str, at: float, field: str = "last") -> Measured:
     """The venue's price against the outside price at a moment."""
-    column = _price(field)
-    return _one(
+    column = price_column(field)
+    return taken(
         tape,
         f"select {_GAP.format(column=column)} from series join instruments using (instrument) "
         f"where {only(instrument)} and {column} > 0 and outside_ticks > 0 and {window(0, at)} "
@@ -175,8 +164,8 @@ def worst_gap_percent(
     tape: Tape, instrument: str, start: float = 0.0, end: float | None = None, field: str = "last"
 ) -> Measured:
     """The deepest discount of the venue's price to the outside price."""
-    column = _price(field)
-    return _one(
+    column = price_column(field)
+    return taken(
         tape,
         f"select min({_GAP.format(column=column)}) from series join instruments using (instrument) "
         f"where {only(instrument)} and {column} > 0 and outside_ticks > 0 and {window(start, end)}",

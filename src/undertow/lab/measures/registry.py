@@ -3,7 +3,7 @@
 Holds no measure. A measure is a function `(tape, ...) -> Measured`; the names and defaults of its
 parameters are the arguments a fact's query may give. `start`, `end` and `at` are times: "21:20",
 "21:20:30", a full UTC time, or seconds since the start of the case; queries write the first two as `from`
-and `to`.
+and `to`. `instruments` is a list of names.
 
 Units of a measured value, by dimension: percent, ratio, US dollars, seconds (time: since the start of the
 case), count.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -24,11 +24,19 @@ from undertow.errors import InputError
 from undertow.tape import Tape
 from undertow.tape.schema import quoted
 
-_TIMES = {"start", "end", "at"}
-_ALIASES = {"from": "start", "to": "end", "class": "group_of"}
+MINUTE = "(time_ms - 1) // 60000"  # SQL for the clock minute in which a sample's second lies
+_TIMES = {"start", "end", "at", "base_start", "base_end"}
+_ALIASES = {
+    "from": "start",
+    "to": "end",
+    "base_from": "base_start",
+    "base_to": "base_end",
+    "class": "group_of",
+}
 _SPELLED = {name: alias for alias, name in _ALIASES.items()}
 _CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d))?")
 
+PRICES = ("last", "mark", "index", "bid", "ask", "outside")
 REQUIRED = inspect.Parameter.empty
 
 
@@ -104,6 +112,9 @@ def query_faults(name: str, arguments: Mapping[str, Any], dimension: str | None 
             faults.append(
                 f"{key!r} must be a time such as '21:20' or seconds since the start, not {arguments[key]!r}"
             )
+    names = arguments.get("instruments")
+    if "instruments" in defaults and names is not None and not _is_names(names):
+        faults.append(f"'instruments' must be a list of names such as ['BTC-PERP'], not {names!r}")
     if dimension is not None and dimension != found.dimension:
         faults.append(f"measure {name!r} gives a {found.dimension}, the fact's unit is for a {dimension}")
     return faults
@@ -120,9 +131,9 @@ def measured(tape: Tape, name: str, arguments: Mapping[str, Any] | None = None) 
     for key, value in given.items():
         argument = _ALIASES.get(key, key)
         values[argument] = seconds_into(tape, value) if argument in _TIMES else value
-    instrument = values.get("instrument")
-    if instrument is not None:
-        require_instrument(tape, str(instrument))
+    for instrument in (values.get("instrument"), *(values.get("instruments") or ())):
+        if instrument is not None:
+            require_instrument(tape, str(instrument))
     return found.function(tape, **values)
 
 
@@ -175,9 +186,36 @@ def window(start: float, end: float | None, column: str = "time_ms") -> str:
     return after if end is None else f"{after} and {column} <= {round(end * 1000)}"
 
 
+def within(start: float, end: float | None) -> str:
+    """SQL for samples of the seconds from `start` to `end`: the sample at `start` tells of the one before."""
+    return window(start + 0.001, end)
+
+
+def among(instruments: Sequence[str] | None, group_of: str | None) -> str:
+    """SQL for several instruments: by name, else contracts of a margin class, else all contracts."""
+    if instruments is not None:
+        return f"name in ({', '.join(quoted(name) for name in instruments)})"
+    return "kind != 'spot'" if group_of is None else f"kind != 'spot' and class = {quoted(group_of)}"
+
+
+def price_column(field: str) -> str:
+    """The column of `series` that a price field names; raises InputError for any other word."""
+    return str(choose(field, {name: f"{name}_ticks" for name in PRICES}, "field"))
+
+
+def taken(tape: Tape, query: str) -> Measured:
+    """The single number of a query."""
+    value = tape.value(query)
+    return Measured(None if value is None else float(value), query)
+
+
 def only(instrument: str | None) -> str:
     """SQL for one instrument by name, or for all."""
     return "true" if instrument is None else f"name = {quoted(instrument)}"
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 def _is_time(value: Any) -> bool:
