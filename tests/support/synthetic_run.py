@@ -113,6 +113,7 @@ def make_synthetic_run(folder: Path, sizes: Sizes | None = None) -> RunFolder:
     writer.instruments(_instruments())
     paths = _paths(sizes.steps)
     writer.series(_series(paths, sizes.steps, rng))
+    writer.table("weather", _weather(sizes.steps))
     fills = _fills(paths, sizes, rng)
     writer.fills(fills)
     accounts = _accounts(sizes.accounts, rng)
@@ -234,6 +235,19 @@ def _series(
             sold = int(volume * (0.5 + 0.3 * min(1.0, stress * 3)))
             rows.append((step, step * 1000, place, *prices, *depths, volume, sold, interest))
     return np.array(rows, np.int64)
+
+
+def _weather(steps: int) -> dict[str, object]:
+    step = np.arange(0, steps, RECORD_EVERY)
+    failure = 0.4 * np.exp(-np.abs(step / steps - 0.335) / 0.05)
+    ones = np.ones(len(step))
+    return {
+        "step": step,
+        "time_ms": step * 1000,
+        "messages": 900 * ones,
+        "failure": failure,
+        "transfers": ones,
+    }
 
 
 def _fills(

@@ -182,9 +182,15 @@ def test_every_measure_answers_with_its_query(tape: Tape) -> None:
         "role": "fund",
         "price_usd": 4000,
         "share": 0.5,
+        "percent": 1,
+        "depth_percent": 50,
+        "base_start": 600,
+        "base_end": 1200,
     }
+    other = {"forced_discount_usd": {"instruments": [NAMES[-1]]}, "impact_rise": {"start": 2000, "end": 2600}}
     for name in measure_names():
-        taken = measured(tape, name, {key: words[key] for key in measurement(name).defaults if key in words})
+        given = {key: words[key] for key in measurement(name).defaults if key in words}
+        taken = measured(tape, name, given | other.get(name, {}))
         assert taken.query.lstrip().startswith(("select", "with")), name
         assert taken.value is not None, name
         assert tape.value(taken.query) == pytest.approx(taken.value), name

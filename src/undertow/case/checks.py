@@ -259,12 +259,15 @@ def _places(case: Table) -> Iterator[Finding]:
     """Instruments that other tables name."""
     names = [row["name"] for row in rows_of(case, "instruments") if isinstance(row.get("name"), str)]
     for number, row in enumerate(rows_of(case, "crowd", "patient", "resting_bids")):
-        place: Loc = ("crowd", "patient", "resting_bids", number, "instrument")
-        yield from _listed(row.get("instrument"), names, place)
+        where: Loc = ("crowd", "patient", "resting_bids", number, "instrument")
+        yield from _listed(row.get("instrument"), names, where)
     for number, row in enumerate(rows_of(case, "facts")):
         query = row.get("query")
         if isinstance(query, Mapping):
             yield from _listed(query.get("instrument"), names, ("facts", number, "query", "instrument"))
+            several = query.get("instruments")
+            for place, name in enumerate(several if isinstance(several, list | tuple) else ()):
+                yield from _listed(name, names, ("facts", number, "query", "instruments", place))
 
 
 def _listed(name: Any, names: list[str], place: Loc) -> Iterator[Finding]:

@@ -83,7 +83,7 @@ class Query(BaseModel):
 class Fact(BaseModel):
     """One published fact. `calibrate` marks those used to choose parameters; the others are predictions.
 
-    Facts of a `block` tell of the same thing and share one weight in a loss; without one, a fact stands alone.
+    Facts of a `block` tell of one thing and share one weight in a loss; those that name none are a block.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

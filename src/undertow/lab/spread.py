@@ -175,7 +175,7 @@ def _row(
     return FactSpread(
         id=fact.id,
         definition=fact.definition,
-        block=getattr(fact, "block", "") or WHOLE,
+        block=fact.block or WHOLE,
         unit=fact.unit,
         published=published,
         published_text=words(published),
