@@ -10,6 +10,8 @@ import pytest
 from tidy_rules import ROOT
 from undertow.lab.ensemble import Ensemble, read_ensemble, run_ensemble
 from undertow.lab.progress import Silent
+from undertow.lab.run import run_case
+from undertow.tape import Tape
 from undertow.views.cli import main
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
@@ -128,3 +130,38 @@ def test_wrong_commands_are_one_message(
     assert message in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def played(out: Path, **changes: object) -> tuple[Path, dict[str, str]]:
+    folder = run_case(SMALL, {**SHORT, **changes}, seed=1, out=out).folder
+    return folder, json.loads((folder / "run.json").read_text())["hashes"]
+
+
+def holdings(folder: Path) -> list[tuple[object, ...]]:
+    with Tape(folder) as tape:
+        return tape.rows('select account, "group", equity_start from accounts order by account')
+
+
+def test_crowd_flow_and_order_are_redrawn_apart(out: Path) -> None:
+    base, hashes = played(out)
+    for name in ("crowd", "flow", "order"):
+        folder, other = played(out, **{f"draws.{name}": 1})
+        assert other["venue"] != hashes["venue"]
+        assert (holdings(folder) == holdings(base)) is (name != "crowd")
+        with Tape(base) as one, Tape(folder) as two:
+            outside = "select outside_ticks from series order by step, instrument"
+            assert one.rows(outside) == two.rows(outside)
+    assert played(out, **{"draws.crowd": 0, "draws.order": 0})[1] == hashes
+
+
+def test_half_a_step_is_the_same_time(out: Path) -> None:
+    folder, _ = played(out, step_seconds="0.5")
+    record = json.loads((folder / "run.json").read_text())
+    assert (record["step_seconds"], record["steps_done"], record["status"]) == (0.5, 260, "complete")
+    with Tape(folder) as tape, Tape(played(out)[0]) as whole:
+        times = "select distinct time_ms from series order by 1"
+        assert tape.rows(times) == whole.rows(times)
+        volumes = [
+            each.value("select sum(volume) from series where instrument = 0") for each in (tape, whole)
+        ]
+        assert 0.3 < volumes[0] / volumes[1] < 3

@@ -18,6 +18,7 @@ from undertow.case.model import (
     Case,
     CoinRow,
     Crowd,
+    Draws,
     House,
     InstrumentRow,
     Mechanism,
@@ -38,6 +39,7 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A row of `anchors` or `falls`", AnchorRow),
     ("`[[instruments]]`", InstrumentRow),
     ("`[mechanisms.NAME]`", Mechanism),
+    ("`[draws]`", Draws),
     ("`[weather]`", WeatherRules),
     ("`[[weather.incidents]]`", Incident),
 )

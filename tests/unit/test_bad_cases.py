@@ -129,6 +129,14 @@ FILES: dict[str, tuple[str, list[str]]] = {
         broken(("accounts = 300", "accounts = 300\nstep_seconds = 7")),
         ["step_seconds: is 7, which does not divide the 180 s from start to end; choose one that does"],
     ),
+    "a part of a second that seconds do not end with": (
+        broken(("accounts = 300", "accounts = 300\nstep_seconds = 0.3")),
+        ["step_seconds: is 0.3; below one second, a step is 0.1, 0.2, 0.25, 0.5"],
+    ),
+    "a step and a half": (
+        broken(("accounts = 300", "accounts = 300\nstep_seconds = 1.5")),
+        ["step_seconds: is 1.5; from one second on, a step is a whole number of seconds"],
+    ),
     "funding before the start": (
         broken(("first_funding = 2025-01-01T16", "first_funding = 2025-01-01T08")),
         [

@@ -23,6 +23,7 @@ from undertow.units import MICROS
 
 Finding = tuple[Loc, str]
 Table = Mapping[str, Any]
+PARTS_OF_A_SECOND = tuple(Decimal(part) for part in ("0.1", "0.2", "0.25", "0.5"))
 
 
 def case_faults(case: Table) -> Iterator[Finding]:
@@ -104,6 +105,11 @@ def _times(case: Table) -> Iterator[Finding]:
     step = number_of(case.get("step_seconds", 1))
     if seconds <= 0:
         yield ("end",), f"is {_when(end)}, not after start {_when(start)}; give a later time"
+    elif step is not None and 0 < step < 1 and step not in PARTS_OF_A_SECOND:
+        known = ", ".join(f"{part}" for part in PARTS_OF_A_SECOND)
+        yield ("step_seconds",), f"is {step}; below one second, a step is {known}"
+    elif step is not None and step > 1 and step % 1:
+        yield ("step_seconds",), f"is {step}; from one second on, a step is a whole number of seconds"
     elif step is not None and step > 0 and Decimal(seconds) % step:
         yield (
             ("step_seconds",),

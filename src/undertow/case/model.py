@@ -37,6 +37,7 @@ Text = Annotated[str, Field(min_length=1)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Dollars = Annotated[float, Field(ge=0)]
 MILLISECONDS = 1000
+MOST_DRAWS = 1_000_000
 
 
 class CasePart(Part):
@@ -167,6 +168,14 @@ class Crowd(CasePart):
     )
 
 
+class Draws(CasePart):
+    """Which random draws a run has, apart from its seed: what stays can be told from what is drawn anew."""
+
+    crowd: int = Field(default=0, ge=0, le=MOST_DRAWS, description="another crowd: who holds, quotes, waits")
+    flow: int = Field(default=0, ge=0, le=MOST_DRAWS, description="another flow: what they do, and when")
+    order: int = Field(default=0, ge=0, le=MOST_DRAWS, description="another order of commands within a step")
+
+
 class Mechanism(CasePart):
     """One thing that can be taken away: the overrides that do it."""
 
@@ -195,7 +204,9 @@ class Case(CasePart):
     )
     start: datetime = Field(description="UTC")
     end: datetime = Field(description="UTC; a whole number of steps later")
-    step_seconds: int = Field(default=1, ge=1, le=60, description="s a step")
+    step_seconds: Decimal = Field(
+        default=Decimal(1), ge=Decimal("0.1"), le=60, description="s a step: whole, or 0.1, 0.2, 0.25, 0.5"
+    )
     record_seconds: int = Field(default=1, ge=1, le=600, description="s between samples on the tape")
     accounts: int = Field(default=100_000, ge=100, le=50_000_000, description="accounts of the population")
     house: House = Field(description="what the house starts with")
@@ -204,6 +215,9 @@ class Case(CasePart):
     crowd: Crowd = Field(default=Crowd.model_validate({}), description="who is on the venue")
     weather: WeatherRules = Field(
         default=WeatherRules.model_validate({}), description="the venue's machinery under load"
+    )
+    draws: Draws = Field(
+        default=Draws.model_validate({}), description="added to the seed, to draw one thing anew"
     )
     facts: tuple[Fact, ...] = Field(default=(), description="what was published, to score a run against")
     mechanisms: dict[str, Mechanism] = Field(
@@ -230,7 +244,12 @@ class Case(CasePart):
     @property
     def steps(self) -> int:
         """How many steps it runs."""
-        return self.seconds // self.step_seconds
+        return 1000 * self.seconds // self.step_ms
+
+    @property
+    def step_ms(self) -> int:
+        """Length of a step in milliseconds."""
+        return int(1000 * self.step_seconds)
 
     def instrument_table(self) -> Mapping[str, InstrumentRow]:
         """Instruments by name, in file order."""

@@ -94,6 +94,15 @@ class Crowd:
         """More actors, before the wallets are opened."""
         self.actors += tuple(actors)
 
+    def draw_from(self, flow: int, order: int) -> None:
+        """Seeds of what is drawn from now on: what actors do, and in which order their commands arrive.
+
+        Who they are and what they hold was drawn when they were made and opened.
+        """
+        self.seed = order
+        for actor in self.actors:
+            actor.seed = flow
+
     def act(self, view: View) -> Commands:
         """Everybody's commands of one step, in the order of their arrival."""
         spoken = [actor.act(view) for actor in self.actors]

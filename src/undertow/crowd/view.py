@@ -30,7 +30,7 @@ class View(NamedTuple):
     """The public market at the start of a step; arrays have one entry an instrument."""
 
     step: int
-    time_s: int
+    time_s: float
     step_seconds: float
     outside_ticks: Floats  # newest price off the venue
     bid_ticks: Integers  # 0: no bid
@@ -69,6 +69,7 @@ class Actor(Protocol):
     name: str
     group: str  # what a report counts it under
     attempts: int  # messages tried in the last step, those that failed too
+    seed: int  # of everything it draws
 
     def opening(self) -> Opening:
         """The wallets it needs; `count` 0 when it acts for wallets that exist."""

@@ -73,7 +73,7 @@ def outside_paths(case: Case, data: Path | None, seed: int) -> tuple[NDArray[np.
 
     Without data every coin follows its anchors; with data the feed's tapes replace those coins it holds.
     """
-    steps, step_ms = case.steps, case.step_seconds * 1000
+    steps, step_ms = case.steps, case.step_ms
     coins = [row.coin for row in case.world.coin]
     try:
         prices = paths_from_anchors(case.world.paths(case.start), steps, step_ms, seed)
@@ -102,8 +102,8 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
         rulebook,
         instruments=len(case.instruments),
         accounts=case.accounts + 1024,
-        seed=seed,
-        step_seconds=case.step_seconds,
+        seed=seed + case.draws.flow,
+        step_ms=case.step_ms,
         ledger_detail=False,
     )
     for row, start in zip(case.instruments, outside_usd[0], strict=True):
@@ -115,14 +115,23 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
     yearly = case.house.interest_percent_a_year / 100
     engine.interest_ppb_per_hour = round(yearly * PPB / HOURS_A_YEAR)
     _endow_house(case, rulebook, engine, outside_ticks[0])
-    population = _population(case, rulebook, engine, seed)
+    population = _population(case, rulebook, engine, seed + case.draws.crowd)
     first = _open_population(engine, population)
     market = _market(case, engine)
     crowd = Crowd(
-        case.crowd, market, Desk(engine), seed, population, first, outside_ticks[0], float(case.step_seconds)
+        case.crowd,
+        market,
+        Desk(engine),
+        seed + case.draws.crowd,
+        population,
+        first,
+        outside_ticks[0],
+        float(case.step_seconds),
     )
-    crowd.join(all_loopers(case.crowd.loopers, market, crowd.gauges, Desk(engine), seed))
+    loopers = all_loopers(case.crowd.loopers, market, crowd.gauges, Desk(engine), seed + case.draws.crowd)
+    crowd.join(loopers)
     groups, group_of = _open_actors(engine, crowd, population, first)
+    crowd.draw_from(flow=seed + case.draws.flow, order=seed + case.draws.order)
     engine.audit()
     weather = Weather(
         case.weather,

@@ -96,7 +96,7 @@ class Recorder:
         """How messages and transfers fared in a step."""
         row = {
             "step": [view.step],
-            "time_ms": [view.time_s * 1000],
+            "time_ms": [round(view.time_s * 1000)],
             "messages": [self.built.crowd.messages],
             "failure": [view.failure],
             "transfers": [view.transfers],

@@ -124,7 +124,7 @@ def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | N
         "accounts": case.accounts,
         "steps_total": case.steps,
         "steps_done": 0,
-        "step_seconds": case.step_seconds,
+        "step_seconds": case.step_ms / 1000 if case.step_ms % 1000 else case.step_ms // 1000,
         "version": __version__,
         "source_hash": source_hash(),
         "settings": {key: str(value) for key, value in settings.items()},
@@ -138,7 +138,7 @@ def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | N
 
 def _play(built: Built, folder: RunFolder, progress: Progress, watch: _Stopwatch) -> str:
     """Run every step; returns complete or partial."""
-    writer = TapeWriter(folder, step_ms=built.case.step_seconds * 1000)
+    writer = TapeWriter(folder, step_ms=built.case.step_ms)
     recorder = Recorder(built, writer)
     status, done = COMPLETE, 0
     progress.begin(f"Running {built.case.name}", built.case.steps)
@@ -151,7 +151,7 @@ def _play(built: Built, folder: RunFolder, progress: Progress, watch: _Stopwatch
         status = PARTIAL
     progress.end()
     recorder.drained(built.engine.drain())
-    recorder.minute(done * built.case.step_seconds * 1000)
+    recorder.minute(done * built.case.step_ms)
     recorder.accounts()
     hashes = {
         "venue": built.engine.state_hash(),
@@ -167,25 +167,25 @@ def _play(built: Built, folder: RunFolder, progress: Progress, watch: _Stopwatch
 def _step(built: Built, recorder: Recorder, step: int, watch: _Stopwatch) -> None:
     """One step: the crowd looks and speaks, the venue acts, the tape remembers."""
     case, engine = built.case, built.engine
-    seconds = step * case.step_seconds
+    time_ms = step * case.step_ms
     view = _view(built, step)
     commands = built.crowd.act(view)
     watch.lap("crowd")
     built.crowd.heard(commands, engine.submit(commands))
     watch.lap("matching")
-    engine.step(seconds * 1000, built.outside_ticks[step])
+    engine.step(time_ms, built.outside_ticks[step])
     built.weather.record(built.crowd.messages, len(engine.candidates()), built.outside_ticks[step])
     watch.lap("waterfall")
-    if seconds % case.record_seconds == 0:
-        recorder.sample(step, seconds * 1000)
+    if time_ms % (1000 * case.record_seconds) == 0:
+        recorder.sample(step, time_ms)
         recorder.weather(view)
-    if seconds % HOUSE_EVERY_SECONDS == 0:
-        recorder.house(step, seconds * 1000)
-        recorder.depth_removed(step, seconds * 1000)
+    if time_ms % (1000 * HOUSE_EVERY_SECONDS) == 0:
+        recorder.house(step, time_ms)
+        recorder.depth_removed(step, time_ms)
     if step % DRAIN_STEPS == 0:
         recorder.drained(engine.drain())
-    if seconds % MINUTE_S == 0:
-        recorder.minute(seconds * 1000 - 1)
+    if time_ms % (1000 * MINUTE_S) == 0:
+        recorder.minute(time_ms - 1)
     if step % AUDIT_STEPS == 0:
         engine.audit()
     watch.lap("record")
@@ -198,11 +198,12 @@ def _view(built: Built, step: int) -> View:
     markets = engine.state.markets[:count]
     asks = markets["best_ask"].copy()
     asks[asks >= engine.state.instruments["maximum_ticks"][:count]] = 0
-    sky = built.weather.sky(step * case.step_seconds)
+    time_s = step * case.step_ms / 1000
+    sky = built.weather.sky(time_s)
     ticks_usd = built.outside_usd[step] / np.array([float(row.tick_usd) for row in case.instruments])
     return View(
         step=step,
-        time_s=step * case.step_seconds,
+        time_s=time_s,
         step_seconds=float(case.step_seconds),
         outside_ticks=ticks_usd,
         bid_ticks=markets["best_bid"].copy(),

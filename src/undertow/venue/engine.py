@@ -94,7 +94,7 @@ class Engine:
         instruments: int = 64,
         accounts: int = 1024,
         seed: int = 0,
-        step_seconds: int = 1,
+        step_ms: int = 1000,
         constituents: int = 1,
         oracle: bool = False,
         ledger_detail: bool = True,
@@ -105,7 +105,7 @@ class Engine:
         self.oracle = oracle  # True: danger by the full scan, the reference
         self.step_number = 0
         self.listings: list[Listing] = []
-        self.pricing = Pricing(rulebook, step_seconds, constituents)
+        self.pricing = Pricing(rulebook, step_ms, constituents)
         self.profiles = write_profiles(self.state, rulebook)
         write_rules(self.state, rulebook)
         self.state.counters[LEDGER_DETAIL] = int(ledger_detail)
@@ -177,9 +177,10 @@ class Engine:
 
         Commands of the step were submitted before. Order: index, (matching was), marks, funding and interest,
         conversion, danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
+        What a rulebook paces by the second is told how many whole seconds have begun since the last step.
         """
         state = self.state
-        seconds = max(0, (now_ms - int(state.counters[TIME])) // 1000)
+        seconds = max(0, now_ms // 1000 - int(state.counters[TIME]) // 1000)
         state.counters[TIME] = now_ms
         self.step_number += 1
         self.negative_seen = False

@@ -107,7 +107,7 @@ class Venue:
             instruments=instruments,
             accounts=64,
             seed=seed,
-            step_seconds=step_seconds,
+            step_ms=1000 * self.step_seconds,
             constituents=constituents,
             oracle=oracle,
         )

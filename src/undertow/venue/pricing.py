@@ -35,9 +35,9 @@ class Pricing:
     case: the world hands in one combined outside price an instrument.
     """
 
-    def __init__(self, rulebook: Rulebook, step_seconds: int, constituents: int) -> None:
+    def __init__(self, rulebook: Rulebook, step_ms: int, constituents: int) -> None:
         self.rulebook = rulebook
-        self.step_seconds = max(1, step_seconds)
+        self.step_ms = max(1, step_ms)
         self.constituents = constituents
         self.listings: list[Listing] = []
         self._rebuild()
@@ -78,15 +78,15 @@ class Pricing:
         rule["minimum_constituents"] = min(book.index.minimum_constituents, self.constituents)
         rule["band_ppm"] = book.index.clamp.band_ppm
         if book.index.clamp.band_ppm:
-            rule["alpha_ppb"] = decay_ppb(self.step_seconds, book.index.clamp.tau_seconds)
+            rule["alpha_ppb"] = decay_ppb(self.step_ms, 1000 * book.index.clamp.tau_seconds)
         mark = self.mark_rules[row]
         mark["method"] = marks.MARK_METHODS[book.mark.method]
         mark["window_seconds"] = book.mark.basis_window_seconds
         mark["period_seconds"] = book.funding.interval_seconds  # what the last settled rate covers
         mark["update_seconds"] = book.mark.update_seconds
         if book.mark.ema_seconds:
-            mark["alpha_ppb"] = decay_ppb(self.step_seconds, book.mark.ema_seconds)
-            mark["short_alpha_ppb"] = decay_ppb(self.step_seconds, book.mark.short_ema_seconds)
+            mark["alpha_ppb"] = decay_ppb(self.step_ms, 1000 * book.mark.ema_seconds)
+            mark["short_alpha_ppb"] = decay_ppb(self.step_ms, 1000 * book.mark.short_ema_seconds)
         rate = self.funding_rules[row]
         rate["premium"] = funding.PREMIUM_KINDS[book.funding.premium]
         rate["reference_is_mark"] = int(book.funding.reference == "mark")
