@@ -18,6 +18,7 @@ from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
+    BasisRules,
     MakerRules,
     NoiseRules,
     PatientRules,
@@ -83,6 +84,7 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
         makers=rules.get("makers", MakerRules(capital_usd=1e8)),
         patient=rules.get("patient", PatientRules()),
         arbitrage=rules.get("arbitrage", ArbitrageRules(capital_usd=0.8e8)),
+        basis=rules.get("basis", BasisRules()),
         traders=rules.get("traders", TraderRules()),
         noise=rules.get("noise", NoiseRules()),
         sellers=rules.get("sellers", SellerRules()),

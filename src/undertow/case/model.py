@@ -22,6 +22,7 @@ from undertow.case.facts import Fact, as_utc
 from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
+    BasisRules,
     LooperRules,
     MakerRules,
     NoiseRules,
@@ -155,6 +156,9 @@ class Crowd(CasePart):
     )
     arbitrage: ArbitrageRules = Field(
         default=ArbitrageRules.model_validate({}), description="firms that tie the venue to outside"
+    )
+    basis: BasisRules = Field(
+        default=BasisRules.model_validate({}), description="hedged shorts that buy back at a discount"
     )
     traders: TraderRules = Field(
         default=TraderRules.model_validate({}), description="what leveraged traders do"

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.firms import IDS_PER_FIRM
+from undertow.crowd.firms import IDS_PER_FIRM, largest
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_actors import ArbitrageRules
 from undertow.crowd.view import (
@@ -61,6 +61,7 @@ class Arbitrage:
         self.accounts = np.zeros(rules.firms, np.int64)
         self._firm, self._instrument = (grid.astype(np.int64) for grid in np.indices((rules.firms, count)))
         self._identity = self._firm * IDS_PER_FIRM + self._instrument
+        self._capital_usd = self._capital()
         self._share = self._shares()
         turnover = market.turnover_usd * market.perpetual
         slow = np.full(count, rules.slow_settlement_s)
@@ -72,22 +73,33 @@ class Arbitrage:
         lots = gauges.lots_for(stock_usd, gauges.start_ticks, np.arange(count, dtype=np.int64))
         self._start_lots = np.tile(np.where(market.perpetual, 0, lots), (rules.firms, 1))
         self.resting = np.zeros((rules.firms, count), np.bool_)
-        self.worth = np.full(rules.firms, rules.capital_usd / rules.firms)
+        self.worth = self._capital_usd.copy()
         self._worth_start = self.worth.copy()
 
+    def _capital(self) -> Floats:
+        """USD of each firm: every second one trades the smaller coins, together their share of it all."""
+        small = np.arange(self.rules.firms) % 2 == 1
+        part = np.where(small, self.rules.small_coin_share, 1.0 - self.rules.small_coin_share)
+        return self.rules.capital_usd * part / np.where(small, small.sum(), (~small).sum())
+
     def _shares(self) -> Floats:
-        """Each instrument's part of a firm's room: contracts by turnover, spot assets a part of their own."""
-        market = self.market
-        share: Floats = np.zeros(len(market.name))
-        for members, part in ((market.perpetual, 1.0), (~market.perpetual, SPOT_SHARE)):
-            weights = market.turnover_usd**self.rules.room_exponent * members
-            share += part * weights / max(float(weights.sum()), 1e-12)
+        """Each instrument's part of a firm's room, by turnover among its contracts; spot a part of its own.
+
+        Firms keep to the two largest coins or to the others, so that a rout in one does not ruin the other.
+        """
+        market, big = self.market, largest(self.market)
+        share: Floats = np.zeros((self.rules.firms, len(market.name)))
+        small = (np.arange(self.rules.firms) % 2 == 1)[:, None]
+        contracts = market.perpetual & (big != small)
+        for members, part in ((contracts, 1.0), (~market.perpetual[None, :], SPOT_SHARE)):
+            weights = market.turnover_usd * members
+            share += part * weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
         return share
 
     def opening(self) -> Opening:
-        """One wallet a firm, equal ones; spot stock on top of the cash."""
+        """One wallet a firm; spot stock on top of the cash."""
         firms = self.rules.firms
-        cash = np.full(firms, round(self.rules.capital_usd / firms * MICROS), np.int64)
+        cash = np.rint(self._capital_usd * MICROS).astype(np.int64)
         spot = np.flatnonzero(~self.market.perpetual)
         assets = [(int(instrument), self._start_lots[:, instrument].copy()) for instrument in spot]
         return Opening(firms, self.rules.profile, cash, assets)

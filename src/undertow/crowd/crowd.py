@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from undertow import streams
 from undertow.crowd.arbitrage import Arbitrage
+from undertow.crowd.basis import BasisBooks
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.makers import Makers
 from undertow.crowd.noise import Noise
@@ -27,6 +28,7 @@ from undertow.crowd.patient import Patient
 from undertow.crowd.population import Population
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
+    BasisRules,
     MakerRules,
     NoiseRules,
     PatientRules,
@@ -49,6 +51,8 @@ class CrowdRules(Protocol):
     def patient(self) -> PatientRules: ...
     @property
     def arbitrage(self) -> ArbitrageRules: ...
+    @property
+    def basis(self) -> BasisRules: ...
     @property
     def traders(self) -> TraderRules: ...
     @property
@@ -75,6 +79,7 @@ class Crowd:
         self.gauges = Gauges(market, start_ticks, step_seconds)
         self.traders = Traders(rules.traders, market, self.gauges, desk, seed, population, first)
         self.makers = Makers(rules.makers, market, self.gauges, desk, seed)
+        self.basis = BasisBooks(rules.basis, market, self.gauges, desk, seed, population, first)
         self.arbitrage = Arbitrage(rules.arbitrage, market, self.gauges, desk, seed)
         self.patient = Patient(rules.patient, market, self.gauges, desk, seed)
         self.noise = Noise(rules.noise, market, self.gauges, desk, seed)
@@ -83,6 +88,7 @@ class Crowd:
             self.traders,
             self.makers,
             self.arbitrage,
+            self.basis,
             self.patient,
             self.noise,
             self.sellers,

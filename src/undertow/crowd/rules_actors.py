@@ -158,7 +158,10 @@ class SellerRules(ActorRules):
     """People's limit orders to sell, which follow the price down (section 3.2, `sticky`)."""
 
     share: float = Field(0.08, ge=0, description="of calm maker depth within 4 % (3.2; 0.03 to 0.12)")
-    stock_share: float = Field(0.05, ge=0, description="of open interest, what they sell in all (own)")
+    stock_share: float = Field(0.05, ge=0, description="of open interest, what they want to sell at once (own)")
+    arrivals_per_minute: float = Field(
+        0.01, ge=0, description="of open interest, who joins them a minute per 10 % fall in 30 minutes (own)"
+    )
     accounts: int = Field(4, ge=1, le=64, description="wallets that stand for them (own)")
     levels: int = Field(6, ge=1, le=64, description="asks a wallet and coin (own)")
     nearest: float = Field(0.002, gt=0, lt=1, description="distance of the nearest ask, share of price (own)")
@@ -176,11 +179,11 @@ class SellerRules(ActorRules):
 class ArbitrageRules(ActorRules):
     """Firms that buy here and sell elsewhere, or the reverse, with finite capital (section 4)."""
 
-    firms: int = Field(6, ge=1, le=64, description="firms (4 has 25; fewer, larger ones)")
+    firms: int = Field(8, ge=2, le=64, description="firms (4 has 25; fewer, larger ones)")
     capital_usd: float = Field(0.8e9, gt=0, description="USD on the venue (4, K_arb; 0.3 to 3 billion)")
     leverage: float = Field(5.0, gt=0, description="largest gross notional over equity (own; 2 to 10)")
-    room_exponent: float = Field(
-        1.0, ge=0, le=2, description="a coin's part of a firm's room grows with turnover to this (own)"
+    small_coin_share: float = Field(
+        0.35, gt=0, lt=1, description="of the capital, in firms that leave the two largest coins alone (own)"
     )
     fee_band: float = Field(4e-4, ge=0, description="least gap worth trading, share of price (4, fees)")
     band_sigmas: float = Field(
@@ -202,6 +205,20 @@ class ArbitrageRules(ActorRules):
         0.02, ge=0, description="spot assets held at the start, share of daily turnover (own)"
     )
     redeeming: bool = Field(True, description="spot assets can be carried off the venue and sold (4)")
+
+
+class BasisRules(Figures):
+    """Books short here against spot elsewhere, which buy back when this venue is cheap (1.6, 4)."""
+
+    active: bool = Field(True, description="False: they hold on to their shorts")
+    band: float = Field(0.004, ge=0, lt=1, description="discount from which they buy back (4, fees; own)")
+    band_spread: float = Field(0.5, ge=0, description="standard deviation of the ln band (own)")
+    close_per_minute: float = Field(
+        0.02, ge=0, description="share of the short bought back a minute per point of discount (own)"
+    )
+    most_per_minute: float = Field(0.10, ge=0, description="the largest such share (own)")
+    turn_s: float = Field(5.0, gt=0, description="s; bids are renewed so often (own)")
+    failure_weight: float = Field(1.0, ge=0, description="how often their messages fail (6, programs)")
 
 
 class TraderRules(ActorRules):

@@ -36,8 +36,10 @@ from undertow.crowd.view import (
 )
 from undertow.units import MICROS
 
-FUNDING = 4.0  # cash over the notional of all asks
+FUNDING = 1.0  # cash over what they can sell in all
+MOST = 0.3  # of open interest, whatever arrives
 PERCENT = 0.01
+TEN_PERCENT = 0.1
 
 
 class Sellers:
@@ -56,7 +58,8 @@ class Sellers:
         seed: int,
     ) -> None:
         self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
-        self._stock_usd = rules.stock_share * market.open_interest_usd / rules.accounts
+        self._interest_usd = market.open_interest_usd / rules.accounts
+        self.stock_usd = rules.stock_share * self._interest_usd  # by instrument, of each wallet, at the start's price
         self.attempts = 0
         self.accounts = np.zeros(rules.accounts, np.int64)
         calm = makers.depth_share * market.turnover_usd * (rules.reach / PERCENT) ** makers.depth_exponent
@@ -71,8 +74,8 @@ class Sellers:
         ).reshape(-1, 2)
 
     def opening(self) -> Opening:
-        """One wallet each, with cash for many times their asks."""
-        each = round(FUNDING * float(self._usd.sum()) / self.rules.accounts * MICROS)
+        """One wallet each, with cash for everything it may ever sell."""
+        each = round(FUNDING * MOST * float(self._interest_usd.sum()) * MICROS)
         return Opening(
             self.rules.accounts, self.rules.profile, np.full(self.rules.accounts, each, np.int64), []
         )
@@ -87,6 +90,7 @@ class Sellers:
         rules = self.rules
         if not rules.active or len(self._pairs) == 0:
             return nothing()
+        self._arrive(view)
         chance = -np.expm1(-view.step_seconds / rules.turn_s) if view.step > 1 else 1.0
         ids = np.arange(len(self._pairs), dtype=np.int64)
         turn = streams.uniform(self.seed, "sellers: turn", view.step, ids) < chance
@@ -98,6 +102,13 @@ class Sellers:
             return nothing()
         accounts, instruments = self.accounts[pairs[:, 0]], pairs[:, 1]
         return together([cancel_all(accounts, instruments), self._asks(view, pairs, accounts, instruments)])
+
+    def _arrive(self, view: View) -> None:
+        """More people want out, the further the price has fallen in the last half hour."""
+        fall = np.maximum(-np.expm1(self.gauges.long_move), 0.0) / TEN_PERCENT
+        pace = self.rules.arrivals_per_minute * self._interest_usd * fall / 60.0
+        self.stock_usd += pace * view.step_seconds
+        np.minimum(self.stock_usd, MOST * self._interest_usd, out=self.stock_usd)
 
     def _asks(self, view: View, pairs: Integers, accounts: Integers, instruments: Integers) -> Commands:
         """A jittered ladder above the own price, even in log distance, equal in dollars."""
@@ -111,7 +122,7 @@ class Sellers:
         where = np.repeat(instruments, levels)
         # Everybody sells once: what is gone is not offered again.
         sold = -self.desk.sizes(accounts, instruments) * self.market.unit[instruments] / MICROS
-        left = np.maximum(self._stock_usd[instruments] - sold * self.gauges.start_ticks[instruments], 0.0)
+        left = np.maximum(self.stock_usd[instruments] - sold * self.gauges.start_ticks[instruments], 0.0)
         each = np.minimum(self._usd[instruments] / rules.accounts, left)
         usd = np.repeat(each / levels, levels)
         lots = self.gauges.lots_for(usd, prices.astype(np.float64), where)
@@ -120,5 +131,5 @@ class Sellers:
         return new_orders(who, where[keep], np.full(int(keep.sum()), -1), prices[keep], lots[keep])
 
     def memory(self) -> dict[str, NDArray[Any]]:
-        """Nothing carries over but the orders themselves."""
-        return {"accounts": self.accounts}
+        """What they may still come to sell; the rest are the orders themselves."""
+        return {"stock_usd": self.stock_usd}
