@@ -27,6 +27,7 @@ from undertow.venue.records import CommandKind
 FIRST = 100
 NEW, CANCEL_ALL = int(CommandKind.NEW), int(CommandKind.CANCEL_ALL)
 DEPOSIT, WITHDRAW_ASSET = int(CommandKind.DEPOSIT), int(CommandKind.WITHDRAW_ASSET)
+LARGE = 4  # of the eight firms: those of the two largest coins, which are all coins of this market
 LOT_USD = START_TICKS * make_market().unit / 1e6
 
 
@@ -51,16 +52,16 @@ def test_beyond_the_band_orders_stop_at_its_edge(price: float, side: int) -> Non
     actor.gauges.see(view)
     actor.gauges.volatility[:] = 1.0
     rows = orders(actor.act(view), BTC)
-    assert len(rows) == 6 and (rows["side"] == side).all()
+    assert len(rows) == LARGE and (rows["side"] == side).all()
     # Fees 4 bp and 0.6 of the sigma over one second: 7 bp x sqrt(1/60).
     band = 4e-4 + 0.6 * 7e-4 * (1 / 60) ** 0.5
-    assert rows["price"] / START_TICKS[BTC] == pytest.approx([1.0 - side * band] * 6, abs=2e-6)
+    assert rows["price"] / START_TICKS[BTC] == pytest.approx([1.0 - side * band] * LARGE, abs=2e-6)
 
 
 def test_the_band_widens_with_volatility_and_with_stock_used_in_a_stall() -> None:
     actor = make_arbitrage()
     actor.gauges.see(make_view(1))
-    used = np.zeros((6, 3))
+    used = np.zeros((8, 3))
     calm = actor._band(make_view(1), used)[0, BTC]
     actor.gauges.volatility[:] = 124.0 / 7.0
     wild = actor._band(make_view(1), used)[0, BTC]
@@ -74,14 +75,23 @@ def test_the_band_widens_with_volatility_and_with_stock_used_in_a_stall() -> Non
 def test_a_step_uses_the_pace_of_the_room() -> None:
     actor = make_arbitrage()
     rows = orders(actor.act(make_view(1, price=0.95)), ADA)
-    room = 5.0 * 0.8e9 / 6 * 0.85 / (28.6 + 0.85)
+    room = 5.0 * 0.8e9 * 0.65 / LARGE * 0.85 / (28.6 + 0.85)
     assert rows["size"][0] * LOT_USD[ADA] * 0.95 == pytest.approx(0.2 * room, rel=0.01)
+
+
+def test_firms_keep_to_large_or_to_small_coins() -> None:
+    market = make_market()
+    three = market._replace(turnover_usd=np.array([28.6e9, 1.0e9, 20.0e9]), perpetual=np.ones(3, np.bool_))
+    actor = Arbitrage(ArbitrageRules(small_coin_share=0.25), three, make_gauges(), ToldDesk(), 1)
+    assert actor.worth.sum() == pytest.approx(0.8e9) and actor.worth[1::2].sum() == pytest.approx(0.2e9)
+    assert (actor._share[::2, ADA] == 0).all() and (actor._share[1::2, ADA] == 1).all()
+    assert (actor._share[1::2, [[BTC], [USDE]]] == 0).all()
 
 
 def test_no_room_left_means_no_order() -> None:
     actor = make_arbitrage()
-    for firm in range(6):
-        room = 5.0 * actor._worth_start[firm] * actor._share[BTC]
+    for firm in range(8):
+        room = 5.0 * actor._worth_start[firm] * actor._share[firm, BTC]
         actor.desk.lots[(FIRST + firm, BTC)] = int(room / LOT_USD[BTC] / 0.95) + 1
     assert len(orders(actor.act(make_view(1, price=[0.95, 1.0, 1.0])), BTC)) == 0
 
@@ -93,7 +103,7 @@ def test_a_position_is_closed_once_the_gap_is_gone() -> None:
     assert rows["side"].tolist() == [-1]
     assert rows["size"][0] == pytest.approx(200, abs=1)
     assert rows["price"][0] == np.ceil(START_TICKS[BTC] * (1 - 4e-4))
-    assert len(orders(actor.act(make_view(2, price=0.99)), BTC)) == 6  # below the outside it buys instead
+    assert len(orders(actor.act(make_view(2, price=0.99)), BTC)) == LARGE  # below the outside it buys instead
 
 
 def test_orders_are_replaced_and_withdrawn() -> None:
@@ -143,7 +153,7 @@ def test_without_redemption_coins_stay() -> None:
 def test_spot_is_never_sold_short() -> None:
     actor = make_arbitrage()
     rows = orders(actor.act(make_view(1, price=[1.0, 1.0, 1.2])), USDE)
-    held = np.array([actor.desk.lots[(FIRST + firm, USDE)] for firm in range(6)])
+    held = np.array([actor.desk.lots[(FIRST + firm, USDE)] for firm in range(8)])
     assert (rows["side"] == -1).all() and len(rows) > 0
     assert (rows["size"] <= held[rows["account"] - FIRST]).all()
     assert usd_of(rows).sum() > 0

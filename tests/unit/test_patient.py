@@ -116,8 +116,10 @@ def test_hunters_post_below_the_outside_price_and_their_pace_grows_with_the_disc
         assert 0.1 < lifting.mean() < 0.9
         totals.append([usd_of(far(rows, coin, 1)).sum() for coin in (BTC, USDE)])
     contract, spot = np.array(totals[1]) / np.array(totals[0])
-    assert contract == pytest.approx(2.0, rel=0.15)
-    assert spot == pytest.approx(4.0, rel=0.15)  # the square of the discount
+    # The square of the discount; in contracts the fall itself counts a quarter, in proportion:
+    # (1 + 0.25) / (0.25 + 0.125).
+    assert contract == pytest.approx(1.25 / 0.375, rel=0.15)
+    assert spot == pytest.approx(4.0, rel=0.15)
 
 
 @pytest.mark.parametrize("step_seconds", [1.0, 5.0])

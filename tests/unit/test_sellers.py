@@ -68,6 +68,18 @@ def test_what_is_sold_is_not_offered_again() -> None:
 
 
 @pytest.mark.parametrize("step_seconds", [1.0, 4.0])
+def test_more_arrive_while_the_price_falls(step_seconds: float) -> None:
+    """A fall of a tenth stays in the minute's memory for a minute: 2 % of open interest join, once."""
+    sellers, market = make_sellers(step_seconds), make_market()
+    before = sellers.stock_usd.copy()
+    act(sellers, 1, step_seconds=step_seconds)
+    for step in range(2, 2 + round(180 / step_seconds)):
+        act(sellers, step, price=0.9, step_seconds=step_seconds)
+    arrived = 4 * float((sellers.stock_usd - before)[BTC]) / market.open_interest_usd[BTC]
+    assert arrived == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize("step_seconds", [1.0, 4.0])
 def test_turns_do_not_depend_on_the_step(step_seconds: float) -> None:
     sellers = make_sellers(step_seconds, turn_s=20.0)
     act(sellers, 1, step_seconds=step_seconds)

@@ -80,7 +80,8 @@ class Arbitrage:
         """USD of each firm: every second one trades the smaller coins, together their share of it all."""
         small = np.arange(self.rules.firms) % 2 == 1
         part = np.where(small, self.rules.small_coin_share, 1.0 - self.rules.small_coin_share)
-        return self.rules.capital_usd * part / np.where(small, small.sum(), (~small).sum())
+        each: Floats = self.rules.capital_usd * part / np.where(small, small.sum(), (~small).sum())
+        return each
 
     def _shares(self) -> Floats:
         """Each instrument's part of a firm's room, by turnover among its contracts; spot a part of its own.

@@ -7,9 +7,9 @@ of open interest one of the largest bids of a crash, as long as its pace and its
 Holds the buying back of the population's basis books. Holds no new short (in the window nobody opens one) and
 no view of margin: a book that is cut by auto-deleveraging has less to buy back.
 
-Source: crowd description 1.6 (`f_basis`) and 4 (`K_basis`); modelling notes 4 (shorts that take profit are one
-of the largest bids). Units: USD, lots, ticks, seconds. Invariant: a bid only reduces the short; the pace does
-not depend on the length of a step.
+Source: crowd description 1.6 (`f_basis`) and 4 (`K_basis`); modelling notes 4 (shorts that take profit are
+one of the largest bids). Units: USD, lots, ticks, seconds. Invariant: a bid only reduces the short; the pace
+does not depend on the length of a step.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ class Gauges:
         self._short = np.ones((2, count))  # squared returns over calm: own, outside
         self._long = np.ones((2, count))
         self.volatility = np.ones(count)
+        self.own_move = np.zeros(count)  # own log move of a minute, signed, also of a wide book
         self.move = np.zeros(count)  # larger log move of a minute, tight own or outside, signed
         self.long_move = np.zeros(count)  # own log move in the last half hour
 
@@ -77,8 +78,8 @@ class Gauges:
         old_own = _pushed(self._own_ring, self.own, view.step)
         own_return = np.log(self.own / old_own) * tight * self._tight_ring[before]
         self._learn(own_return, np.log(outside / self._move_ring[before]), seconds)
-        own_move = np.log(self.own / _pushed(self._own_move_ring, self.own, view.step))
-        own_move *= tight * _pushed(self._tight_ring, tight, view.step)
+        self.own_move[:] = np.log(self.own / _pushed(self._own_move_ring, self.own, view.step))
+        own_move = self.own_move * tight * _pushed(self._tight_ring, tight, view.step)
         outside_move = np.log(outside / _pushed(self._move_ring, outside, view.step))
         self.move[:] = np.where(np.abs(own_move) > np.abs(outside_move), own_move, outside_move)
         slot = int(view.step * seconds // self._sample_s) % len(self._samples)
@@ -105,7 +106,7 @@ class Gauges:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        names = ("own", "smooth", "gap", "slow_gap", "volatility", "move", "long_move")
+        names = ("own", "smooth", "gap", "slow_gap", "volatility", "own_move", "move", "long_move")
         hidden = (
             "_seen",
             "_own_ring",

@@ -200,8 +200,9 @@ class Patient:
         rules, gauges = self.rules, self.gauges
         below = np.maximum(1.0 - gauges.own / view.outside_ticks, 0.0)
         fallen = rules.fall_weight * np.maximum(-np.expm1(gauges.long_move), 0.0)
-        contract = rules.dip_usd_per_minute * self._dip_weight * (below + fallen) / TEN_PERCENT
-        spot = rules.patient_usd / TEN_MINUTES * (below / TEN_PERCENT) ** rules.discount_power
+        bargain = (below / TEN_PERCENT) ** rules.discount_power
+        contract = rules.dip_usd_per_minute * self._dip_weight * (bargain + fallen / TEN_PERCENT)
+        spot = rules.patient_usd / TEN_MINUTES * bargain
         pace: Floats = np.where(self.market.perpetual, contract, spot) / 60.0
         return pace
 

@@ -140,7 +140,7 @@ class PatientRules(ActorRules):
     dip_usd_per_minute: float = Field(
         7e6,
         ge=0,
-        description="USD of new bids a minute per 10 % below outside, all coins (5, dip; 2 to 30e6)",
+        description="USD of new bids a minute at 10 % below outside, all coins (5, dip; 2 to 30e6)",
     )
     fall_weight: float = Field(
         0.25, ge=0, description="a fall of the half hour counts this much of a discount for them (own)"
@@ -148,7 +148,7 @@ class PatientRules(ActorRules):
     patient_usd: float = Field(
         40e6, ge=0, description="USD per spot asset and 10 minutes at 10 % discount (4, K_pat; 10 to 150e6)"
     )
-    discount_power: float = Field(2.0, gt=0, description="spot demand grows with discount to this (notes 5)")
+    discount_power: float = Field(2.0, gt=0, description="demand grows with the discount to this (notes 5)")
     dip_depth: float = Field(0.03, gt=0, lt=1, description="hunters bid up to so far below the market (own)")
     dip_capital_usd: float = Field(1.5e9, ge=0, description="USD; what hunters can spend in all (own)")
     failure_weight: float = Field(1.5, ge=0, description="how often hunters' messages fail (6, app)")
@@ -158,9 +158,13 @@ class SellerRules(ActorRules):
     """People's limit orders to sell, which follow the price down (section 3.2, `sticky`)."""
 
     share: float = Field(0.08, ge=0, description="of calm maker depth within 4 % (3.2; 0.03 to 0.12)")
-    stock_share: float = Field(0.05, ge=0, description="of open interest, what they want to sell at once (own)")
+    stock_share: float = Field(
+        0.05, ge=0, description="of open interest, what they want to sell at once (own)"
+    )
     arrivals_per_minute: float = Field(
-        0.01, ge=0, description="of open interest, who joins them a minute per 10 % fall in 30 minutes (own)"
+        0.02,
+        ge=0,
+        description="of open interest, who joins them a minute, per 10 % fall in that minute (own)",
     )
     accounts: int = Field(4, ge=1, le=64, description="wallets that stand for them (own)")
     levels: int = Field(6, ge=1, le=64, description="asks a wallet and coin (own)")

@@ -59,7 +59,9 @@ class Sellers:
     ) -> None:
         self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
         self._interest_usd = market.open_interest_usd / rules.accounts
-        self.stock_usd = rules.stock_share * self._interest_usd  # by instrument, of each wallet, at the start's price
+        self.stock_usd = (
+            rules.stock_share * self._interest_usd
+        )  # by instrument, of each wallet, at the start's price
         self.attempts = 0
         self.accounts = np.zeros(rules.accounts, np.int64)
         calm = makers.depth_share * market.turnover_usd * (rules.reach / PERCENT) ** makers.depth_exponent
@@ -104,8 +106,8 @@ class Sellers:
         return together([cancel_all(accounts, instruments), self._asks(view, pairs, accounts, instruments)])
 
     def _arrive(self, view: View) -> None:
-        """More people want out, the further the price has fallen in the last half hour."""
-        fall = np.maximum(-np.expm1(self.gauges.long_move), 0.0) / TEN_PERCENT
+        """More people want out while the price falls: by its fall in the last minute."""
+        fall = np.maximum(-np.expm1(self.gauges.own_move), 0.0) / TEN_PERCENT
         pace = self.rules.arrivals_per_minute * self._interest_usd * fall / 60.0
         self.stock_usd += pace * view.step_seconds
         np.minimum(self.stock_usd, MOST * self._interest_usd, out=self.stock_usd)
