@@ -52,6 +52,15 @@ def test_every_change_on_the_page_is_one_that_loads(page: str) -> None:
         assert load_case(SMALL, settings_from(pairs)) != plain, line
 
 
+def test_the_other_day_on_the_page_is_a_case(page: str, tmp_path: Path) -> None:
+    (block,) = blocks(page, "conf")
+    (tmp_path / "quiet.toml").write_text(block)
+    case, faults = check_case(tmp_path / "quiet.toml")
+    assert faults == [] and case is not None
+    assert case.crowd == load_case("oct-2025").crowd
+    assert all(len(coin.anchors) == 1 for coin in case.world.coin)
+
+
 def test_the_faults_on_the_page_are_said(page: str, tmp_path: Path) -> None:
     path = tmp_path / "small-crash.toml"
     text = SMALL.read_text()

@@ -368,6 +368,38 @@ FILES: dict[str, tuple[str, list[str]]] = {
             "known: BTC-PERP, DOGE-PERP, USDe"
         ],
     ),
+    "fact of several, one of them not listed": (
+        broken(
+            (
+                'measure = "time_of_low", instrument = "BTC-PERP"',
+                'measure = "median_time_of_low", instruments = ["BTC-PERP", "DOGE"]',
+            )
+        ),
+        [
+            "facts.1.query.instruments.1: is 'DOGE', which [[instruments]] does not have; "
+            "did you mean 'DOGE-PERP'?"
+        ],
+    ),
+    "fact of a list that is none": (
+        broken(
+            (
+                'measure = "time_of_low", instrument = "BTC-PERP"',
+                'measure = "median_time_of_low", instruments = "BTC-PERP"',
+            )
+        ),
+        [
+            "facts.1 (btc-low-time): query: 'instruments' must be a list of names such as ['BTC-PERP'], "
+            "not 'BTC-PERP'"
+        ],
+    ),
+    "fact in a block that is none": (
+        broken(('id = "btc-low-time"', 'id = "btc-low-time"\nblock = "gaps"')),
+        [
+            "facts.1.block: is 'gaps', must be 'gap path', 'times', 'depth', 'flow against price', "
+            "'stocks lost', 'collateral', 'lows' or 'control'; known: gap path, times, depth, "
+            "flow against price, stocks lost, collateral, lows, control"
+        ],
+    ),
     "fact twice": (
         broken(('id = "btc-low-time"', 'id = "btc-low"')),
         ["facts.1 (btc-low): id: used twice; give each fact its own"],

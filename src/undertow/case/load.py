@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from undertow.case.checks import Finding, rows_of
+from undertow.case.extend import EXTENDS, extended
 from undertow.case.facts import Fact
 from undertow.case.faults import findings_of, mistyped, ordered
 from undertow.case.model import Case, flat
 from undertow.case.overrides import elsewhere, typed, write
-from undertow.case.rulebooks import beside, change_faults, find_rulebook, name_faults, rulebook_of
+from undertow.case.rulebooks import beside, change_faults, find_rulebook, is_path, name_faults, rulebook_of
 from undertow.errors import CaseError, InputError, RulebookError
-from undertow.rulebook.faults import Loc, dotted, read_toml, suggest
+from undertow.rulebook.faults import Loc, dotted, read_toml, shown, suggest
 from undertow.rulebook.model import Rulebook
 
 __all__ = ["case_names", "case_path", "check_case", "load_case", "rulebook_of"]
@@ -106,6 +107,8 @@ def _read(name_or_path: str | Path, overrides: Mapping[str, Any]) -> _Reading:
     named = data.get("rulebook")
     if isinstance(named, str):
         data["rulebook"] = beside(named, path.parent)
+    data = _extended(data, path, label)
+    named = data.get("rulebook") if named is None else named
     changes, faults, written = _override(data, overrides)
     case, findings = _validate(data)
     rulebook, more = _with_rulebook(data, changes, str(overrides.get("rulebook", named)))
@@ -114,6 +117,27 @@ def _read(name_or_path: str | Path, overrides: Mapping[str, Any]) -> _Reading:
         findings += _mechanism_faults(data, rulebook, findings)
     faults += [_sentence(label, place, text, written) for place, text in findings]
     return _Reading(label, data, case, list(dict.fromkeys(faults)))
+
+
+def _extended(data: dict[str, Any], path: Path, label: str) -> dict[str, Any]:
+    """The file with the tables of the case it extends, if it names one; that case must stand by itself."""
+    name = data.get(EXTENDS, "")
+    if name == "":
+        return data
+    wrong = f"{label}: {EXTENDS}: is {shown(name)}"
+    if not isinstance(name, str):
+        raise CaseError(f"{wrong}; must be a case's name, or the path of its file seen from this one")
+    place = str(path.parent / name) if is_path(name) else name
+    try:
+        theirs = read_toml(case_path(place), name).get(EXTENDS)
+    except InputError as error:
+        raise CaseError(f"{label}: {EXTENDS}: {error}") from None
+    if theirs:
+        raise CaseError(f"{wrong}, which extends {shown(theirs)} itself; name a case that stands by itself")
+    base = _read(place, {})
+    if base.faults:
+        raise CaseError(f"{wrong}, which is not valid: {base.faults[0]}")
+    return extended(data, base.data)
 
 
 def _plain_queries(data: dict[str, Any]) -> None:
@@ -135,6 +159,9 @@ def _override(
     faults: list[str] = []
     written: list[_Written] = []
     for key, value in overrides.items():
+        if key.split(".")[0] == EXTENDS:
+            faults.append(f"{OVERRIDE}: {key}: is read before anything is changed; write it into a case file")
+            continue
         if key.startswith(RULEBOOK_PREFIX):
             figures = flat({key.removeprefix(RULEBOOK_PREFIX): typed(value)})
             table = data.setdefault("rulebook_overrides", {})

@@ -199,6 +199,9 @@ class Case(CasePart):
     name: Slug = Field(description="lower-case words joined by hyphens; run folders are named after it")
     title: Text = Field(description="one line")
     summary: Text = Field(description="a few sentences: what happened, what is asked")
+    extends: Literal[""] = Field(
+        default="", description="case whose tables hold where this file gives none; a name or a path"
+    )
     rulebook: Text = Field(description="a preset's name, or the path of a TOML file, seen from this file")
     written_for: str = Field(
         default="", description="rulebook that the names of classes and assets are of, if it is another"
