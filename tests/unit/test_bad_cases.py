@@ -246,6 +246,22 @@ FILES: dict[str, tuple[str, list[str]]] = {
         broken(("collateral_share = 0.2", "collateral_share = 0.2\nopen_interest_usd = 5")),
         ["instruments.2.open_interest_usd: does nothing for kind 'spot'; leave it out"],
     ),
+    "collateral given twice": (
+        broken(("collateral_share = 0.2", "collateral_share = 0.2\ncollateral_usd = 5e6")),
+        [
+            "instruments.2.collateral_usd: stands beside collateral_share, which it replaces; "
+            "leave one of them out"
+        ],
+    ),
+    "a looped asset that is a contract": (
+        broken(
+            ("[crowd.makers]", '[crowd.loopers]\nassets = [{ instrument = "BTC-PERP" }]\n\n[crowd.makers]')
+        ),
+        [
+            "crowd.loopers.assets.0.instrument: is 'BTC-PERP', which is no spot asset of [[instruments]]; "
+            "known: USDe"
+        ],
+    ),
     "more collateral than equity": (
         broken(
             (

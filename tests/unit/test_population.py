@@ -151,6 +151,30 @@ def test_equity_is_cash_and_collateral_and_profit_to_the_micro_dollar(crowd: Pop
     assert collateral[traders].sum() / crowd.equity_micros[traders].sum() == pytest.approx(0.19, rel=0.1)
 
 
+def test_collateral_in_dollars_is_met_within_a_lot_an_account() -> None:
+    """Section 2.3: 0.6 B of one asset, whose share of equity alone gives less; the other stays as it was."""
+    given = np.zeros(8, np.int64)
+    given[7] = round(0.6e15)
+    by_share = generate_population(_listing(), 5_000, 1, RULES)
+    crowd = generate_population(_listing()._replace(collateral_micros=given), 5_000, 1, RULES)
+    held = []
+    for each in (by_share, crowd):
+        asset = each.collateral_instrument
+        worth = each.collateral_lots * _listing().prices_ticks[asset] * _listing().unit_micros[asset]
+        held.append([worth[asset == number].sum() / 1e15 for number in (6, 7)])
+    assert held[0][1] < 0.5 and held[1][1] == pytest.approx(0.6, rel=1e-3)
+    assert held[1][0] == pytest.approx(held[0][0], rel=0.1)
+    assert crowd.cash_micros.min() >= 0
+    with pytest.raises(ValueError, match="in all; the accounts that may hold assets have room for"):
+        generate_population(_listing()._replace(collateral_micros=given * 100), 5_000, 1, RULES)
+
+
+def test_a_small_account_holds_one_asset_and_a_large_one_several(crowd: Population) -> None:
+    counts = np.diff(crowd.collateral_offsets)
+    assert counts[crowd.tail_accounts :].max() == 1
+    assert np.median(counts[: crowd.tail_accounts][counts[: crowd.tail_accounts] > 0]) == 2
+
+
 def test_leverage_and_open_interest_by_leverage(crowd: Population) -> None:
     """Section 1.4: L by count 2.1/5.2/13.2; section 1.5: defaults give 29/44/27 % in 0-3x, 3-7x, above 7x."""
     traders = crowd.kind == Holder.TRADER

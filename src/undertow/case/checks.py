@@ -245,9 +245,14 @@ def _instruments(case: Table) -> Iterator[Finding]:
 
 def _kind(row: Table, place: Loc) -> Iterator[Finding]:
     spot = row["kind"] == "spot"
-    for key in ("open_interest_usd", "margin_class") if spot else ("collateral_share",):
+    for key in ("open_interest_usd", "margin_class") if spot else ("collateral_share", "collateral_usd"):
         if key in row and row[key] not in (0, "default"):
             yield (*place, key), f"does nothing for kind {row['kind']!r}; leave it out"
+    if spot and number_of(row.get("collateral_share")) and number_of(row.get("collateral_usd")):
+        yield (
+            (*place, "collateral_usd"),
+            "stands beside collateral_share, which it replaces; leave one of them out",
+        )
     tick, lot = number_of(row.get("tick_usd")), number_of(row.get("lot"))
     if row["kind"] == "inverse" or not tick or not lot or tick < 0 or lot < 0:
         return
@@ -263,6 +268,17 @@ def _kind(row: Table, place: Loc) -> Iterator[Finding]:
 
 def _places(case: Table) -> Iterator[Finding]:
     """Instruments that other tables name."""
+    spot = [
+        row["name"] for row in rows_of(case, "instruments") if row.get("kind") == "spot" and "name" in row
+    ]
+    for number, row in enumerate(rows_of(case, "crowd", "loopers", "assets")):
+        name = row.get("instrument")
+        if isinstance(name, str) and name not in spot:
+            right = suggest(name, dict.fromkeys(spot))
+            yield (
+                ("crowd", "loopers", "assets", number, "instrument"),
+                f"is {name!r}, which is no spot asset of [[instruments]]; {right}",
+            )
     names = [row["name"] for row in rows_of(case, "instruments") if isinstance(row.get("name"), str)]
     for number, row in enumerate(rows_of(case, "crowd", "patient", "resting_bids")):
         where: Loc = ("crowd", "patient", "resting_bids", number, "instrument")

@@ -130,6 +130,9 @@ class InstrumentRow(CasePart):
     collateral_share: float = Field(
         default=0.0, ge=0, le=1, description="of the equity of multi-asset and portfolio accounts; spot only"
     )
+    collateral_usd: Dollars = Field(
+        default=0.0, description="USD of it that those accounts hold in all, instead of a share; spot only"
+    )
     per_coin: float = Field(default=1.0, gt=0, description="units of the coin that one unit redeems for")
     source: Text = Field(description="where its figures come from")
 

@@ -76,7 +76,7 @@ def name_faults(case: Mapping[str, Any], rulebook: Rulebook) -> Iterator[Finding
         elif (
             isinstance(name, str)
             and name not in rulebook.collateral
-            and number_of(row.get("collateral_share"))
+            and (number_of(row.get("collateral_share")) or number_of(row.get("collateral_usd")))
         ):
             hint = suggest(name, rulebook.collateral)
             yield ("instruments", number, "name"), f"is {name!r}, {which} take as collateral; {hint}"
@@ -86,3 +86,9 @@ def name_faults(case: Mapping[str, Any], rulebook: Rulebook) -> Iterator[Finding
         if isinstance(profile, str) and profile not in rulebook.profiles:
             hint = suggest(profile, rulebook.profiles)
             yield ("crowd", actor, "profile"), f"is {profile!r}, {which} have; {hint}"
+    for number, row in enumerate(rows_of(case, "crowd", "loopers", "products")):
+        profile = row.get("profile")
+        if isinstance(profile, str) and profile not in rulebook.profiles:
+            hint = suggest(profile, rulebook.profiles)
+            place = ("crowd", "loopers", "products", number, "profile")
+            yield place, f"is {profile!r}, {which} have; {hint}"

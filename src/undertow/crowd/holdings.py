@@ -20,6 +20,8 @@ _IDS_PER_ACCOUNT = 128
 _AGES = 64
 _MOST_PROFIT = 0.8  # of the equity that is not collateral: profit cannot have paid for everything
 _MOST_LOSS = 3.0
+_SCALINGS = 24
+MOST_COLLATERAL = 0.95  # of an account's equity: the rest is cash
 
 
 class Drawn(NamedTuple):
@@ -189,26 +191,34 @@ def collateral(
 
     The part that is not cash is drawn between nothing and twice the mean mix (at most 0.95). A small
     account holds one asset, drawn by the mix; one of the tail has half of it so, half in the mean mix.
+    Assets whose total is given are then scaled to it. ValueError when those accounts cannot hold so much.
     """
-    assets = np.flatnonzero(listing.collateral_share > 0.0)
     accounts = len(equity_micros)
-    shares = listing.collateral_share[assets]
-    mix = float(shares.sum())
     shared = (profile == MarginProfile.MULTI) | (profile == MarginProfile.PORTFOLIO)
     holders = np.flatnonzero(shared & (kind == Holder.TRADER))
+    equity = equity_micros[holders].astype(np.float64)
+    given = (
+        np.zeros(len(listing.prices_ticks))
+        if listing.collateral_micros is None
+        else (listing.collateral_micros.astype(np.float64))
+    )
+    means = np.where(given > 0.0, given / max(float(equity.sum()), 1.0), listing.collateral_share)
+    assets = np.flatnonzero(means > 0.0)
+    shares = means[assets]
+    mix = float(shares.sum())
     if mix <= 0.0 or len(holders) == 0:
         empty = np.zeros(0, np.int64)
         return Collateral(
             np.zeros(accounts + 1, np.int64), empty.astype(np.int16), empty, np.zeros(accounts, np.int64)
         )
-    part = np.minimum(2.0 * mix * stratified(seed, "collateral", len(holders)), 0.95)
+    part = np.minimum(2.0 * mix * stratified(seed, "collateral", len(holders)), MOST_COLLATERAL)
     pick = np.searchsorted(np.cumsum(shares / mix), stratified(seed, "collateral asset", len(holders)))
     own = np.zeros((len(holders), len(assets)))
     own[np.arange(len(holders)), np.minimum(pick, len(assets) - 1)] = 1.0
     spread = np.where(holders < single, 0.5, 0.0)[:, None]
-    value = equity_micros[holders][:, None] * part[:, None] * (spread * shares / mix + (1.0 - spread) * own)
+    value = equity[:, None] * part[:, None] * (spread * shares / mix + (1.0 - spread) * own)
     lot_micros = listing.prices_ticks[assets] * listing.unit_micros[assets]
-    lots = np.floor(value / lot_micros).astype(np.int64)
+    lots = np.floor(_scaled(value, given[assets], equity) / lot_micros).astype(np.int64)
     row, column = np.nonzero(lots)
     counts = np.zeros(accounts, np.int64)
     counts[holders] = (lots > 0).sum(axis=1)
@@ -216,3 +226,29 @@ def collateral(
     total[holders] = (lots * lot_micros).sum(axis=1)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Collateral(offsets, assets[column].astype(np.int16), lots[row, column], total)
+
+
+def _scaled(value: Floats, given: Floats, equity: Floats) -> Floats:
+    """Columns scaled to the totals given (0: left alone), no account above its largest share of equity.
+
+    What the cap takes from one account the next round gives to those with room.
+    """
+    wanted = given > 0.0
+    if not wanted.any():
+        return value
+    scaled = value.copy()
+    missing = wanted & (scaled.sum(axis=0) <= 0.0)
+    scaled[:, missing] = equity[:, None]
+    for _ in range(_SCALINGS):
+        scaled[:, wanted] *= given[wanted] / scaled[:, wanted].sum(axis=0)
+        held = scaled.sum(axis=1)
+        over = held > MOST_COLLATERAL * equity
+        scaled[over] *= (MOST_COLLATERAL * equity[over] / held[over])[:, None]
+    short = wanted & (scaled.sum(axis=0) < 0.99 * given)
+    if short.any():
+        room = MOST_COLLATERAL * float(equity.sum()) / 1e6
+        raise ValueError(
+            f"collateral_usd is {given.sum() / 1e6:,.0f} in all; the accounts that may hold assets have room "
+            f"for {room:,.0f}"
+        )
+    return scaled

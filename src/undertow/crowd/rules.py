@@ -127,3 +127,4 @@ class Listing(NamedTuple):
     bracket_offsets: Integers | None = None  # per instrument, into the next two
     bracket_ends_micros: Floats | None = None  # notional up to which the leverage holds
     bracket_leverages: Floats | None = None
+    collateral_micros: Integers | None = None  # held as collateral in all, instead of a share; 0: by share

@@ -220,11 +220,15 @@ def _population(case: Case, rulebook: Rulebook, engine: Engine, seed: int) -> Po
         unit_micros=state.instruments["unit"][:count].copy(),
         open_interest_micros=np.array([round(row.open_interest_usd * MICROS) for row in rows], np.int64),
         collateral_share=np.array([row.collateral_share for row in rows]),
+        collateral_micros=np.array([round(row.collateral_usd * MICROS) for row in rows], np.int64),
         bracket_offsets=np.array(offsets, np.int64) if leverages else None,
         bracket_ends_micros=np.array(ends) if leverages else None,
         bracket_leverages=np.array(leverages) if leverages else None,
     )
-    return generate_population(listing, case.accounts, seed, case.crowd.population)
+    try:
+        return generate_population(listing, case.accounts, seed, case.crowd.population)
+    except ValueError as error:
+        raise CaseError(f"{case.name}: instruments: {error}") from None
 
 
 def _open_population(engine: Engine, population: Population) -> int:

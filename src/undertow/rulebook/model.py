@@ -21,7 +21,7 @@ from undertow.rulebook.collateral import AutoConversion, CollateralAsset, Profil
 from undertow.rulebook.faults import suggest
 from undertow.rulebook.margin import Margin, MarginClass
 from undertow.rulebook.prices import Funding, Index, Mark
-from undertow.rulebook.trading import Fees, Gates, Orders
+from undertow.rulebook.trading import SPOT_CLASS, Fees, Gates, Orders
 from undertow.rulebook.waterfall import Allocation, Backstop, Insurance, Liquidation
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -101,6 +101,7 @@ class Rulebook(Part):
             ((table, "classes", name), "margin.classes", name)
             for table, part in (("fees", self.fees), ("orders", self.orders), ("funding", self.funding))
             for name in part.classes
+            if name != SPOT_CLASS or table == "funding"
         ]
         funds = self.insurance.isolated_funds
         named += [(("insurance", "isolated_funds"), "margin.classes", name) for name in funds]

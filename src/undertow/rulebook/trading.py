@@ -1,7 +1,7 @@
 """Fees, what orders are let through, and when the doors close.
 
 Holds the models only. Units: ppm, seconds, settlement units (see `base`). Invariant: a class of contracts
-that sets nothing of its own follows the venue's common figure.
+that sets nothing of its own follows the venue's common figure. The class "spot" is that of assets.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from undertow.rulebook.base import (
     SignedRate,
     Table,
 )
+
+SPOT_CLASS = "spot"  # what assets are called in the classes of fees and orders
 
 
 class FeesClass(Table):

@@ -17,6 +17,7 @@ from undertow.rulebook.base import micros
 from undertow.rulebook.collateral import CollateralAsset
 from undertow.rulebook.margin import MarginClass
 from undertow.rulebook.model import Rulebook
+from undertow.rulebook.trading import SPOT_CLASS
 from undertow.units import AMOUNT_LIMIT, MICROS, PPM
 from undertow.venue.book import MAXIMUM_TICKS
 from undertow.venue.records import InstrumentKind, SelfTrade
@@ -101,8 +102,11 @@ def instrument_figures(rulebook: Rulebook, listing: Listing) -> dict[str, int]:
         lots_per_coin = whole(1 / listing.lot, f"{listing.name}: lots per coin")
     maximum_ticks = min(MAXIMUM_TICKS, max(1024, 4 * start_ticks(listing)))
     worth = unit if listing.kind == InstrumentKind.INVERSE else unit * maximum_ticks
-    limit_band, market_band = rulebook.orders.bands(listing.margin_class)
-    taker, maker, liquidation = rulebook.fees.of(listing.margin_class)
+    spot = listing.kind == InstrumentKind.SPOT
+    bands = SPOT_CLASS if spot and SPOT_CLASS in rulebook.orders.classes else listing.margin_class
+    fees = SPOT_CLASS if spot and SPOT_CLASS in rulebook.fees.classes else listing.margin_class
+    limit_band, market_band = rulebook.orders.bands(bands)
+    taker, maker, liquidation = rulebook.fees.of(fees)
     figures = {
         "kind": int(listing.kind),
         "settlement": listing.settlement,
@@ -117,7 +121,7 @@ def instrument_figures(rulebook: Rulebook, listing: Listing) -> dict[str, int]:
         "maker_fee_ppm": maker,
         "liquidation_fee_ppm": liquidation,
     }
-    if listing.kind == InstrumentKind.SPOT:
+    if spot:
         asset = rulebook.collateral.get(listing.asset or listing.name)
         return figures | (_collateral_figures(asset) if asset else {})
     return figures | _margin_figures(rulebook.margin_class(listing.margin_class), listing)
