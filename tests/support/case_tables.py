@@ -25,7 +25,7 @@ from undertow.case.model import (
     ShapeRow,
     World,
 )
-from undertow.crowd.rules_actors import LoopedAsset, LoopProduct, RestingBid
+from undertow.crowd.rules_actors import LoopedAsset, LoopProduct, RedeemableAsset, RestingBid
 from undertow.world.weather import Incident, WeatherRules
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/cases.md"
@@ -47,6 +47,7 @@ CROWD_ROWS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A row of `crowd.patient.resting_bids`", RestingBid),
     ("A row of `crowd.loopers.assets`", LoopedAsset),
     ("A row of `crowd.loopers.products`", LoopProduct),
+    ("A row of `crowd.redemption.assets`", RedeemableAsset),
 )
 # Keys that say what they are.
 PLAIN = {

@@ -271,14 +271,16 @@ def _places(case: Table) -> Iterator[Finding]:
     spot = [
         row["name"] for row in rows_of(case, "instruments") if row.get("kind") == "spot" and "name" in row
     ]
-    for number, row in enumerate(rows_of(case, "crowd", "loopers", "assets")):
-        name = row.get("instrument")
-        if isinstance(name, str) and name not in spot:
-            right = suggest(name, dict.fromkeys(spot))
-            yield (
-                ("crowd", "loopers", "assets", number, "instrument"),
-                f"is {name!r}, which is no spot asset of [[instruments]]; {right}",
-            )
+    for actor in ("loopers", "redemption"):
+        for number, row in enumerate(rows_of(case, "crowd", actor, "assets")):
+            for key in ("instrument", "debt"):
+                name = row.get(key)
+                if isinstance(name, str) and name and name not in spot:
+                    right = suggest(name, dict.fromkeys(spot))
+                    yield (
+                        ("crowd", actor, "assets", number, key),
+                        f"is {name!r}, which is no spot asset of [[instruments]]; {right}",
+                    )
     names = [row["name"] for row in rows_of(case, "instruments") if isinstance(row.get("name"), str)]
     for number, row in enumerate(rows_of(case, "crowd", "patient", "resting_bids")):
         where: Loc = ("crowd", "patient", "resting_bids", number, "instrument")

@@ -27,6 +27,7 @@ from undertow.crowd.rules_actors import (
     MakerRules,
     NoiseRules,
     PatientRules,
+    RedemptionRules,
     SellerRules,
     TraderRules,
 )
@@ -169,6 +170,9 @@ class Crowd(CasePart):
     noise: NoiseRules = Field(default=NoiseRules.model_validate({}), description="two-sided takers")
     loopers: LooperRules = Field(
         default=LooperRules.model_validate({}), description="assets bought with borrowed money, over and over"
+    )
+    redemption: RedemptionRules = Field(
+        default=RedemptionRules.model_validate({}), description="firms that redeem assets at par"
     )
     sellers: SellerRules = Field(
         default=SellerRules.model_validate({}), description="people's asks, which follow the price"

@@ -71,7 +71,8 @@ class Arbitrage:
         self._band_factor = np.exp(rules.band_spread * spread)[:, None]
         stock_usd = rules.stock_turnover * market.turnover_usd / rules.firms
         lots = gauges.lots_for(stock_usd, gauges.start_ticks, np.arange(count, dtype=np.int64))
-        self._start_lots = np.tile(np.where(market.perpetual, 0, lots), (rules.firms, 1))
+        kept = market.perpetual | np.isin(market.name, rules.leaves)
+        self._start_lots = np.tile(np.where(kept, 0, lots), (rules.firms, 1))
         self.resting = np.zeros((rules.firms, count), np.bool_)
         self.worth = self._capital_usd.copy()
         self._worth_start = self.worth.copy()
@@ -89,10 +90,11 @@ class Arbitrage:
         Firms keep to the two largest coins or to the others, so that a rout in one does not ruin the other.
         """
         market, big = self.market, largest(self.market)
+        left = np.isin(market.name, self.rules.leaves)
         share: Floats = np.zeros((self.rules.firms, len(market.name)))
         small = (np.arange(self.rules.firms) % 2 == 1)[:, None]
         contracts = market.perpetual & (big != small)
-        for members, part in ((contracts, 1.0), (~market.perpetual[None, :], SPOT_SHARE)):
+        for members, part in ((contracts, 1.0), (~(market.perpetual | left)[None, :], SPOT_SHARE)):
             weights = market.turnover_usd * members
             share += part * weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
         return share

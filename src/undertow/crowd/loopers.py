@@ -1,21 +1,25 @@
 """Loopers: who borrowed against an asset to buy more of it, and who holds it without debt.
 
-    assets m E, debt (m - 1) E, m at the product's largest multiple or somewhat below
-    a loop leaves by rule when the own price stands below the exit price, if its owner looks in time;
-    otherwise the rulebook decides: with unit collateral it dies at p* = (m - 1) / m x level, on whatever
-    price the rulebook values the asset at
-    a holder without debt sells with a hazard per point below the outside price
+    carry  (m - 1) (yield - rate) points a year over holding: it grows with m, so who loops at all loops at
+           the multiple his product gives him, and who does not holds his own money's worth
+    entry  m from the product's largest multiple downwards; a loop if it carries more than the threshold
+    assets m E, debt (m - 1) E, in the settlement asset or in the asset that it is staked from
+    exit   by rule: the carry has turned negative, or the own price stands below the exit price; who looks in
+           time and would not lose too much of his equity sells
+           by force: with unit collateral at p* = (m - 1) / m x level, on whatever price the rulebook values
+           the asset at
+    holder without debt: sells with a hazard per point below the outside price
 
-Those prices are arithmetic and no figure here moves them. Sizes are lognormal with a Pareto tail, taken at
-quantile midpoints. One actor is one product of one asset.
+The prices of force are arithmetic and no figure here moves them. Sizes are lognormal with a Pareto tail,
+taken at quantile midpoints. One actor is one product of one asset.
 
-Source: crowd description 2; modelling notes 5. Units: lots, micro-dollars, shares of one; seconds.
-Invariant: what the accounts hold at the start sums to the asset's figure, up to a lot an account.
+Source: crowd description 2; modelling notes 5. Units: lots, micro-dollars, shares of one, % a year; seconds.
+Invariant: what the accounts would hold if all looped sums to the asset's figure, up to a lot an account.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +28,8 @@ from undertow import streams
 from undertow.crowd.exits import Door, Held, collared
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.quantiles import SizeLaw, normal_quantile, stratified, thinned_ranks
-from undertow.crowd.rules_actors import LooperRules, LoopProduct
-from undertow.crowd.view import Commands, Desk, Floats, Market, Opening, View, nothing
+from undertow.crowd.rules_actors import LoopedAsset, LooperRules, LoopProduct
+from undertow.crowd.view import Commands, Desk, Floats, Integers, Market, Opening, View, nothing
 from undertow.venue.records import OrderFlag
 
 SIZE_SPREAD = 2.5  # of accounts in general (1.4), as are the tail's exponent and start
@@ -35,45 +39,56 @@ LEAST_USD = 50.0
 TEN_MINUTES = 10.0
 
 
+class Terms(NamedTuple):
+    """What an actor is: one product of one asset."""
+
+    product: LoopProduct
+    asset: LoopedAsset
+    instrument: int
+    debt: int  # instrument owed; -1: the settlement asset
+    rate_percent: float  # a year on what is owed
+
+
 class Loopers:
     """The accounts of one product and one asset."""
 
     group = "looper"
 
     def __init__(
-        self,
-        rules: LooperRules,
-        product: LoopProduct,
-        instrument: int,
-        assets_usd: float,
-        market: Market,
-        gauges: Gauges,
-        desk: Desk,
-        seed: int,
+        self, rules: LooperRules, terms: Terms, market: Market, gauges: Gauges, desk: Desk, seed: int
     ) -> None:
-        self.name = f"loopers: {product.name} {market.name[instrument]}"
-        self.rules, self.product, self.instrument = rules, product, instrument
+        self.name = f"loopers: {terms.product.name} {market.name[terms.instrument]}"
+        self.rules, self.terms = rules, terms
         self.market, self.gauges, self.desk, self.seed = market, gauges, desk, seed
         self.attempts = 0
         self._door = Door(rules.collar, rules.visible_share)
-        self._multiple = self._multiples()
-        self._lots = self._holdings(assets_usd)
+        full = self._full_multiples()
+        self.rate = self._rates()
+        points = carry_points(full, terms.asset.yield_percent, self.rate)
+        self.multiple: Floats = np.where(points > rules.least_points, full, 1.0)
+        self._lots = self._holdings(full)
         self.accounts = np.zeros(rules.accounts, np.int64)
-        self._where = np.full(rules.accounts, instrument, np.int64)
+        self._where = np.full(rules.accounts, terms.instrument, np.int64)
         self.leaving = np.zeros(rules.accounts, np.bool_)
 
-    def _multiples(self) -> Floats:
-        """Assets over equity: at most the product's, below it by a half-normal in the logarithm."""
-        if self.product.multiple <= 1.0:
-            return np.ones(self.rules.accounts)
-        shock = np.abs(normal_quantile(stratified(self.seed, f"{self.name}: multiple", self.rules.accounts)))
-        low = np.exp(-self.rules.multiple_spread * shock) * self.product.multiple
-        multiple: Floats = np.maximum(low, 1.0)
+    def _full_multiples(self) -> Floats:
+        """Assets over equity if a loop pays: the product's, less a half-normal in the logarithm."""
+        largest, accounts = self.terms.product.multiple, self.rules.accounts
+        if largest <= 1.0:
+            return np.ones(accounts)
+        shock = np.abs(normal_quantile(stratified(self.seed, f"{self.name}: multiple", accounts)))
+        multiple: Floats = np.maximum(largest * np.exp(-self.rules.multiple_spread * shock), 1.0)
         return multiple
 
-    def _holdings(self, assets_usd: float) -> NDArray[np.int64]:
-        """Lots of each account, in proportion to its equity and multiple."""
-        rules = self.rules
+    def _rates(self) -> Floats:
+        """What each account pays for what it owes, % a year."""
+        shock = normal_quantile(stratified(self.seed, f"{self.name}: rate", self.rules.accounts))
+        rates: Floats = self.terms.rate_percent * np.exp(self.rules.rate_spread * shock)
+        return rates
+
+    def _holdings(self, full: Floats) -> Integers:
+        """Lots of each account: its multiple times its equity, which makes full loops sum to the figure."""
+        rules, asset, product = self.rules, self.terms.asset, self.terms.product
         law = SizeLaw(
             rules.median_equity_usd,
             SIZE_SPREAD,
@@ -83,23 +98,31 @@ class Loopers:
             min(LEAST_USD, rules.median_equity_usd),
         )
         crowd = thinned_ranks(law, max(rules.people, rules.accounts), rules.accounts)
-        raw = crowd.members * crowd.member_equity * self._multiple
-        usd = assets_usd * raw / raw.sum()
-        where = np.full(rules.accounts, self.instrument, np.int64)
+        raw = crowd.members * crowd.member_equity
+        total = product.share * (asset.loops_usd if product.multiple > 1.0 else asset.holders_usd)
+        usd = total * raw * self.multiple / (raw * full).sum()
+        where = np.full(rules.accounts, self.terms.instrument, np.int64)
         return self.gauges.lots_for(usd, self.gauges.start_ticks[where], where)
 
     def opening(self) -> Opening:
-        """Assets and the debt that paid for a part of them, at the outside price of the start."""
-        worth = self._lots * self.gauges.start_ticks[self.instrument] * self.market.unit[self.instrument]
-        debt = np.rint(worth * (1.0 - 1.0 / self._multiple)).astype(np.int64)
-        return Opening(len(debt), self.product.profile, -debt, [(self.instrument, self._lots.copy())])
+        """Assets and the debt that paid for a part of them, at the outside prices of the start."""
+        start, unit, debt = self.gauges.start_ticks, self.market.unit, self.terms.debt
+        worth = self._lots * start[self.terms.instrument] * unit[self.terms.instrument]
+        owed = worth * (1.0 - 1.0 / self.multiple)
+        held = [(self.terms.instrument, self._lots.copy())]
+        if debt < 0:
+            cash = -np.rint(owed).astype(np.int64)
+            return Opening(len(cash), self.terms.product.profile, cash, held)
+        lots = np.rint(owed / (start[debt] * unit[debt])).astype(np.int64)
+        none = np.zeros(len(lots), np.int64)
+        return Opening(len(lots), self.terms.product.profile, none, [*held, (debt, -lots)])
 
     def opened(self, first_account: int) -> None:
         """The wallets begin at `first_account`."""
         self.accounts = first_account + np.arange(self.rules.accounts, dtype=np.int64)
 
     def act(self, view: View) -> Commands:
-        """Some start to leave; those who leave sell, debt or not, until nothing is left."""
+        """Some start to leave; those who leave sell, then buy back what they owe, until nothing is left."""
         self.gauges.see(view)
         self.attempts = 0
         if not self.rules.active:
@@ -113,47 +136,78 @@ class Loopers:
         self.attempts = len(rows)
         draws = streams.uniform(self.seed, f"{self.name}: messages", view.step, rows)
         rows = rows[draws >= self.rules.failure_weight * view.failure]
-        lots = self.desk.sizes(self.accounts[rows], self._where[rows])
-        self.leaving[rows[lots <= 0]] = False
-        rows, lots = rows[lots > 0], lots[lots > 0]
+        held = self._to_close(rows)
+        self.leaving[rows[held.lots == 0]] = False
+        held = Held(*(column[held.lots != 0] for column in held))
         depth = self.desk.visible(self.rules.visible_band)
-        held = Held(self.accounts[rows], self._where[rows], lots)
         return collared(view, self.market, depth, self._door, held, OrderFlag.NONE)
+
+    def _to_close(self, rows: Integers) -> Held:
+        """What each of these accounts trades away next: its asset, and when that is gone what it owes."""
+        accounts, where = self.accounts[rows], self._where[rows]
+        lots = np.maximum(self.desk.sizes(accounts, where), 0)
+        if self.terms.debt < 0:
+            return Held(accounts, where, lots)
+        sold = lots == 0
+        owed = np.full(len(rows), self.terms.debt, np.int64)
+        where = np.where(sold, owed, where)
+        lots = np.where(sold, np.minimum(self.desk.sizes(accounts, owed), 0), lots)
+        return Held(accounts, where, lots)
 
     def _decide(self, view: View) -> None:
         """Who of this step's part of the accounts starts to leave."""
-        hazard = self._hazard(view)
-        if hazard <= 0.0:
+        hazard = self._hazards(view)
+        if not hazard.any():
             return
         every = max(1, round(self.rules.round_s / view.step_seconds))
         looking = np.arange(view.step % every, len(self.leaving), every, dtype=np.int64)
-        chance = -np.expm1(-hazard * every * view.step_seconds / 60.0)
+        chance = -np.expm1(-hazard[looking] * every * view.step_seconds / 60.0)
         draws = streams.uniform(self.seed, f"{self.name}: leaving", view.step, looking)
         self.leaving[looking[draws < chance]] = True
 
-    def _hazard(self, view: View) -> float:
-        """Of an account that starts to leave, a minute."""
-        rules = self.rules
-        ratio = float(self.gauges.own[self.instrument] / view.outside_ticks[self.instrument])
-        if self.product.multiple > 1.0:
-            return -float(np.log1p(-rules.exit_share)) / TEN_MINUTES if ratio < rules.exit_price else 0.0
-        return min(rules.holder_per_minute * max(1.0 - ratio, 0.0) * 100.0, rules.holder_cap_per_minute)
+    def _hazards(self, view: View) -> Floats:
+        """Of each account that it starts to leave, a minute."""
+        rules, asset = self.rules, self.terms.asset
+        ratio = float(self.gauges.own[self.terms.instrument] / view.outside_ticks[self.terms.instrument])
+        looks = -float(np.log1p(-rules.exit_share)) / TEN_MINUTES
+        holding = min(rules.holder_per_minute * max(1.0 - ratio, 0.0) * 100.0, rules.holder_cap_per_minute)
+        changed = 0.0 < asset.change_s <= view.time_s
+        pays = asset.changed_percent if changed else asset.yield_percent
+        unpaid = carry_points(self.multiple, pays, self.rate) < 0.0
+        cheap = (ratio < rules.exit_price) & (self.multiple * (1.0 - ratio) <= rules.exit_loss)
+        leaves: Floats = np.where(self.multiple > 1.0, looks * (unpaid | cheap), holding)
+        return leaves
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
         return {"leaving": self.leaving}
 
 
-def all_loopers(rules: LooperRules, market: Market, gauges: Gauges, desk: Desk, seed: int) -> list[Loopers]:
-    """An actor for every product of every asset. ValueError for an asset that is no listed spot asset."""
+def carry_points(multiple: Floats, yield_percent: float, rate_percent: Floats) -> Floats:
+    """Points a year that a loop pays more than holding: yield m - rate (m - 1) - yield. (2.3)"""
+    points: Floats = (multiple - 1.0) * (yield_percent - rate_percent)
+    return points
+
+
+def all_loopers(
+    rules: LooperRules, interest_percent: float, market: Market, gauges: Gauges, desk: Desk, seed: int
+) -> list[Loopers]:
+    """An actor for every product of every asset; `interest_percent` is the house's rate on borrowed cash.
+
+    ValueError for an asset, owned or owed, that is no listed spot asset.
+    """
+    spot = [name for name, contract in zip(market.name, market.perpetual, strict=True) if not contract]
     found = []
     for asset in rules.assets:
-        spot = [name for name, contract in zip(market.name, market.perpetual, strict=True) if not contract]
-        if asset.instrument not in spot:
-            raise ValueError(f"loopers: {asset.instrument!r} is no spot asset; one of {', '.join(spot)}")
+        for name in (asset.instrument, asset.debt or asset.instrument):
+            if name not in spot:
+                raise ValueError(f"loopers: {name!r} is no spot asset; one of {', '.join(spot)}")
         instrument = market.name.index(asset.instrument)
+        debt = market.name.index(asset.debt) if asset.debt else -1
+        rate = asset.borrow_percent or interest_percent
         for product in rules.products:
-            usd = product.share * (asset.loops_usd if product.multiple > 1.0 else asset.holders_usd)
-            if usd > 0.0:
-                found.append(Loopers(rules, product, instrument, usd, market, gauges, desk, seed))
+            total = asset.loops_usd if product.multiple > 1.0 else asset.holders_usd
+            if product.share * total > 0.0:
+                terms = Terms(product, asset, instrument, debt, rate)
+                found.append(Loopers(rules, terms, market, gauges, desk, seed))
     return found

@@ -209,6 +209,9 @@ class ArbitrageRules(ActorRules):
         0.02, ge=0, description="spot assets held at the start, share of daily turnover (own)"
     )
     redeeming: bool = Field(True, description="spot assets can be carried off the venue and sold (4)")
+    leaves: tuple[str, ...] = Field(
+        (), description="spot assets it leaves to who redeems or holds them: no market elsewhere (4)"
+    )
 
 
 class BasisRules(Figures):
@@ -290,7 +293,16 @@ class LoopedAsset(Figures):
     """An asset that is looped on the venue: the case's figures (2.3)."""
 
     instrument: str = Field(min_length=1)
-    loops_usd: float = Field(0.0, ge=0, description="USD of assets inside loops (2.3, G_loop; 4e8 to 2e9)")
+    loops_usd: float = Field(
+        0.0, ge=0, description="USD of assets in loops if all pay (2.3, G_loop; 4e8 to 2e9)"
+    )
+    debt: str = Field("", description="spot asset that loops owe; empty: the settlement asset")
+    yield_percent: float = Field(
+        12.0, ge=0, description="% a year, what it pays (2.1, campaign; 8 before it)"
+    )
+    borrow_percent: float = Field(0.0, ge=0, description="% a year on what is owed; 0: the house's rate")
+    change_s: float = Field(0.0, ge=0, description="s after the start at which the yield changes; 0: never")
+    changed_percent: float = Field(7.0, ge=0, description="% a year, what it pays then (2.1, after it)")
     holders_usd: float = Field(
         0.0, ge=0, description="USD held without debt or position (2.3, H less G and X)"
     )
@@ -314,10 +326,23 @@ class LooperRules(ActorRules):
     median_equity_usd: float = Field(5_000.0, gt=0, description="USD; median equity (2.3)")
     largest_usd: float = Field(100e6, gt=0, description="USD; largest equity (2.3)")
     multiple_spread: float = Field(0.15, ge=0, description="sd of the ln multiple below the largest (2.3)")
+    least_points: float = Field(
+        3.0, ge=0, description="points a year over holding that a loop must pay (2.3, entry)"
+    )
+    rate_spread: float = Field(0.1, ge=0, description="sd of the ln rate at which accounts borrow (own)")
     exit_price: float = Field(0.985, gt=0, description="own price over outside below which loops leave (2.3)")
+    exit_loss: float = Field(
+        0.1,
+        gt=0,
+        description="of equity: who would lose more by leaving waits "
+        "(own: recorded turnover of 2 million a minute at 0.90 to 0.96; 0.05 to 0.5)",
+    )
     exit_share: float = Field(0.3, ge=0, lt=1, description="of loopers look within ten minutes (2.3)")
     holder_per_minute: float = Field(
-        0.002, ge=0, description="hazard of a holder per point below the outside (2.3)"
+        0.0002,
+        ge=0,
+        description="hazard of a holder per point below the outside "
+        "(2.3 has 0.002, ten times what traded at 0.90 to 0.96; 0.0001 to 0.002)",
     )
     holder_cap_per_minute: float = Field(0.05, ge=0, description="the largest such hazard (2.3)")
     round_s: float = Field(10.0, gt=0, description="s; each account looks at the market so often (own)")
@@ -328,6 +353,36 @@ class LooperRules(ActorRules):
     visible_band: float = Field(0.01, gt=0, lt=1, description="what counts as visible, from the touch (own)")
     orders_per_step: int = Field(40, ge=1, description="leavers that get through in a second (own)")
     failure_weight: float = Field(1.5, ge=0, description="how often their messages fail (6, app)")
+
+
+class RedeemableAsset(Figures):
+    """An asset that firms can have redeemed at par off the venue: the case's figures (4)."""
+
+    instrument: str = Field(min_length=1)
+    capital_usd: float = Field(
+        0.15e9, ge=0, description="USD of firms able and willing (4, K_usde; 5e7 to 4e8)"
+    )
+    placed_share: float = Field(0.1, ge=0, le=1, description="of it in cash on the venue at the start (own)")
+    block_usd: float = Field(2e6, gt=0, description="USD redeemed at most in a block (4; 1e6 to 5e6)")
+    block_s: float = Field(12.0, gt=0, description="s a block (4)")
+    delay_s: float = Field(0.0, ge=0, description="s from redemption to money (4; days for staked assets)")
+    least_transfers: float = Field(
+        0.9, ge=0, le=1, description="share of transfers that must work for its wallet to send (own)"
+    )
+
+
+class RedemptionRules(ActorRules):
+    """Firms that buy below par, carry off and redeem (section 4)."""
+
+    assets: tuple[RedeemableAsset, ...] = Field((), description="none: nobody redeems")
+    firms: int = Field(4, ge=1, le=64, description="firms an asset (own)")
+    band: float = Field(0.003, ge=0, lt=1, description="discount from which they buy, share of par (own)")
+    look_s: float = Field(5.0, gt=0, description="s; a bid is replaced so often (own)")
+    pace_per_s: float = Field(0.02, gt=0, le=1, description="of its cash a firm commits in a second (own)")
+    move_per_minute: float = Field(
+        0.05, ge=0, description="of what waits moves in a minute of open transfers (4, refill; 0.02 to 0.15)"
+    )
+    failure_weight: float = Field(1.0, ge=0, description="how often their messages fail (6, programs)")
 
 
 class NoiseRules(ActorRules):

@@ -21,6 +21,7 @@ from undertow.case.model import Case, InstrumentRow
 from undertow.crowd.crowd import Crowd
 from undertow.crowd.loopers import all_loopers
 from undertow.crowd.population import Population, generate_population
+from undertow.crowd.redemption import redemption
 from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import MarginProfile
 from undertow.crowd.view import Desk, Market, Opening
@@ -128,8 +129,13 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
         outside_ticks[0],
         float(case.step_seconds),
     )
-    loopers = all_loopers(case.crowd.loopers, market, crowd.gauges, Desk(engine), seed + case.draws.crowd)
-    crowd.join(loopers)
+    interest = case.house.interest_percent_a_year
+    drawn = seed + case.draws.crowd
+    try:
+        crowd.join(all_loopers(case.crowd.loopers, interest, market, crowd.gauges, Desk(engine), drawn))
+        crowd.join(redemption(case.crowd.redemption, market, crowd.gauges, Desk(engine), drawn))
+    except ValueError as error:
+        raise CaseError(f"{case.name}: crowd: {error}") from None
     groups, group_of = _open_actors(engine, crowd, population, first)
     crowd.draw_from(flow=seed + case.draws.flow, order=seed + case.draws.order)
     engine.audit()

@@ -149,6 +149,8 @@ def _sell_slice(state: State, holding: int, rule: OneShot) -> bool:
     size = wide(row.size)
     lots = size if rule.whole_position == 1 else repaying_lots(state, holding, maintenance - equity + 1)
     lots = min(lots, wide(record.maximum_lots))
+    if lots <= 0:  # what it owes is an asset: dollars do not repay it
+        return False
     limit = wide(state.markets[instrument].mark) - equity // (size * record.unit)
     limit = min(max(limit, 1), wide(record.maximum_ticks) - 1)
     if rule.at_band == 1:
