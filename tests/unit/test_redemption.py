@@ -82,14 +82,14 @@ def test_assets_leave_at_a_rate_and_not_at_all_in_a_stall() -> None:
     assert carried(make_firms(), 300, 0.5) == 0
 
 
-def test_money_outside_comes_in_at_the_same_rate_as_far_as_transfers_work() -> None:
-    for transfers in (1.0, 0.5, 0.0):
+def test_money_comes_in_while_the_wallet_sends_and_there_is_something_to_buy() -> None:
+    for transfers, moved, price in ((1.0, 1.0, 0.9), (0.95, 0.95, 0.9), (0.5, 0.0, 0.9), (1.0, 0.0, 1.0)):
         firms = make_firms()
         came = 0
         for step in range(1, 61):
-            rows = firms.act(make_view(step, transfers=transfers))
+            rows = firms.act(below(step, price, transfers=transfers))
             came += int(rows["size"][rows["kind"] == int(CommandKind.DEPOSIT)].sum())
-        expected = 135e6 * -np.expm1(-0.05) * transfers
+        expected = 135e6 * -np.expm1(-0.05) * moved
         assert came / 1e6 == pytest.approx(expected, rel=1e-6)
         assert firms.outside_usd.sum() == pytest.approx(135e6 - expected, rel=1e-6)
 

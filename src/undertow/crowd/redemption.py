@@ -3,11 +3,13 @@
     buy     while it is offered below par less the band, or bid a tick better than the best while it is not
     carry   a share of what they hold leaves the venue in a minute, if the asset's wallet sends at all
     redeem  off the venue at par, so much a block and no more, all firms together
-    bring   the money returns after the redemption's delay, a share a minute, as far as transfers work
+    bring   the money returns after the redemption's delay; of what is outside a share a minute comes in
+            while there is something to buy
 
-With the wallet shut they spend what they had placed on the venue and are done: that is how a stall lets an
-asset fall that is worth a dollar next door. A delay of days (staked assets) means that nothing comes back.
-Who buys to hold is in patient.py, who sells elsewhere in arbitrage.py.
+Nobody brings money to what cannot be carried off: with the wallet shut they spend what they had placed on the
+venue and are done. That is how a stall lets an asset fall that is worth a dollar next door. A delay of days
+(staked assets) means that nothing comes back. Who buys to hold is in patient.py, who sells elsewhere in
+arbitrage.py.
 
 Source: crowd description 4. Units: USD (floats) until the commands, lots, ticks, seconds. Invariant: a firm
 spends no more than it has; lots carried off equal lots redeemed plus lots waiting.
@@ -27,6 +29,7 @@ from undertow.crowd.view import (
     Commands,
     Desk,
     Floats,
+    Integers,
     Market,
     Opening,
     View,
@@ -94,7 +97,7 @@ class Redemption:
         rules, where = self.rules, self._where
         every = max(1, round(rules.look_s / view.step_seconds))
         turn = (view.step + self._ids) % every == 0
-        limit = np.floor(view.outside_ticks[where] * (1.0 - rules.band)).astype(np.int64)
+        limit = self._limit(view)
         bid, ask = view.bid_ticks[where], view.ask_ticks[where]
         price = np.where((ask > 0) & (ask <= limit), limit, np.minimum(limit, bid + 1))
         lots = self.gauges.lots_for(self._spendable_usd(view), price.astype(np.float64), where)
@@ -111,6 +114,10 @@ class Redemption:
         side = np.ones(int(send.sum()), np.int64)
         orders = new_orders(self.accounts[send], where[send], side, price[send], lots[send])
         return together([cancel_all(self.accounts[out], where[out]), orders])
+
+    def _limit(self, view: View) -> Integers:
+        """The highest price each firm pays."""
+        return np.floor(view.outside_ticks[self._where] * (1.0 - self.rules.band)).astype(np.int64)
 
     def _spendable_usd(self, view: View) -> Floats:
         """Of its cash, what a firm commits until its next look."""
@@ -141,10 +148,11 @@ class Redemption:
         least = np.repeat([row.least_transfers for row in self.rules.assets], self.rules.firms)
         held = self.desk.sizes(self.accounts, self._where)
         lots = np.floor(held * share).astype(np.int64)
-        out = due & (view.transfers >= least) & (lots > 0)
+        due &= view.transfers >= least
+        out = due & (lots > 0)
         self.waiting_lots.ravel()[out] += lots[out]
         coming = self.outside_usd.ravel() * share
-        enter = due & (coming >= LEAST_ORDER_USD)
+        enter = due & (coming >= LEAST_ORDER_USD) & (self.gauges.own[self._where] <= self._limit(view))
         self.outside_usd.ravel()[enter] -= coming[enter]
         self.attempts += int(out.sum()) + int(enter.sum())
         moved = asset_moves(self.accounts[out], self._where[out], -lots[out])
