@@ -106,6 +106,7 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
         seed=seed + case.draws.flow,
         step_ms=case.step_ms,
         ledger_detail=False,
+        keep_reports=False,
     )
     for row, start in zip(case.instruments, outside_usd[0], strict=True):
         engine.list(_listing(row, float(start)))

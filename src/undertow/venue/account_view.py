@@ -29,8 +29,10 @@ from undertow.venue.margin import (
     SPOT,
     account_health,
     asset_value,
+    borrow_initial_ppm,
     initial_parts,
     initial_rate_ppm,
+    initial_weight_ppm,
     maintenance_parts,
     notional,
     position_value,
@@ -175,8 +177,12 @@ def _describe_row(state: State, holding: int, sums: NDArray[np.int64], out: Any)
     out.open_sell = row.open_sell
     out.maintenance = row_maintenance(state, holding, mark)
     out.maintenance_ppm = row.rate_ppm
-    out.initial_ppm = row.rate_initial_ppm
+    out.initial_ppm = 0
     if record.kind == SPOT:
+        if row.size != 0:
+            short = row.size < 0
+            lots = abs(row.size)
+            out.initial_ppm = borrow_initial_ppm(record, lots) if short else initial_weight_ppm(record, lots)
         out.value = row.size * mark * record.unit
         out.counted = asset_value(state, holding, mark, 0)
         out.notional = notional(SPOT, record.unit, row.size, mark)

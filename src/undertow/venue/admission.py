@@ -14,7 +14,8 @@ from undertow.errors import Rejection
 from undertow.units import mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
 from undertow.venue.ledger import find_holding
 from undertow.venue.margin import SPOT, fill_value, initial_parts, maintenance_parts, position_value
-from undertow.venue.matching import Taker, release, reserve
+from undertow.venue.matching import Taker
+from undertow.venue.slack import hold_back, initial_now
 from undertow.venue.state import (
     BAND_RULE,
     COUNT_ACCOUNTS,
@@ -119,14 +120,14 @@ def admit(state: State, taker: Taker, holding: int, expected: int) -> int:
     if state.instruments[taker.instrument].kind == SPOT:
         return _admit_spot(state, taker, holding)
     before = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
-    reserve(state, holding, taker.side, taker.lots, taker.limit)
+    hold_back(state, holding, taker.side, taker.lots, 0)
     after = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
     if after <= before:
         return NONE
-    equity, required, _reserved = initial_parts(state, taker.account)
+    equity, required, _reserved = initial_now(state, taker.account)
     equity -= _loss_at_once(state, taker, expected)
     if equity < required:
-        release(state, holding, taker.side, taker.lots, taker.limit)
+        hold_back(state, holding, taker.side, -taker.lots, 0)
         return INSUFFICIENT_MARGIN
     return NONE
 
@@ -148,7 +149,8 @@ def _admit_spot(state: State, taker: Taker, holding: int) -> int:
     row = state.holdings[holding]
     owner = state.accounts[taker.account]
     borrowing = state.profiles[owner.profile].borrowing
-    reserve(state, holding, taker.side, taker.lots, taker.limit)
+    cash = taker.lots * taker.limit * state.instruments[row.instrument].unit if taker.side > 0 else 0
+    hold_back(state, holding, taker.side, taker.lots, cash)
     code = NONE
     if taker.side < 0:
         short = row.open_sell - row.size
@@ -158,7 +160,7 @@ def _admit_spot(state: State, taker: Taker, holding: int) -> int:
             else:
                 code = _admit_short_sale(state, taker, holding, short)
     else:
-        equity, required, reserved = initial_parts(state, taker.account)
+        equity, required, reserved = initial_now(state, taker.account)
         record = state.instruments[taker.instrument]
         fee_ppm = max(record.taker_fee_ppm, record.maker_fee_ppm, 0)
         if borrowing == 0 and reserved + mul_ppm_ceil(reserved, fee_ppm) > owner.cash + owner.credit_limit:
@@ -166,7 +168,7 @@ def _admit_spot(state: State, taker: Taker, holding: int) -> int:
         elif equity < required:
             code = INSUFFICIENT_MARGIN
     if code != NONE:
-        release(state, holding, taker.side, taker.lots, taker.limit)
+        hold_back(state, holding, taker.side, -taker.lots, -cash)
     return code
 
 
@@ -176,7 +178,7 @@ def _admit_short_sale(state: State, taker: Taker, holding: int, short: int) -> i
     record = state.instruments[taker.instrument]
     if record.borrow_initial_floor_ppm <= 0:
         return BORROWING_CLOSED
-    equity, required, _reserved = initial_parts(state, taker.account)
+    equity, required, _reserved = initial_now(state, taker.account)
     amount = position_value(SPOT, record.unit, short, state.markets[taker.instrument].mark)
     rate = sqrt_rate_ppm(record.borrow_initial_factor_ppb, short, record.lots_per_coin)
     rate = max(record.borrow_initial_floor_ppm, rate)

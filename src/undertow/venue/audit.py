@@ -35,14 +35,18 @@ SUM_OPEN_SELL = 3
 SUM_LONG = 4
 SUM_ORDER_BUY = 5
 SUM_ORDER_SELL = 6
-SUMS = 7
+SUM_MISPLACED = 7  # holdings that `State.sides` has wrong
+SUMS = 8
 
 
 @kernel
 def total(state: State, cash: NDArray[np.int64], sums: NDArray[np.int64]) -> None:
-    """Cash per settlement asset into `cash`; what holdings and orders sum to, per instrument, into `sums`."""
+    """Cash per settlement asset and debtors not marked into `cash`, sums per instrument into `sums`."""
     for account in range(state.counters[COUNT_ACCOUNTS]):
-        cash[state.accounts[account].settlement] += state.accounts[account].cash
+        owner = state.accounts[account]
+        cash[owner.settlement] += owner.cash
+        if owner.cash < 0 and state.debt_bits[account >> 6] >> (account & 63) & 1 == 0:
+            cash[MAXIMUM_SETTLEMENTS] += 1
     for holding in range(state.counters[COUNT_HOLDINGS]):
         row = state.holdings[holding]
         if row.account < 0:
@@ -52,6 +56,10 @@ def total(state: State, cash: NDArray[np.int64], sums: NDArray[np.int64]) -> Non
         sums[SUM_OPEN_BUY, row.instrument] += row.open_buy
         sums[SUM_OPEN_SELL, row.instrument] += row.open_sell
         sums[SUM_LONG, row.instrument] += max(row.size, 0)
+        code = 0
+        if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
+            code = 2 * int(row.instrument) + (1 if row.size > 0 else 2)
+        sums[SUM_MISPLACED, row.instrument] += code != state.sides[holding]
     for slot in range(state.counters[COUNT_ORDERS]):
         order = state.orders[slot]
         if order.size <= 0:
@@ -69,7 +77,7 @@ def total(state: State, cash: NDArray[np.int64], sums: NDArray[np.int64]) -> Non
 def audit(state: State) -> None:
     """Raise InvariantError, saying which sum is off by how much, unless every book balances exactly."""
     count = len(state.instruments)
-    cash = np.zeros(MAXIMUM_SETTLEMENTS, np.int64)
+    cash = np.zeros(MAXIMUM_SETTLEMENTS + 1, np.int64)
     sums = np.zeros((SUMS, count), np.int64)
     total(state, cash, sums)
     faults: list[str] = []
@@ -77,6 +85,8 @@ def audit(state: State) -> None:
         off = int(cash[settlement] - state.net_deposits[settlement])
         if off:
             faults.append(f"cash of settlement asset {settlement} is off by {off} units")
+    if cash[MAXIMUM_SETTLEMENTS]:
+        faults.append(f"{cash[MAXIMUM_SETTLEMENTS]} wallets are below zero and not marked as debtors")
     for instrument in range(count):
         if state.markets[instrument]["listed"]:
             faults += _instrument_faults(state, instrument, sums[:, instrument])
@@ -93,6 +103,7 @@ def _instrument_faults(state: State, instrument: int, sums: NDArray[np.int64]) -
         ("quotes", sums[SUM_QUOTE], 0),
         ("reserved buys", sums[SUM_OPEN_BUY], sums[SUM_ORDER_BUY]),
         ("reserved sells", sums[SUM_OPEN_SELL], sums[SUM_ORDER_SELL]),
+        ("holdings on the wrong side", sums[SUM_MISPLACED], 0),
     ]
     if not spot:
         pairs.append(("open interest", sums[SUM_LONG], state.markets[instrument]["open_interest"]))
@@ -116,21 +127,29 @@ def state_hash(state: State) -> str:
     Equal for equal histories, whether danger was found by triggers or by the full scan.
     """
     digest = hashlib.sha256()
-    accounts = state.accounts[: state.counters[COUNT_ACCOUNTS]].copy()
-    accounts["reserve"] = 0
-    accounts["pending"] = 0
-    accounts["dirty"] = 0
-    holdings = state.holdings[: state.counters[COUNT_HOLDINGS]].copy()
-    for name in ("trigger", "bucket", "bucket_next", "bucket_previous"):
-        holdings[name] = 0
-    orders = state.orders[: state.counters[COUNT_ORDERS]].copy()
-    for name in ("next", "previous", "own_next", "own_previous", "holding", "account"):
-        orders[name][orders["size"] == 0] = 0
-    markets = state.markets.copy()
-    markets["processed"] = 0
-    for part in (accounts, holdings, orders, markets):
-        for name in part.dtype.names or ():
-            digest.update(np.ascontiguousarray(part[name]).tobytes())
+    counters = state.counters
+    parts = (
+        (state.accounts[: counters[COUNT_ACCOUNTS]], ("reserve", "pending", "dirty"), ()),
+        (
+            state.holdings[: counters[COUNT_HOLDINGS]],
+            ("trigger", "bucket", "bucket_next", "bucket_previous"),
+            (),
+        ),
+        (
+            state.orders[: counters[COUNT_ORDERS]],
+            (),
+            ("next", "previous", "own_next", "own_previous", "holding", "account"),
+        ),
+        (state.markets, ("processed",), ()),
+    )
+    for records, unseen, of_the_living in parts:
+        for name in records.dtype.names or ():
+            column = np.ascontiguousarray(records[name])
+            if name in unseen:
+                column = np.zeros_like(column)
+            if name in of_the_living:
+                column = np.where(records["size"] == 0, 0, column).astype(column.dtype)
+            digest.update(column.tobytes())
     digest.update(state.cause_totals.tobytes())
     digest.update(state.net_deposits.tobytes())
     named = [COUNT_ACCOUNTS, COUNT_HOLDINGS, COUNT_ORDERS, LIVE_ORDERS, TIME]

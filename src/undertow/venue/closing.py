@@ -1,7 +1,7 @@
 """Stage 4 of the waterfall: positions that nobody took are closed against winners, or paid for by them.
 
-Holds the gathering of losers and winners into arrays, the call of an allocation policy, and the closes and
-payments it asks for. Holds no ranking (`allocation`): any object with `name` and `allocate` will do.
+Holds the gathering of losers, the call of an allocation policy, and the closes and payments it asks for.
+Holds no winners (`holders`) and no ranking (`allocation`): any object with `name` and `allocate` will do.
 
 A policy that closes positions leaves the loser with nothing. One that takes money collects what the loser is
 short of, and the loser's fund takes the wallet over with it, so a loss is asked for once.
@@ -13,30 +13,30 @@ money leaves its own settlement asset; a close leaves no winner below zero.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
-from undertow.units import mul_div_floor
 from undertow.venue.allocation.report import Report, report
 from undertow.venue.allocation.winners import (
     Allocation,
+    Int64s,
     Need,
     Policy,
     Winners,
-    allocate,
     scope_of,
     untouched,
 )
+from undertow.venue.holders import Offer, Side, chosen, means_lots, offers
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.liquidation import fund_of
-from undertow.venue.margin import SPOT, maintenance_parts, notional, position_value
+from undertow.venue.margin import SPOT, maintenance_parts, position_value
 from undertow.venue.matching import cancel_all
 from undertow.venue.records import Cause, EventKind
-from undertow.venue.state import COUNT_BANKRUPT, COUNT_HOLDINGS, STAGE_LIQUIDATING, State
+from undertow.venue.state import COUNT_BANKRUPT, COUNT_HOLDINGS, State
 from undertow.venue.takeover import close_between, cover, has_positions, sweep_flat, take_over, zero_price
 
 ADL = int(Cause.ADL)
@@ -59,21 +59,6 @@ LOSER = np.dtype(
     ]
 )
 
-HOLDER = np.dtype(
-    [
-        ("account", np.int64),
-        ("holding", np.int64),
-        ("instrument", np.int64),
-        ("size", np.int64),
-        ("notional", np.int64),
-        ("entry", np.int64),
-        ("profit", np.int64),
-        ("wallet", np.int64),
-        ("equity", np.int64),
-        ("maintenance", np.int64),
-    ]
-)
-
 
 class BadDebt:
     """Ask nobody: the house keeps the wallet as it is, and the hole shows in its equity."""
@@ -83,6 +68,14 @@ class BadDebt:
     def allocate(self, winners: Winners, need: Need) -> Allocation:
         """Touch no row."""
         return untouched(len(winners.account))
+
+
+class Giving(NamedTuple):
+    """The positions that give way, in rank order."""
+
+    account: Int64s
+    holding: Int64s
+    lots: Int64s
 
 
 class ClosingRule(NamedTuple):
@@ -121,69 +114,7 @@ def collect_losers(state: State, out: NDArray[np.void]) -> int:
 
 
 @kernel
-def collect_holders(state: State, wanted: NDArray[np.int64], out: NDArray[np.void]) -> int:
-    """Customers' positions on the wanted sides (bit 0 longs, bit 1 shorts, per instrument), in holding order.
-
-    Wallets under liquidation are left out: they are losers themselves.
-    """
-    count = 0
-    for holding in range(state.counters[COUNT_HOLDINGS]):
-        row = state.holdings[holding]
-        if row.account < 0 or row.size == 0:
-            continue
-        side_bit = 1 if row.size > 0 else 2
-        if wanted[row.instrument] & side_bit == 0:
-            continue
-        owner = state.accounts[row.account]
-        if owner.role != 0 or owner.stage == STAGE_LIQUIDATING:
-            continue
-        record = state.instruments[row.instrument]
-        mark = state.markets[row.instrument].mark
-        equity, maintenance, _gross = maintenance_parts(state, row.account)
-        holder = out[count]
-        holder.account = row.account
-        holder.holding = holding
-        holder.instrument = row.instrument
-        holder.size = row.size
-        holder.notional = notional(record.kind, record.unit, row.size, mark)
-        holder.entry = abs(row.quote)
-        holder.profit = position_value(record.kind, record.unit, row.size, mark) + row.quote
-        holder.wallet = owner.cash
-        holder.equity = equity
-        holder.maintenance = maintenance
-        count += 1
-    return count
-
-
-@kernel
-def means_lots(record: Any, size: int, equity: int, mark: int, price: int) -> int:
-    """Lots of a position of `size` that its holder can close at `price` and still be worth nothing or more.
-
-    Two units are kept back, since an inverse position's value is rounded.
-    """
-    forgone = position_value(record.kind, record.unit, size, mark)
-    forgone -= position_value(record.kind, record.unit, size, price)
-    if forgone <= 0 or forgone <= equity - 2:
-        return abs(size)
-    return mul_div_floor(abs(size), max(equity - 2, 0), forgone)
-
-
-@kernel
-def limit_to_means(state: State, holders: NDArray[np.void], price: int) -> None:
-    """Take each holder's size down to what it can close at `price`; sizes keep their sign, some become 0."""
-    for position in range(len(holders)):
-        holder = holders[position]
-        record = state.instruments[holder.instrument]
-        mark = state.markets[holder.instrument].mark
-        lots = means_lots(record, holder.size, holder.equity, mark, price)
-        holder.size = lots if holder.size > 0 else -lots
-
-
-@kernel
-def settle_closes(
-    state: State, losers: NDArray[np.void], winners: NDArray[np.void], order: NDArray[np.int64],
-    closes: NDArray[np.int64], cancels: int,
-) -> int:  # fmt: skip
+def settle_closes(state: State, losers: NDArray[np.void], giving: Giving, cancels: int) -> int:
     """Close losers, in order, against winners in rank order. Returns the lots closed.
 
     A winner gives no more than leaves it at nothing; what then is left of a loser waits for the next step.
@@ -193,17 +124,18 @@ def settle_closes(
     closed = 0
     for position in range(len(losers)):
         loser = losers[position]
-        while state.holdings[loser.holding].size != 0 and turn < len(order):
-            winner = winners[order[turn]]
-            left = closes[order[turn]] - given
-            if left <= 0 or state.holdings[winner.holding].size == 0:
+        while state.holdings[loser.holding].size != 0 and turn < len(giving.account):
+            account = giving.account[turn]
+            holding = giving.holding[turn]
+            left = giving.lots[turn] - given
+            if left <= 0 or state.holdings[holding].size == 0:
                 turn += 1
                 given = 0
                 continue
             record = state.instruments[loser.instrument]
             mark = state.markets[loser.instrument].mark
             side = 1 if loser.size > 0 else -1
-            equity, _maintenance, _gross = maintenance_parts(state, winner.account)
+            equity, _maintenance, _gross = maintenance_parts(state, account)
             lots = min(abs(state.holdings[loser.holding].size), left)
             lots = means_lots(record, -side * lots, equity, mark, loser.price)
             if lots == 0:
@@ -211,19 +143,17 @@ def settle_closes(
                 given = 0
                 continue
             if given == 0 and cancels == 1:
-                cancel_all(state, winner.account, winner.instrument)
+                cancel_all(state, account, loser.instrument)
             forgone = position_value(record.kind, record.unit, -side * lots, mark) - position_value(
                 record.kind, record.unit, -side * lots, loser.price
             )
-            who = (winner.account, loser.account)
-            close_between(
-                state, (loser.account, loser.holding), (winner.account, winner.holding), lots, loser.price
-            )
+            close_between(state, (loser.account, loser.holding), (account, holding), lots, loser.price)
+            who = (account, loser.account)
             tell(state, EVENT_ADL, who, (loser.instrument, -side, lots, loser.price), forgone, mark)
             given += lots
             closed += lots
-    for position in range(len(order)):
-        free_if_empty(state, winners[order[position]].holding)
+    for position in range(len(giving.holding)):
+        free_if_empty(state, giving.holding[position])
     return closed
 
 
@@ -255,13 +185,13 @@ def only_assets(state: State, account: int) -> bool:
     return True
 
 
-def close_price(rule: str, loser_zero: int, mark: int, previous_mark: int) -> int:
-    """Price of a close: the zero price, the previous mark, or two thirds zero price and a third mark."""
+def close_prices(rule: str, zeros: Int64s, mark: int, previous_mark: int) -> Int64s:
+    """Prices of closes: the zero prices, the previous mark, or two thirds zero price and a third mark."""
     if rule == "previous-mark":
-        return previous_mark
+        return np.full_like(zeros, previous_mark)
     if rule == "zero-mix":
-        return (2 * loser_zero + mark) // 3
-    return loser_zero
+        return (2 * zeros + mark) // 3
+    return zeros
 
 
 @kernel
@@ -278,50 +208,41 @@ def hand_over(state: State, policy_pays: int) -> None:
     state.counters[COUNT_BANKRUPT] = 0
 
 
-def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int) -> list[Report]:
-    """Run stage 4 for the wallets listed this step. Returns one report per contract and side closed."""
+def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int, reports: bool) -> list[Report]:
+    """Run stage 4 for the wallets listed this step. Returns, if wanted, a report a contract and side."""
     count = int(state.counters[COUNT_BANKRUPT])
     if count == 0:
         return []
-    rows = int(state.counters[COUNT_HOLDINGS])
-    losers = np.zeros(min(rows, 64 * count + 64), LOSER)
+    losers = np.zeros(min(int(state.counters[COUNT_HOLDINGS]), count * len(state.instruments)), LOSER)
     losers = losers[: collect_losers(state, losers)]
-    reports: list[Report] = []
     if isinstance(rule.policy, BadDebt):
         hand_over(state, 0)
-        return reports
+        return []
     takes_money = scope_of(rule.policy) != "opposing"
     if takes_money and rule.fund_first:
         _spend_funds(state, losers)
-    reports += _close_groups(state, rule, losers, (seed, step))
+    measured = _close_groups(state, rule, losers, (seed, step), reports)
     if takes_money:
         hand_over(state, 1)
     else:
         finish_bankrupt(state, rule.whole_or_nothing)
-    return reports
+    return measured
 
 
 def _close_groups(
-    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int]
+    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int], reports: bool
 ) -> list[Report]:
     """Close every contract and side. Winners are gathered once, as they stand before the first close."""
     if len(losers) == 0:
         return []
-    both = scope_of(rule.policy) != "opposing"
-    wanted = np.zeros(len(state.instruments), np.int64)
-    for loser in losers:
-        wanted[loser["instrument"]] |= 3 if both else (2 if loser["size"] > 0 else 1)
-    holders = np.zeros(int(state.counters[COUNT_HOLDINGS]), HOLDER)
-    holders = holders[: collect_holders(state, wanted, holders)]
-    holders = holders[np.argsort(holders["account"], kind="stable")]
-    reports: list[Report] = []
-    for group in _groups(losers):
-        chosen = losers[group]
-        mine = holders["instrument"] == chosen["instrument"][0]
-        if not both:
-            mine &= (holders["size"] < 0) == (chosen["size"][0] > 0)
-        reports += _close_group(state, rule, chosen, holders[mine], draw)
-    return reports
+    groups = [priced(state, rule, losers[group]) for group in _groups(losers)]
+    needs = [need_of(rule, group) for group in groups]
+    sides = [side_of(rule, group, need) for group, need in zip(groups, needs, strict=True)]
+    offered = offers(state, rule.policy, sides, draw, reports)
+    measured: list[Report] = []
+    for group, need, offer in zip(groups, needs, offered, strict=True):
+        measured += _close_group(state, rule, group, need, offer)
+    return measured
 
 
 def _spend_funds(state: State, losers: NDArray[np.void]) -> None:
@@ -342,76 +263,49 @@ def _groups(losers: NDArray[np.void]) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(key == value) for value in np.unique(key)]
 
 
-def _close_group(
-    state: State,
-    rule: ClosingRule,
-    losers: NDArray[np.void],
-    holders: NDArray[np.void],
-    draw: tuple[int, int],
-) -> list[Report]:
-    if len(holders) == 0:
-        return []
-    instrument = int(losers["instrument"][0])
-    side = 1 if losers["size"][0] > 0 else -1
-    scope = scope_of(rule.policy)
-    market = state.markets[instrument]
+def priced(state: State, rule: ClosingRule, losers: NDArray[np.void]) -> NDArray[np.void]:
+    """Losers of one contract and side with the price that each closes at."""
+    market = state.markets[int(losers["instrument"][0])]
     losers = losers.copy()
-    for loser in losers:
-        loser["price"] = close_price(
-            rule.price, int(loser["zero"]), int(market["mark"]), int(market["previous_mark"])
-        )
-    need = Need(
-        int(np.abs(losers["size"]).sum()), int(losers["deficit"].sum()), int(np.median(losers["price"]))
-    )
-    if scope != "opposing":
-        need = need._replace(need_lots=0)
-    else:
-        holders = with_means(state, holders, need.price_ticks)
-    if len(holders) == 0:
+    mark, before = int(market["mark"]), int(market["previous_mark"])
+    losers["price"] = close_prices(rule.price, losers["zero"], mark, before)
+    return losers
+
+
+def need_of(rule: ClosingRule, losers: NDArray[np.void]) -> Need:
+    """What one contract and side asks of the other; a policy of a wider scope is asked for money only."""
+    lots = int(np.abs(losers["size"]).sum()) if scope_of(rule.policy) == "opposing" else 0
+    return Need(lots, int(losers["deficit"].sum()), int(np.median(losers["price"])))
+
+
+def side_of(rule: ClosingRule, losers: NDArray[np.void], need: Need) -> Side:
+    """Whose positions are asked for. Nobody closes more than leaves him at nothing."""
+    instrument = int(losers["instrument"][0])
+    if scope_of(rule.policy) != "opposing":
+        return Side(instrument, 0, 0)
+    return Side(instrument, -1 if losers["size"][0] > 0 else 1, need.price_ticks)
+
+
+def _close_group(
+    state: State, rule: ClosingRule, losers: NDArray[np.void], need: Need, offer: Offer
+) -> list[Report]:
+    if len(offer.account) == 0:
         return []
-    winners = winners_of(state, instrument, holders, 0 if scope != "opposing" else -side, draw)
-    allocation = allocate(rule.policy, winners, need)
-    order = np.ascontiguousarray(allocation.order)
-    closes = np.ascontiguousarray(allocation.close_lots)
-    settle_closes(state, losers, holders, order, closes, int(rule.cancels_orders))
-    _take_money(state, holders, allocation.take_micros, instrument)
-    return [report(rule.policy.name, winners, need, allocation)]
+    allocation = chosen(rule.policy, offer, need)
+    order = allocation.order
+    giving = Giving(offer.account[order], offer.holding[order], allocation.close_lots[order])
+    settle_closes(state, losers, giving, int(rule.cancels_orders))
+    _take_money(state, offer, allocation.take_micros)
+    if offer.winners is None:
+        return []
+    return [report(rule.policy.name, offer.winners, need, allocation)]
 
 
-def with_means(state: State, holders: NDArray[np.void], price: int) -> NDArray[np.void]:
-    """The holders that can close something at a price, with what they can. A close bankrupts nobody."""
-    limited = holders.copy()
-    limit_to_means(state, limited, price)
-    able: NDArray[np.void] = limited[limited["size"] != 0]
-    return able
-
-
-def winners_of(
-    state: State, instrument: int, holders: NDArray[np.void], side: int, draw: tuple[int, int]
-) -> Winners:
-    """Holder rows as the arrays an allocation policy takes."""
-    column = {name: np.ascontiguousarray(holders[name]) for name in HOLDER.names or ()}
-    return Winners(
-        column["account"],
-        np.abs(column["size"]),
-        column["notional"],
-        column["entry"],
-        column["profit"],
-        column["wallet"],
-        column["equity"],
-        column["maintenance"],
-        side,
-        int(state.markets[instrument]["mark"]),
-        int(state.instruments[instrument]["unit"]),
-        draw[0] + instrument,
-        draw[1],
-    )
-
-
-def _take_money(state: State, holders: NDArray[np.void], take: NDArray[np.int64], instrument: int) -> None:
+def _take_money(state: State, offer: Offer, take: Int64s) -> None:
     """Collect what a money policy takes into the contract's fund, which then takes the losers over."""
+    instrument = offer.side.instrument
     fund = int(state.instruments[instrument]["fund"])
     for row in np.flatnonzero(take > 0):
-        account, amount = int(holders["account"][row]), int(take[row])
+        account, amount = int(offer.account[row]), int(take[row])
         pay(state, account, fund, amount, SOCIALISED_LOSS, instrument)
         tell(state, EVENT_SOCIALISED, (account, fund), (instrument, 0, 0, 0), amount, 0)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from undertow._jit import kernel
+from undertow._jit import kernel, trailing_zeros
 from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.admission import band_limit
 from undertow.venue.disposal import house_order
@@ -144,18 +144,57 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
 
 
 @kernel
-def convert(state: State, rule: Conversion) -> int:
-    """Convert every customer's wallet that is due, in account order. Returns how many were."""
+def count_debtors(state: State) -> int:
+    """How many wallets may be below zero; those that are not any more are forgotten."""
     count = 0
-    for account in range(state.counters[COUNT_ACCOUNTS]):
-        owner = state.accounts[account]
-        if owner.cash >= 0 or owner.cash + owner.credit_limit >= 0 or owner.role >= FIRST_HOUSE_ROLE:
-            continue
-        if owner.exempt != 0 or rule.profiles >> owner.profile & 1 == 0:
-            continue
-        equity, maintenance, gross = maintenance_parts(state, account)
-        collateral = net_collateral(state, account)
-        if is_due(rule, wide(-owner.cash), collateral, equity, maintenance, gross):
-            convert_account(state, rule, account)
-            count += 1
+    for word in range(len(state.debt_bits)):
+        bits = state.debt_bits[word]
+        while bits != 0:
+            lowest = bits & -bits
+            bits ^= lowest
+            if state.accounts[(word << 6) + trailing_zeros(lowest)].cash < 0:
+                count += 1
+            else:
+                state.debt_bits[word] ^= lowest
+    return count
+
+
+@kernel
+def convert(state: State, rule: Conversion) -> int:
+    """Convert every customer's wallet that is due, in account order. Returns how many were.
+
+    Only wallets that may be below zero are looked at; one that a conversion puts there is looked at in its
+    turn, if its number is higher.
+    """
+    count = 0
+    for word in range(len(state.debt_bits)):
+        above = -1  # bits not yet looked at
+        while state.debt_bits[word] & above != 0:
+            found = state.debt_bits[word] & above
+            lowest = found & -found
+            above = ~(lowest | (lowest - 1))
+            count += _convert_if_due(state, rule, (word << 6) + trailing_zeros(lowest))
+    return count
+
+
+@kernel
+def _convert_if_due(state: State, rule: Conversion, account: int) -> int:
+    owner = state.accounts[account]
+    if owner.cash >= 0 or owner.cash + owner.credit_limit >= 0 or owner.role >= FIRST_HOUSE_ROLE:
+        return 0
+    if owner.exempt != 0 or rule.profiles >> owner.profile & 1 == 0:
+        return 0
+    equity, maintenance, gross = maintenance_parts(state, account)
+    collateral = net_collateral(state, account)
+    if not is_due(rule, wide(-owner.cash), collateral, equity, maintenance, gross):
+        return 0
+    convert_account(state, rule, account)
+    return 1
+
+
+def convert_reference(state: State, rule: Conversion) -> int:
+    """`convert` by a walk over every account, in plain Python."""
+    count = 0
+    for account in range(int(state.counters[COUNT_ACCOUNTS])):
+        count += int(_convert_if_due(state, rule, account))
     return count

@@ -98,6 +98,7 @@ class Engine:
         constituents: int = 1,
         oracle: bool = False,
         ledger_detail: bool = True,
+        keep_reports: bool = True,
     ) -> None:
         self.rulebook = rulebook
         self.state: State = allocate(instruments, accounts, 4 * accounts, 4096)
@@ -120,6 +121,7 @@ class Engine:
         self.isolated_funds: dict[tuple[int, str], int] = {}
         self.interest_ppb_per_hour = 0
         self.next_interest_ms = HOUR_MS
+        self.keep_reports = keep_reports  # measure every allocation: a full pass over all winners each
         self.reports: list[tuple[int, Report]] = []
         self.negative_seen = False
 
@@ -196,7 +198,7 @@ class Engine:
         if state.counters[LIQUIDATION_HALTED] == 0:
             self._make_room_for_waterfall()
             self.liquidate(self, seconds)
-            reports = close_bankrupt(state, self.closing, self.seed, self.step_number)
+            reports = close_bankrupt(state, self.closing, self.seed, self.step_number, self.keep_reports)
             self.reports += [(self.step_number, report) for report in reports]
         self.dispose(self, seconds)
         self.hedge(self, seconds)

@@ -51,6 +51,7 @@ from undertow.venue.matching import (
 )
 from undertow.venue.prefetch import prefetch
 from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
+from undertow.venue.slack import begin_batch
 from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
 from undertow.venue.takeover import reopen
 
@@ -99,6 +100,7 @@ def _look_ahead(state: State, commands: NDArray[np.void], position: int) -> None
 @kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
     """Carry out every command in order; `results` (same length) gets code, order id, lots filled, value."""
+    begin_batch(state)
     for position in range(len(commands)):
         _look_ahead(state, commands, position)
         command = commands[position]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from undertow._jit import kernel
 from undertow.errors import InvariantError
 from undertow.venue.danger import mark_everybody_dirty, refresh
-from undertow.venue.ledger import holding_of
+from undertow.venue.ledger import add_cash, holding_of
 from undertow.venue.margin import INVERSE, fill_value, refresh_rates
 from undertow.venue.setup import make_holding_room
 from undertow.venue.state import MAXIMUM_SETTLEMENTS, State
@@ -41,7 +41,7 @@ class Holders(NamedTuple):
 def _place(state: State, first: int, holders: Holders) -> None:
     for number in range(len(holders.cash)):
         account = first + number
-        state.accounts[account].cash += holders.cash[number]
+        add_cash(state, account, holders.cash[number])
         state.net_deposits[state.accounts[account].settlement] += holders.cash[number]
         for row in range(holders.position_offsets[number], holders.position_offsets[number + 1]):
             _place_position(state, account, row, holders)
@@ -69,7 +69,7 @@ def _place_position(state: State, account: int, row: int, holders: Holders) -> N
     refresh_rates(state, holding)
     clearing = state.holdings[record.clearing_holding]
     clearing.quote -= value
-    state.accounts[clearing.account].cash += value
+    add_cash(state, clearing.account, value)
     state.net_deposits[record.settlement] += value
     state.markets[instrument].open_interest += max(lots, 0)
 

@@ -18,6 +18,7 @@ from undertow.units import mul_div_floor
 from undertow.venue.danger import cash_moved, mark_dirty, unlink_row
 from undertow.venue.margin import INVERSE, fill_value, refresh_rates
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause
+from undertow.venue.slack import forget
 from undertow.venue.state import (
     COUNT_EVENTS,
     COUNT_HOLDINGS,
@@ -55,14 +56,23 @@ def note(
 
 
 @kernel
+def add_cash(state: State, account: int, amount: int) -> None:
+    """Change a wallet's cash, and remember who may be below zero. The only writer of cash."""
+    owner = state.accounts[account]
+    owner.cash += amount
+    if owner.cash < 0:
+        state.debt_bits[account >> 6] |= 1 << (account & 63)
+
+
+@kernel
 def pay(state: State, source: int, target: int, amount: int, cause: int, instrument: int) -> None:
     """Move cash between two wallets of one settlement asset. A negative amount flows the other way."""
     if amount == 0 or source == target:
         return
     if amount < 0:
         source, target, amount = target, source, -amount
-    state.accounts[source].cash -= amount
-    state.accounts[target].cash += amount
+    add_cash(state, source, -amount)
+    add_cash(state, target, amount)
     cash_moved(state, source, -amount)
     cash_moved(state, target, amount)
     settlement = state.accounts[source].settlement
@@ -73,7 +83,7 @@ def pay(state: State, source: int, target: int, amount: int, cause: int, instrum
 @kernel
 def deposit(state: State, account: int, amount: int) -> None:
     """Cash enters from outside (amount > 0) or leaves (amount < 0)."""
-    state.accounts[account].cash += amount
+    add_cash(state, account, amount)
     cash_moved(state, account, amount)
     settlement = state.accounts[account].settlement
     state.net_deposits[settlement] += amount
@@ -141,7 +151,6 @@ def holding_of(state: State, account: int, instrument: int) -> int:
     row.open_sell = 0
     row.trigger = 0
     row.rate_ppm = 0
-    row.rate_initial_ppm = 0
     row.bucket = -1
     row.account = account
     row.instrument = instrument
@@ -176,9 +185,11 @@ def free_if_empty(state: State, holding: int) -> None:
 
 @kernel
 def touched(state: State, holding: int) -> None:
-    """A holding's size or quote changed: its cached rates and its account's danger corner must follow."""
+    """A holding's size or quote changed: what is cached of it and of its account must follow."""
     refresh_rates(state, holding)
-    mark_dirty(state, state.holdings[holding].account)
+    account = state.holdings[holding].account
+    forget(state, account)
+    mark_dirty(state, account)
 
 
 @kernel
@@ -228,8 +239,8 @@ def _realise(state: State, account: int, instrument: int, amount: int) -> None:
     clearing_account = int(clearing.account)
     if amount == 0 or clearing_account == account:
         return
-    state.accounts[clearing_account].cash -= amount
-    state.accounts[account].cash += amount
+    add_cash(state, clearing_account, -amount)
+    add_cash(state, account, amount)
     settlement = state.accounts[account].settlement
     state.cause_totals[settlement, TRADE] += abs(amount)
     if amount > 0:

@@ -15,6 +15,8 @@ limits).
 
 from __future__ import annotations
 
+from typing import Any
+
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_div_floor, mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
 from undertow.venue.records import InstrumentKind
@@ -36,6 +38,7 @@ LINEAR = int(InstrumentKind.LINEAR)
 INVERSE = int(InstrumentKind.INVERSE)
 
 ONE_PPM_SQUARED = 1_000_000_000_000
+HIGHEST_RATE_PPM = 2_000_000_000  # of a borrowed asset
 
 
 @kernel
@@ -93,7 +96,7 @@ def asset_value(state: State, holding: int, price: int, initial: int) -> int:
     if record.weight_rule == WEIGHT_TIERS_BY_VALUE:
         tier = state.tiers[tier_of(state, row.instrument, worth)]
         return int(mul_ppm_floor(worth, tier.rate_ppm) + tier.deduction)
-    weight = row.rate_initial_ppm if initial == 1 else row.rate_ppm
+    weight = initial_weight_ppm(record, row.size) if initial == 1 else int(row.rate_ppm)
     return mul_ppm_floor(worth, weight)
 
 
@@ -236,58 +239,85 @@ def step_count(base: int, step: int, amount: int) -> int:
 
 
 @kernel
-def initial_parts(state: State, account: int) -> tuple[int, int, int]:
-    """(equity at initial weights, initial margin with open orders reserved, cash reserved by spot bids)."""
-    owner = state.accounts[account]
-    profile = state.profiles[owner.profile]
-    equity = owner.cash
+def initial_row(state: State, holding: int) -> tuple[int, int, int]:
+    """What one holding adds to equity at initial weights, to initial margin, and to cash reserved by bids."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    mark = state.markets[row.instrument].mark
+    equity = 0
+    required = 0
+    if record.kind == SPOT:
+        if row.size != 0:
+            equity += asset_value(state, holding, mark, 1)
+        if row.size < 0:
+            amount = notional(SPOT, record.unit, row.size, mark)
+            required += mul_ppm_ceil(amount, borrow_initial_ppm(record, -row.size))
+        if row.open_buy > 0:
+            required += mul_ppm_ceil(row.open_buy, 1_000_000 - record.weight_initial_ppm)
+        return equity, required, max(row.open_buy, 0)
+    equity += row.quote
+    if row.size != 0:
+        equity += position_value(record.kind, record.unit, row.size, mark)
+    lots = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
+    if lots > 0:
+        amount = notional(record.kind, record.unit, lots, mark)
+        rate = initial_rate_ppm(state, row.account, row.instrument, lots, amount)
+        required += mul_ppm_ceil(amount, rate)
+    return equity, required, 0
+
+
+@kernel
+def initial_rows(state: State, account: int) -> tuple[int, int, int, int]:
+    """Sums of `initial_row` over an account's holdings, and how many there are."""
+    equity = 0
     required = 0
     reserved = 0
-    holding = owner.first_holding
+    count = 0
+    holding = state.accounts[account].first_holding
     while holding >= 0:
-        row = state.holdings[holding]
-        record = state.instruments[row.instrument]
-        mark = state.markets[row.instrument].mark
-        if record.kind == SPOT:
-            if row.size != 0:
-                equity += asset_value(state, holding, mark, 1)
-            if row.size < 0:
-                amount = notional(SPOT, record.unit, row.size, mark)
-                required += mul_ppm_ceil(amount, row.rate_initial_ppm)
-            if row.open_buy > 0:
-                reserved += row.open_buy
-                required += mul_ppm_ceil(row.open_buy, 1_000_000 - record.weight_initial_ppm)
-        else:
-            equity += row.quote
-            if row.size != 0:
-                equity += position_value(record.kind, record.unit, row.size, mark)
-            lots = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
-            if lots > 0:
-                amount = notional(record.kind, record.unit, lots, mark)
-                rate = initial_rate_ppm(state, account, row.instrument, lots, amount)
-                required += mul_ppm_ceil(amount, rate)
-        holding = row.next
+        own, needed, held = initial_row(state, holding)
+        equity += own
+        required += needed
+        reserved += held
+        count += 1
+        holding = state.holdings[holding].next
+    return equity, required, reserved, count
+
+
+@kernel
+def with_cash(state: State, account: int, equity: int, required: int, reserved: int) -> tuple[int, int, int]:
+    """The sums over holdings with the account's cash, and the margin on what of it is borrowed."""
+    owner = state.accounts[account]
+    profile = state.profiles[owner.profile]
     borrowed = reserved - owner.cash
     if borrowed > 0 and profile.borrow_initial_ppm > 0:
         required += mul_ppm_ceil(borrowed, profile.borrow_initial_ppm)
-    return equity, required, reserved
+    return owner.cash + equity, required, reserved
+
+
+@kernel
+def initial_parts(state: State, account: int) -> tuple[int, int, int]:
+    """(equity at initial weights, initial margin with open orders reserved, cash reserved by spot bids)."""
+    equity, required, reserved, _count = initial_rows(state, account)
+    return with_cash(state, account, equity, required, reserved)
 
 
 @kernel
 def refresh_rates(state: State, holding: int) -> None:
-    """Recompute the size-dependent rates a holding caches; call after every change of its size or quote."""
+    """Recompute what is cached of a holding; call after every change of its size or quote."""
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
+    _note_side(state, holding, 0 if record.kind == SPOT else row.size)
     if row.size == 0:
         row.rate_ppm = 0
-        row.rate_initial_ppm = 0
         return
     lots = abs(row.size)
     if record.kind == SPOT:
         if row.size > 0:
-            _refresh_weight(state, holding, lots)
+            row.rate_ppm = _capped_weight_ppm(record, lots, record.weight_total_ppm)
         else:
-            _refresh_borrow(state, holding, lots)
+            maintenance = sqrt_rate_ppm(record.borrow_factor_ppb, lots, record.lots_per_coin)
+            row.rate_ppm = min(max(record.borrow_floor_ppm, maintenance), HIGHEST_RATE_PPM)
         return
     if record.margin_rule == MARGIN_SQUARE_ROOT:
         rate = sqrt_rate_ppm(record.rate_factor_ppb, lots, record.lots_per_coin)
@@ -298,26 +328,35 @@ def refresh_rates(state: State, holding: int) -> None:
 
 
 @kernel
-def _refresh_weight(state: State, holding: int, lots: int) -> None:
-    row = state.holdings[holding]
-    record = state.instruments[row.instrument]
-    total = record.weight_total_ppm
-    initial = record.weight_initial_ppm
-    if record.weight_rule == WEIGHT_SQUARE_ROOT and record.weight_factor_ppb > 0:
-        rate = sqrt_rate_ppm(record.weight_factor_ppb, lots, record.lots_per_coin)
-        cap = 1_100_000_000_000 // (1_000_000 + rate)
-        total = min(total, cap)
-        initial = min(initial, cap)
-    row.rate_ppm = total
-    row.rate_initial_ppm = initial
+def _note_side(state: State, holding: int, size: int) -> None:
+    """Keep `State.sides` and its counts; `size` of a contract position, 0 for an asset."""
+    code = 0
+    if size != 0:
+        code = 2 * int(state.holdings[holding].instrument) + (1 if size > 0 else 2)
+    before = int(state.sides[holding])
+    if code != before:
+        state.side_counts[before] -= 1
+        state.side_counts[code] += 1
+        state.sides[holding] = code
 
 
 @kernel
-def _refresh_borrow(state: State, holding: int, lots: int) -> None:
-    """Margin on a borrowed balance: the asset's floors, or factor x sqrt(coins) where that is more."""
-    row = state.holdings[holding]
-    record = state.instruments[row.instrument]
-    maintenance = sqrt_rate_ppm(record.borrow_factor_ppb, lots, record.lots_per_coin)
-    opening = sqrt_rate_ppm(record.borrow_initial_factor_ppb, lots, record.lots_per_coin)
-    row.rate_ppm = min(max(record.borrow_floor_ppm, maintenance), 2_000_000_000)
-    row.rate_initial_ppm = min(max(record.borrow_initial_floor_ppm, opening), 2_000_000_000)
+def _capped_weight_ppm(record: Any, lots: int, weight: int) -> int:
+    """A collateral weight of an asset, less for a large balance where the rulebook says so."""
+    if record.weight_rule == WEIGHT_SQUARE_ROOT and record.weight_factor_ppb > 0:
+        rate = sqrt_rate_ppm(record.weight_factor_ppb, lots, record.lots_per_coin)
+        return int(min(weight, 1_100_000_000_000 // (1_000_000 + rate)))
+    return weight
+
+
+@kernel
+def initial_weight_ppm(record: Any, lots: int) -> int:
+    """Weight of a balance of `lots` as collateral for new positions."""
+    return _capped_weight_ppm(record, lots, record.weight_initial_ppm)
+
+
+@kernel
+def borrow_initial_ppm(record: Any, lots: int) -> int:
+    """Initial margin on `lots` of an asset borrowed: its floor, or factor x sqrt(coins) where more."""
+    rate = sqrt_rate_ppm(record.borrow_initial_factor_ppb, lots, record.lots_per_coin)
+    return int(min(max(record.borrow_initial_floor_ppm, rate), HIGHEST_RATE_PPM))

@@ -28,6 +28,7 @@ from undertow.venue.book import (
 from undertow.venue.ledger import FEE, apply_fill, free_if_empty, pay, swap_spot
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.records import OrderFlag, SelfTrade
+from undertow.venue.slack import forget
 from undertow.venue.state import COUNT_FILLS, HOUSE_FEES, HOUSE_STRIDE, TIME, TRADE_COUNT, State
 
 REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
@@ -205,7 +206,10 @@ def cancel_order(state: State, slot: int, settling: int) -> None:
 @kernel
 def release(state: State, holding: int, side: int, lots: int, price: int) -> None:
     """Undo what a resting order of `lots` reserved; the inverse of `reserve`."""
+    if lots == 0:
+        return
     row = state.holdings[holding]
+    forget(state, row.account)
     if side < 0:
         row.open_sell -= lots
     elif state.instruments[row.instrument].kind == SPOT:

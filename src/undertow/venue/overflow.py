@@ -18,29 +18,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.venue.allocation.report import Report, report
-from undertow.venue.allocation.winners import Need, allocate, scope_of
+from undertow.venue.allocation.winners import scope_of
 from undertow.venue.backstop import INSURANCE_IN, better_than_zero
 from undertow.venue.closing import (
-    HOLDER,
     LOSER,
     BadDebt,
     ClosingRule,
-    close_price,
-    collect_holders,
+    Giving,
+    need_of,
+    priced,
     settle_closes,
-    winners_of,
-    with_means,
+    side_of,
 )
+from undertow.venue.holders import chosen, offers
 from undertow.venue.integers import NOTHING
 from undertow.venue.ledger import find_holding, free_if_empty, pay, tell
 from undertow.venue.records import EventKind
-from undertow.venue.state import COUNT_HOLDINGS, State
+from undertow.venue.state import State
 
 
 def close_overflow(
-    state: State, rule: ClosingRule, overflow: NDArray[np.void], seed: int, step: int
+    state: State, rule: ClosingRule, overflow: NDArray[np.void], draw: tuple[int, int], reports: bool
 ) -> list[Report]:
-    """Close every row of `overflow` (dtype OVERFLOW). Returns one report per contract and side.
+    """Close every row of `overflow` (dtype OVERFLOW). Returns, if wanted, a report a contract and side.
+
+    `draw` is (seed, step), for policies that draw lots.
 
     A policy that closes nobody (it takes money, or leaves the debt) is not asked; the rest waits for the
     providers.
@@ -53,46 +55,39 @@ def close_overflow(
         holding = int(find_holding(state, account, instrument))
         size = int(state.holdings["size"][holding]) if holding >= 0 else 0
         lots = min(abs(size), int(rest["lots"]))
-        market = state.markets[instrument]
-        price = close_price(rule.price, int(rest["zero"]), int(market["mark"]), int(market["previous_mark"]))
         signed = lots if size > 0 else -lots
-        losers[row] = (account, holding, instrument, signed, int(rest["zero"]), price, 0)
+        losers[row] = (account, holding, instrument, signed, int(rest["zero"]), 0, 0)
     losers = losers[losers["size"] != 0]
     key = losers["instrument"] * 2 + (losers["size"] < 0)
-    reports = []
+    measured = []
     for value in np.unique(key):
-        reports += _close_side(state, rule, losers[key == value], (seed, step))
-    return reports
+        measured += _close_side(state, rule, losers[key == value], draw, reports)
+    return measured
 
 
 def _close_side(
-    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int]
+    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int], reports: bool
 ) -> list[Report]:
     """One contract and side: ask the policy once, then serve the losers in order."""
-    instrument = int(losers["instrument"][0])
+    losers = priced(state, rule, losers)
     long = losers["size"][0] > 0
-    wanted = np.zeros(len(state.instruments), np.int64)
-    wanted[instrument] = 2 if long else 1
-    holders = np.zeros(int(state.counters[COUNT_HOLDINGS]), HOLDER)
-    holders = holders[: collect_holders(state, wanted, holders)]
-    if len(holders) == 0:
+    need = need_of(rule, losers)
+    offer = offers(state, rule.policy, [side_of(rule, losers, need)], draw, reports)[0]
+    if len(offer.account) == 0:
         return []
-    holders = holders[np.argsort(holders["account"], kind="stable")]
-    need = Need(int(np.abs(losers["size"]).sum()), 0, int(np.median(losers["price"])))
-    holders = with_means(state, holders, need.price_ticks)
-    if len(holders) == 0:
-        return []
-    winners = winners_of(state, instrument, holders, -1 if long else 1, draw)
-    allocation = allocate(rule.policy, winners, need)
+    allocation = chosen(rule.policy, offer, need)
     left = np.ascontiguousarray(allocation.close_lots).copy()
     for loser in losers:
         order, closes = _served(allocation.order, left, abs(int(loser["size"])))
         if len(order):
             one = np.array([loser], LOSER)
-            closed = int(settle_closes(state, one, holders, order, closes, int(rule.cancels_orders)))
+            giving = Giving(offer.account[order], offer.holding[order], closes[order])
+            closed = int(settle_closes(state, one, giving, int(rule.cancels_orders)))
             _pay_fund(state, one[0], closed if long else -closed)
             free_if_empty(state, int(loser["holding"]))
-    return [report(rule.policy.name, winners, need, allocation)]
+    if offer.winners is None:
+        return []
+    return [report(rule.policy.name, offer.winners, need, allocation)]
 
 
 def _served(

@@ -22,7 +22,7 @@ from undertow.units import PPM
 from undertow.venue.auto_close import OVERFLOW, AutoClose, auto_close_second
 from undertow.venue.backstop import Providers, Split, advance, exact_share, no_providers, open_providers
 from undertow.venue.compile import money
-from undertow.venue.conversion import ROUNDS, Conversion, convert
+from undertow.venue.conversion import ROUNDS, Conversion, convert, count_debtors
 from undertow.venue.disposal import (
     FLOOR_BAND,
     FLOOR_BANKRUPTCY,
@@ -45,7 +45,6 @@ from undertow.venue.pacing_slices import Slices, SlicesMemory, liquidate_slices
 from undertow.venue.pacing_staged import Staged, staged
 from undertow.venue.setup import make_holding_room
 from undertow.venue.state import (
-    COUNT_ACCOUNTS,
     COUNT_CANDIDATES,
     COUNT_EVENTS,
     COUNT_HOLDINGS,
@@ -181,7 +180,8 @@ class SlicesStage(PacedStage):
             count = auto_close_second(state, self.line, self.split, providers, overflow)
             if count:
                 make_log_room(engine, 0, 4 * int(state.counters[COUNT_HOLDINGS]))
-                found = close_overflow(state, engine.closing, overflow[:count], engine.seed, second)
+                draw = (engine.seed, second)
+                found = close_overflow(state, engine.closing, overflow[:count], draw, engine.keep_reports)
                 engine.reports += [(engine.step_number, each) for each in found]
             drop_listed(state)
 
@@ -292,7 +292,7 @@ class ConversionStage:
         state = engine.state
         if self.rule is None:
             return
-        debtors = int((state.accounts["cash"][: state.counters[COUNT_ACCOUNTS]] < 0).sum())
+        debtors = int(count_debtors(state))
         if debtors:
             make_log_room(engine, ROUNDS * debtors, 0)
             convert(state, self.rule)

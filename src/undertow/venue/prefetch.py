@@ -12,6 +12,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from undertow.venue.memory import CACHE_LINE
+
 READ, KEEP, DATA = 0, 3, 1  # arguments of llvm.prefetch: read access, all cache levels, data cache
 
 
@@ -30,7 +32,8 @@ def prefetch(context: Any, array: Any, position: Any) -> Any:
         function_type = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
         size = signature.args[0].dtype.size if isinstance(signature.args[0].dtype, types.Record) else 8
-        for offset in sorted({0, size - 1}):
+        last = 0 if CACHE_LINE % size == 0 else size - 1  # such records never straddle two lines
+        for offset in sorted({0, last}):
             place = builder.gep(start, [ir.Constant(ir.IntType(64), offset)])
             builder.call(function, [place, *(ir.Constant(word, value) for value in (READ, KEEP, DATA))])
         return context.get_dummy_value()

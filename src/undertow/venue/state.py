@@ -28,26 +28,27 @@ from numpy.typing import NDArray
 from undertow.venue.memory import Memory, aligned_zeros
 from undertow.venue.records import EVENT, FILL, POSTING
 
+# One cache line, as are a holding and an order.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
         ("reserve", np.int64),  # danger: health at the registered corner
         ("credit_limit", np.int64),  # may go this far below zero unchallenged (a privilege, normally 0)
+        ("cooldown", np.int64),  # no further liquidation order before this time
         ("first_holding", np.int32),
         ("first_order", np.int32),
         ("owner", np.int32),
-        ("pending", np.int32),  # danger: 1 while on the list of accounts the next tick values in any case
-        ("dirty", np.int32),  # danger: 1 while waiting to be registered again
         ("leverage_floor_ppm", np.int32),  # 1/leverage chosen by the user: the lower bound of initial margin
         ("order_count", np.int32),
         ("reduce_only_count", np.int32),
-        ("cooldown", np.int64),  # no further liquidation order before this time
-        ("settlement", np.int16),
+        ("settlement", np.int8),
         ("profile", np.int8),
         ("role", np.int8),
         ("stage", np.int8),  # see Stage
         ("exempt", np.int8),  # see EXEMPT_*
         ("once_liquidated", np.int8),
+        ("pending", np.int8),  # danger: 1 while on the list of accounts the next tick values in any case
+        ("dirty", np.int8),  # danger: 1 while waiting to be registered again
     ],
     align=True,
 )
@@ -70,7 +71,6 @@ HOLDING = np.dtype(
         ("open_sell", np.int64),  # resting sells: lots
         ("trigger", np.int64),  # danger: the corner price of this row
         ("rate_ppm", np.int32),  # size-dependent maintenance rate, or total weight of an asset balance
-        ("rate_initial_ppm", np.int32),  # the same for initial margin, or initial weight
         ("account", np.int32),
         ("next", np.int32),
         ("bucket_next", np.int32),
@@ -81,7 +81,6 @@ HOLDING = np.dtype(
     align=True,
 )
 
-# One cache line.
 ORDER = np.dtype(
     [
         ("size", np.int64),  # 0: the record is free
@@ -214,6 +213,11 @@ BOOK = np.dtype(
     align=True,
 )
 
+# Sums over the holdings of an account whose orders were checked a moment ago (slack.py).
+SLACK = np.dtype(
+    [("key", np.int64), ("equity", np.int64), ("required", np.int64), ("reserved", np.int64)], align=True
+)
+
 # Slots of State.counters.
 COUNT_ACCOUNTS = 0
 COUNT_HOLDINGS = 1  # high-water mark
@@ -242,8 +246,20 @@ COUNT_CANDIDATES = 23
 LEDGER_DETAIL = 24  # 1: trade and fee postings are written one by one; 0: only summed in cause_totals
 MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
+BATCH = 27  # number of the batch of commands, see slack.py
 COUNTERS = 32
+SLACK_SLOTS = 1024  # a power of two
 
+# The counter that says how far an arena is used; the rest of it is zero.
+USED_BY = {
+    "accounts": COUNT_ACCOUNTS,
+    "holdings": COUNT_HOLDINGS,
+    "sides": COUNT_HOLDINGS,
+    "orders": COUNT_ORDERS,
+    "fills": COUNT_FILLS,
+    "postings": COUNT_POSTINGS,
+    "events": COUNT_EVENTS,
+}
 
 # The first accounts of every venue: HOUSE_STRIDE per settlement asset, in this order.
 HOUSE_STRIDE = 8
@@ -258,6 +274,7 @@ HOUSE_TREASURY = 5
 BUCKETS_PER_GROUP = 8192
 MAXIMUM_SETTLEMENTS = 16
 CAUSES = 32
+INT16 = np.dtype(np.int16)
 INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 
@@ -274,6 +291,7 @@ class State(Memory):
         "tiers": (TIER, 1),
         "profiles": (PROFILE, 1),
         "counters": (INT64, 1),
+        "slack": (SLACK, 1),
         # books: one arena for all instruments
         "books": (BOOK, 1),
         "bits": (INT64, 1),
@@ -287,6 +305,9 @@ class State(Memory):
         "dirty": (INT32, 1),  # accounts to register again
         "candidates": (INT32, 1),  # what a tick found, in account order
         "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
+        "debt_bits": (INT64, 1),  # one bit per account: set where cash is below zero, and perhaps elsewhere
+        "sides": (INT16, 1),  # per holding: 1 + 2 x instrument for a long contract position, 2 + for a short
+        "side_counts": (INT64, 1),  # how many holdings have each code of `sides`; entry 0 means nothing
         "bankrupt": (INT32, 1),  # accounts whose positions nobody took: to be allocated among winners
         # log: what happened since it was last drained
         "fills": (FILL, 1),
@@ -304,6 +325,7 @@ class State(Memory):
     tiers: NDArray[np.void]
     profiles: NDArray[np.void]
     counters: NDArray[np.int64]
+    slack: NDArray[np.void]
     books: NDArray[np.void]
     bits: NDArray[np.int64]
     page_table: NDArray[np.int32]
@@ -315,6 +337,9 @@ class State(Memory):
     dirty: NDArray[np.int32]
     candidates: NDArray[np.int32]
     worklist_bits: NDArray[np.int64]
+    debt_bits: NDArray[np.int64]
+    sides: NDArray[np.int16]
+    side_counts: NDArray[np.int64]
     bankrupt: NDArray[np.int32]
     fills: NDArray[np.void]
     postings: NDArray[np.void]
@@ -323,18 +348,28 @@ class State(Memory):
     net_deposits: NDArray[np.int64]
 
     def grow(self, name: str, capacity: int) -> None:
-        """Give a one-dimensional array room for `capacity` records, the new ones zero; by half at least."""
+        """Give a one-dimensional array room for `capacity` records, the new ones zero; by half at least.
+
+        Only what is used is copied: room that nobody touches costs no memory.
+        """
         array = getattr(self, name)
         if capacity > len(array):
             larger = aligned_zeros(max(capacity, 3 * len(array) // 2), array.dtype)
-            larger[: len(array)] = array
+            used = int(self.counters[USED_BY[name]]) if name in USED_BY else len(array)
+            larger[:used] = array[:used]
             self.bind(name, larger)
 
     def grow_accounts(self, capacity: int) -> None:
         """Room for `capacity` accounts everywhere an account has a place."""
         for name in ("accounts", "pending", "dirty", "candidates", "bankrupt"):
             self.grow(name, capacity)
-        self.grow("worklist_bits", (capacity + 63) // 64)
+        for name in ("worklist_bits", "debt_bits"):
+            self.grow(name, (capacity + 63) // 64)
+
+    def grow_holdings(self, capacity: int) -> None:
+        """Room for `capacity` holdings."""
+        self.grow("holdings", capacity)
+        self.grow("sides", capacity)
 
 
 def allocate(
@@ -351,6 +386,7 @@ def allocate(
         "tiers": 1,
         "profiles": 8,
         "counters": COUNTERS,
+        "slack": SLACK_SLOTS,
         "books": instrument_capacity,
         "bits": 0,
         "page_table": 0,
@@ -361,6 +397,9 @@ def allocate(
         "dirty": account_capacity,
         "candidates": account_capacity,
         "worklist_bits": (account_capacity + 63) // 64,
+        "debt_bits": (account_capacity + 63) // 64,
+        "sides": holding_capacity,
+        "side_counts": 2 * instrument_capacity + 1,
         "bankrupt": account_capacity,
         "fills": 1 << 16,
         "postings": 1 << 16,

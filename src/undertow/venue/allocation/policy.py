@@ -47,7 +47,7 @@ class RankedQueue:
 
     def allocate(self, winners: Winners, need: Need) -> Allocation:
         """Close by rank; takes no money."""
-        return close_by_rank(self.score(winners), winners, need)
+        return close_by_rank(self.score(winners), winners.size_lots, need.need_lots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class LargestPositions:
     def allocate(self, winners: Winners, need: Need) -> Allocation:
         """Close in proportion among the largest; takes no money."""
         size = winners.size_lots
-        enough = len(close_by_rank(size, winners, need).order)
+        enough = len(close_by_rank(size, size, need.need_lots).order)
         if enough == 0:
             return untouched(len(size))
         cut, left = select_cut(size, _NO_WEIGHTS, min(max(self.group, enough), len(size)))

@@ -182,12 +182,10 @@ def rank_order(keys: Int64s, rows: Int64s) -> Int64s:
     return order
 
 
-def close_by_rank(keys: Int64s, winners: Winners, need: Need) -> Allocation:
-    """Close `need.need_lots` from the highest key down; ties by row, which is account order."""
-    size = winners.size_lots
+def close_by_rank(keys: Int64s, size: Int64s, need_lots: int) -> Allocation:
+    """Close `need_lots` of the rows' lots from the highest key down; ties by row, which is account order."""
     count = len(size)
-    total = int(size.sum())
-    wanted = min(need.need_lots, total)
+    wanted = min(need_lots, int(size.sum()))
     if wanted <= 0:
         return untouched(count)
     cut, left = select_cut(keys, size, wanted)

@@ -111,7 +111,12 @@ def allocate(policy: Policy, winners: Winners, need: Need) -> Allocation:
         result = policy.allocate(winners, need)
     else:
         result = _in_account_order(policy, winners, need, count)
-    _check_result(policy.name, result, size, min(need.need_lots, total))
+    return checked(policy.name, result, size, need)
+
+
+def checked(name: str, result: Allocation, size: Int64s, need: Need) -> Allocation:
+    """The allocation, if it keeps the promise; InvariantError, naming the policy, if not."""
+    _check_result(name, result, size, min(need.need_lots, int(size.sum())))
     return result
 
 
