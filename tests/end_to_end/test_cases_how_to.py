@@ -65,7 +65,7 @@ def test_the_faults_on_the_page_are_said(page: str, tmp_path: Path) -> None:
     path = tmp_path / "small-crash.toml"
     text = SMALL.read_text()
     for old, new in (("fund_usd", "fund_us"), ('"alt"', '"alts"'), ('"weather.mode"', '"weather.mod"')):
-        text = text.replace(old, new)
+        text = text.replace(old, new, 1)
     path.write_text(text)
     faults = [fault.removeprefix(f"{path.parent}/") for fault in check_case(path, check_facts)[1]]
     (block,) = blocks(page, "text")

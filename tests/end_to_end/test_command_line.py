@@ -87,7 +87,7 @@ def test_check(folder: Path) -> None:
     good = undertow("check", SMALL, folder=folder)
     assert (good.returncode, good.stderr) == (0, "")
     assert good.stdout == f"{SMALL}: a valid case (Three minutes on a small venue)\n"
-    text = SMALL.read_text().replace("fund_usd", "fund_us").replace('"time_of_low"', '"time_of_lows"')
+    text = SMALL.read_text().replace("fund_usd", "fund_us", 1).replace('"time_of_low"', '"time_of_lows"')
     (folder / "bad.toml").write_text(text)
     bad = undertow("check", "bad.toml", folder=folder)
     assert (bad.returncode, bad.stdout) == (2, "")

@@ -14,7 +14,7 @@ import pytest
 
 from tidy_rules import ROOT
 from undertow.errors import CaseError, DataError
-from undertow.lab import run as running
+from undertow.lab import venues
 from undertow.lab.build import Built, build
 from undertow.lab.compare import compare
 from undertow.lab.outcomes import read_summary
@@ -76,7 +76,7 @@ def watched(out: Path, *, oracle: bool = False, **options: Any) -> Watched:
         return kept[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "build", keep)
+        patch.setattr(venues, "build", keep)
         result = run_case(SMALL, out=out, **options)
     return Watched(result, kept[0])
 

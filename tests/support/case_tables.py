@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from undertow.case.model import (
     AnchorRow,
+    Beside,
     Case,
     CoinRow,
     Crowd,
@@ -26,6 +27,7 @@ from undertow.case.model import (
     World,
 )
 from undertow.crowd.rules_actors import LoopedAsset, LoopProduct, RedeemableAsset, RestingBid
+from undertow.crowd.rules_between import BetweenRules
 from undertow.world.weather import Incident, WeatherRules
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/cases.md"
@@ -42,6 +44,8 @@ MODELS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[draws]`", Draws),
     ("`[weather]`", WeatherRules),
     ("`[[weather.incidents]]`", Incident),
+    ("`[beside]`", Beside),
+    ("`[beside.between]`", BetweenRules),
 )
 CROWD_ROWS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A row of `crowd.patient.resting_bids`", RestingBid),

@@ -96,6 +96,14 @@ OVERRIDES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "a path in a case file starts at that file"
         ],
     ),
+    "second venue": (
+        {"beside.crowd.makers.trip_los": "1", "beside.rulebook_overrides.backstop.capital": "1"},
+        [
+            "beside.rulebook_overrides.backstop.capital: 'capital' is not a key here; "
+            "did you mean 'capital_usd'?",
+            "beside.crowd.makers.trip_los: is not a key here; did you mean 'trip_loss'?",
+        ],
+    ),
     "several at once": (
         {"crowd.makers.trip_los": "1", "accounts.x": "5", "rulebook.mark.update_seconds": "-3"},
         [
@@ -122,4 +130,6 @@ def test_an_override_may_break_what_stands_in_the_file() -> None:
         f"{SMALL}: world.coin.1.shape: follows 'BTC' by its shape 'follower', which [[world.coin]] does not "
         "have; did you mean 'XBT'?",
         f"{SMALL}: instruments.0.coin: is 'BTC', which [[world.coin]] does not have; did you mean 'XBT'?",
+        f"{SMALL}: beside.instruments.0.coin: is 'BTC', which [[world.coin]] does not have; "
+        "did you mean 'XBT'?",
     ]

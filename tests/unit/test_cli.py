@@ -168,6 +168,7 @@ class Result:
     folder: Path
     status: str
     score: object
+    beside: Result | None = None
 
 
 @pytest.fixture
@@ -175,10 +176,12 @@ def lab(runs: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]
     """A lab that hands out a ready run: `cut` for the case of that name, else the first; notes the call."""
     calls: list[tuple[object, ...]] = []
 
-    def run_case(case: str, *options: object) -> Result:
+    def run_case(case: str, *options: object, beside: bool) -> Result:
         calls.append((case, *options[:-1]))
         folder = RunFolder.open(runs / ("cut" if case == "cut" else "crash-2"))
-        return Result(folder.path, folder.status, read_score(folder))
+        other = RunFolder.open(runs / "crash-1") if beside else folder
+        second = Result(other.path, other.status, read_score(other))
+        return Result(folder.path, folder.status, read_score(folder), second if beside else None)
 
     module = ModuleType("undertow.lab.run")
     module.run_case = run_case  # type: ignore[attr-defined]

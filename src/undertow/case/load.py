@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from undertow.case.beside import PLACE, moved, second_table
 from undertow.case.checks import Finding, rows_of
 from undertow.case.extend import EXTENDS, extended
 from undertow.case.facts import Fact
@@ -68,15 +69,18 @@ def load_case(name_or_path: str | Path, overrides: Mapping[str, Any] | None = No
 
 
 def check_case(
-    name_or_path: str | Path, queries: Callable[[Sequence[Fact]], list[str]] | None = None
+    name_or_path: str | Path, queries: Callable[[Sequence[Fact], str], list[str]] | None = None
 ) -> tuple[Case | None, list[str]]:
-    """A case, if it can be read, and every fault of its file; `queries` looks at the facts as well."""
+    """A case, if it can be read, and every fault of its file; `queries` looks at the facts of a place too."""
     try:
         reading = _read(name_or_path, {})
     except CaseError as error:
         return None, str(error).splitlines()
-    facts = _facts(reading.data)
-    found = [] if queries is None else [f"{reading.label}: {fault}" for fault in queries(facts)]
+    places = {"facts": reading.data}
+    if isinstance(reading.data.get(PLACE), dict):
+        places[f"{PLACE}.facts"] = reading.data[PLACE]
+    wrong = [fault for place, table in places.items() if queries for fault in queries(_facts(table), place)]
+    found = [f"{reading.label}: {fault}" for fault in wrong]
     return reading.case, [*reading.faults, *found]
 
 
@@ -103,15 +107,20 @@ def _read(name_or_path: str | Path, overrides: Mapping[str, Any]) -> _Reading:
         data = read_toml(path, label)
     except InputError as error:
         raise CaseError(str(error)) from None
-    _plain_queries(data)
     named = data.get("rulebook")
-    if isinstance(named, str):
-        data["rulebook"] = beside(named, path.parent)
+    for table in (data, data.get(PLACE)):
+        if isinstance(table, dict):
+            _plain_queries(table)
+            if isinstance(table.get("rulebook"), str):
+                table["rulebook"] = beside(table["rulebook"], path.parent)
     data = _extended(data, path, label)
     named = data.get("rulebook") if named is None else named
     changes, faults, written = _override(data, overrides)
     case, findings = _validate(data)
     rulebook, more = _with_rulebook(data, changes, str(overrides.get("rulebook", named)))
+    if isinstance(data.get(PLACE), dict):
+        second = second_table(data)[0]
+        more += moved(_with_rulebook(second, [], str(second.get("rulebook")))[1], more)
     findings = ordered([*findings, *more])
     if rulebook is not None:
         findings += _mechanism_faults(data, rulebook, findings)
@@ -169,8 +178,7 @@ def _override(
                 data["rulebook_overrides"] = {**flat(table), **figures}
                 changes.extend(figures)
             continue
-        if key == "rulebook" and isinstance(data.get("rulebook"), str) and value != data["rulebook"]:
-            data.setdefault("written_for", data["rulebook"])
+        _note_rulebook(data, key, value)
         try:
             written.append(_Written(tuple(key.split(".")), write(data, key, value)))
         except InputError as error:
@@ -178,8 +186,24 @@ def _override(
     return changes, faults, written
 
 
+def _note_rulebook(data: dict[str, Any], key: str, value: Any) -> None:
+    """When an override names another rulebook, note the one that the file was written for."""
+    table = data if key == "rulebook" else data.get(PLACE) if key == f"{PLACE}.rulebook" else None
+    if isinstance(table, dict) and isinstance(table.get("rulebook"), str) and value != table["rulebook"]:
+        table.setdefault("written_for", table["rulebook"])
+
+
 def _validate(data: dict[str, Any]) -> tuple[Case | None, list[Finding]]:
-    """The case, and everything that the models find; a figure in quotes is reported once."""
+    """The case, and everything that the models find in it and in its second venue."""
+    case, found = _checked(data)
+    if isinstance(data.get(PLACE), dict):
+        second, misplaced = second_table(data)
+        found = list(dict.fromkeys([*found, *misplaced, *moved(_checked(second)[1], found)]))
+    return (None if found else case), found
+
+
+def _checked(data: dict[str, Any]) -> tuple[Case | None, list[Finding]]:
+    """One venue's case, and everything that the models find; a figure in quotes is reported once."""
     wrong = list(mistyped(data))
     try:
         return Case.model_validate(data), wrong

@@ -31,6 +31,7 @@ from undertow.crowd.rules_actors import (
     SellerRules,
     TraderRules,
 )
+from undertow.crowd.rules_between import BetweenRules
 from undertow.rulebook.base import Part
 from undertow.world.prices import Anchor, CoinPath, Shape, shaped
 from undertow.world.weather import WeatherRules
@@ -200,6 +201,39 @@ class Mechanism(CasePart):
         return flat(value) if isinstance(value, Mapping) else value
 
 
+class Beside(CasePart):
+    """A second venue in the same world: another rulebook, its own book, people and machinery."""
+
+    title: Text = Field(description="one line")
+    rulebook: Text = Field(description="a preset's name, or the path of a TOML file, seen from this file")
+    written_for: str = Field(
+        default="", description="rulebook that the names of classes are of, if it is another"
+    )
+    rulebook_overrides: dict[str, Any] = Field(
+        default_factory=dict, description="figures of its rulebook that differ: dotted key = value"
+    )
+    accounts_share: float = Field(gt=0, description="its accounts over those of the first venue")
+    house: House = Field(description="what its house starts with")
+    instruments: tuple[InstrumentRow, ...] = Field(min_length=1, description="what it lists")
+    crowd: dict[str, Any] = Field(
+        default_factory=dict, description="figures of the crowd that differ here: dotted key = value"
+    )
+    weather: WeatherRules = Field(
+        default=WeatherRules.model_validate({"mode": "none"}),
+        description="its machinery under load; without it nothing fails",
+    )
+    between: BetweenRules = Field(
+        default=BetweenRules.model_validate({}), description="firms with an account on each venue"
+    )
+    facts: tuple[Fact, ...] = Field(default=(), description="what was published of it")
+
+    @field_validator("rulebook_overrides", "crowd", mode="before")
+    @classmethod
+    def _dotted(cls, value: Any) -> Any:
+        """Nested tables are dotted keys."""
+        return flat(value) if isinstance(value, Mapping) else value
+
+
 class Case(CasePart):
     """A crash, whole."""
 
@@ -234,6 +268,7 @@ class Case(CasePart):
         default=Draws.model_validate({}), description="added to the seed, to draw one thing anew"
     )
     facts: tuple[Fact, ...] = Field(default=(), description="what was published, to score a run against")
+    beside: Beside | None = Field(default=None, description="a second venue, run on request; empty: none")
     mechanisms: dict[str, Mechanism] = Field(
         default_factory=dict, description="what can be taken away, by name"
     )

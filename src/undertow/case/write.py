@@ -1,7 +1,7 @@
 """A case and a rulebook as text again: what a run keeps beside its tape.
 
 Holds the writing only. Invariant: reading the text back gives an equal case or rulebook; a case whose
-rulebook is a file reads it from `rulebook.toml` beside it.
+rulebook is a file reads it from `rulebook.toml` beside it, a second venue's from its own run folder.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from undertow.case.rulebooks import is_path
 from undertow.rulebook.model import Rulebook
 
 RULEBOOK_FILE = "rulebook.toml"
+BESIDE_FOLDER = "beside"
 
 
 def _written(value: Any) -> Any:
@@ -35,6 +36,8 @@ def case_text(case: Case) -> str:
     content = _written(case.model_dump())
     if is_path(case.rulebook):
         content["rulebook"] = RULEBOOK_FILE
+    if case.beside is not None and is_path(case.beside.rulebook):
+        content["beside"]["rulebook"] = f"{BESIDE_FOLDER}/{RULEBOOK_FILE}"
     return tomli_w.dumps(content)
 
 

@@ -113,7 +113,7 @@ class Desk:
         bands = np.array([round(band * PPM)], np.int64)
         depth = np.zeros((count, 2), np.int64)
         for column, name in enumerate(("best_bid", "best_ask")):
-            best = np.ascontiguousarray(state.markets[name][:count])
+            best = state.markets[name][:count].copy()
             best[best >= state.instruments["maximum_ticks"][:count]] = 0
             out = np.zeros((count, 1, 2), np.int64)
             depth_near(state, best, bands, out)

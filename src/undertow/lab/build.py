@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from undertow.case.facts import as_utc
 from undertow.case.load import rulebook_of
 from undertow.case.model import Case, InstrumentRow
+from undertow.crowd.between import Between
 from undertow.crowd.crowd import Crowd
 from undertow.crowd.loopers import all_loopers
 from undertow.crowd.population import Population, generate_population
@@ -29,7 +30,7 @@ from undertow.errors import CaseError
 from undertow.feeds.manifest import load_manifest
 from undertow.feeds.outside import load_outside
 from undertow.rulebook.model import Rulebook
-from undertow.units import MICROS
+from undertow.units import MICROS, PPM
 from undertow.venue.compile import Listing, money
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
@@ -69,10 +70,23 @@ class Built(NamedTuple):
     recorded: tuple[str, ...]  # coins whose outside price was recorded, not written
 
 
-def outside_paths(case: Case, data: Path | None, seed: int) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Dollars off the venue, (steps + 1, instruments), and which coins came from recordings.
+class Outside(NamedTuple):
+    """Prices off every venue of a case, and which coins were recorded, not written."""
 
-    Without data every coin follows its anchors; with data the feed's tapes replace those coins it holds.
+    coins: tuple[str, ...]
+    usd: NDArray[np.float64]  # steps + 1 x coins
+    recorded: tuple[str, ...]
+
+    def seen_by(self, case: Case) -> NDArray[np.float64]:
+        """Dollars by instrument of a venue in this world, (steps + 1, instruments)."""
+        columns = [self.coins.index(row.coin) for row in case.instruments]
+        ratios = np.array([row.per_coin for row in case.instruments])
+        return np.ascontiguousarray(self.usd[:, columns] * ratios)
+
+
+def outside_of(case: Case, data: Path | None, seed: int) -> Outside:
+    """Prices off the venue: every coin follows its anchors; with data the feed's tapes replace those it
+    holds.
     """
     steps, step_ms = case.steps, case.step_ms
     coins = [row.coin for row in case.world.coin]
@@ -90,15 +104,13 @@ def outside_paths(case: Case, data: Path | None, seed: int) -> tuple[NDArray[np.
         found = load_outside(data, recorded, start_ms, start_ms + steps * step_ms, step_ms, manifest)
         for column, coin in enumerate(recorded):
             prices[:, coins.index(coin)] = found.prices[:, column]
-    columns = [coins.index(row.coin) for row in case.instruments]
-    ratios = np.array([row.per_coin for row in case.instruments])
-    return np.ascontiguousarray(prices[:, columns] * ratios), recorded
+    return Outside(tuple(coins), prices, recorded)
 
 
-def build(case: Case, data: Path | None, seed: int) -> Built:
-    """Make a case ready for its first step."""
+def build(case: Case, outside: Outside, seed: int, between: Between | None = None) -> Built:
+    """Make a case ready for its first step; firms that trade between venues join its crowd last."""
     rulebook = rulebook_of(case)
-    outside_usd, recorded = outside_paths(case, data, seed)
+    outside_usd = outside.seen_by(case)
     engine = Engine(
         rulebook,
         instruments=len(case.instruments),
@@ -137,6 +149,8 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
         crowd.join(redemption(case.crowd.redemption, market, crowd.gauges, Desk(engine), drawn))
     except ValueError as error:
         raise CaseError(f"{case.name}: crowd: {error}") from None
+    if between is not None:
+        crowd.join([between.leg(market, crowd.gauges, Desk(engine), _taker_fees(case, rulebook))])
     groups, group_of = _open_actors(engine, crowd, population, first)
     crowd.draw_from(flow=seed + case.draws.flow, order=seed + case.draws.order)
     engine.audit()
@@ -147,8 +161,13 @@ def build(case: Case, data: Path | None, seed: int) -> Built:
         outside_ticks[0].astype(np.float64),
         float(case.step_seconds),
     )
-    outside = (outside_usd, outside_ticks)
-    return Built(case, rulebook, engine, crowd, weather, *outside, groups, group_of, recorded)
+    prices = (outside_usd, outside_ticks)
+    return Built(case, rulebook, engine, crowd, weather, *prices, groups, group_of, outside.recorded)
+
+
+def _taker_fees(case: Case, rulebook: Rulebook) -> NDArray[np.float64]:
+    """What a taker pays, share of notional, by instrument."""
+    return np.array([rulebook.fees.of(row.margin_class)[0] / PPM for row in case.instruments])
 
 
 def _open_actors(

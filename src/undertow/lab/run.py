@@ -1,7 +1,7 @@
 """Running a case: step by step, onto a tape, to a scored run folder.
 
-Holds the loop and the run's record. Every number a run prints is a query on its tape (`outcomes`, `score`).
-Holds no behaviour and no rule.
+Holds the loop and the run's record; what happens within a second stands in `venues`. Every number a run
+prints is a query on its tape (`outcomes`, `score`). Holds no behaviour and no rule.
 
 Units: steps of the case's length; wall time goes into timing.json only. Invariant: same case, settings, seed
 and version give the same files to the byte (timing.json apart); an interrupted run leaves a readable partial
@@ -10,45 +10,37 @@ one.
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from undertow import __version__
 from undertow._jit import is_compiled, source_hash
 from undertow.case.facts import as_utc
 from undertow.case.load import load_case
 from undertow.case.model import Case
-from undertow.case.write import case_text, rulebook_text
-from undertow.crowd.view import View
+from undertow.case.write import BESIDE_FOLDER, case_text, rulebook_text
+from undertow.crowd.between import Between
 from undertow.errors import CaseError
-from undertow.lab.build import Built, build
+from undertow.lab.build import Built
 from undertow.lab.outcomes import outcomes, write_summary
 from undertow.lab.progress import Progress, Silent
-from undertow.lab.recorder import HOUSE_EVERY_SECONDS, Recorder
 from undertow.lab.score import Score, check_facts, score_run, write_score
+from undertow.lab.stopwatch import Stopwatch
+from undertow.lab.venues import Running, build_venues, play_second
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 from undertow.tape.query import Tape
-from undertow.tape.writer import TapeWriter
-
-DRAIN_STEPS = 10
-AUDIT_STEPS = 300
-MINUTE_S = 60
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where a run is and how it ended."""
+    """Where a run is and how it ended; `beside` is the second venue's, a whole run in the first's folder."""
 
     folder: Path
     status: str
     score: Score | None
+    beside: RunResult | None = None
 
 
 def run_case(
@@ -59,59 +51,70 @@ def run_case(
     seed: int = 1,
     out: Path | None = None,
     progress: Progress | None = None,
+    beside: bool = False,
 ) -> RunResult:
     """Run a case into a new folder (below `out`, default ./runs) and score it.
 
-    `settings` are dotted overrides. Interrupting with Ctrl-C leaves a partial run that can be read. Raises
-    InputError for anything wrong with what was given.
+    `settings` are dotted overrides. `beside` plays the case's second venue along with it, into the folder
+    `beside` of the run. Interrupting with Ctrl-C leaves a partial run that can be read. Raises InputError
+    for anything wrong with what was given.
     """
     listener = progress or Silent()
     changes = dict(settings or {})
     if accounts is not None:
         changes["accounts"] = accounts
-    loaded = case if isinstance(case, Case) else load_case(case, changes)
-    faults = check_facts(loaded.facts)
-    if faults:
-        raise CaseError("\n".join(f"{loaded.name}: {fault}" for fault in faults))
-    watch = _Stopwatch()
+    loaded = _checked(case if isinstance(case, Case) else load_case(case, changes))
+    watch = Stopwatch()
     if not is_compiled():
         listener.note("compiling kernels, first run only, about half a minute")
-    listener.begin("Preparing the venue")
-    built = build(loaded, data, seed)
+    listener.begin("Preparing the venue" if not beside else "Preparing two venues")
+    venues = build_venues(loaded, data, seed, beside)
     listener.end()
     watch.lap("prepare")
     place = (out or Path("runs")) / f"{loaded.name}-{seed}"
-    folder = RunFolder.create(place, _record(built, changes, seed, data))
-    folder.write_text("case.toml", case_text(loaded))
-    folder.write_text("rulebook.toml", rulebook_text(built.rulebook))
-    status = _play(built, folder, listener, watch)
-    tape = Tape(folder.path)
+    folders: list[RunFolder] = []
+    for built in venues.built:
+        folder = RunFolder.create(
+            folders[0].path / BESIDE_FOLDER if folders else place, _record(built, changes, seed, data)
+        )
+        folder.write_text("case.toml", case_text(built.case))
+        folder.write_text("rulebook.toml", rulebook_text(built.rulebook))
+        folders.append(folder)
+    if beside:
+        folders[0].update(other_venue=BESIDE_FOLDER)
+        folders[1].update(other_venue="..")
+    running = tuple(Running(built, folder) for built, folder in zip(venues.built, folders, strict=True))
+    status = _play(running, venues.between, listener, watch)
     listener.begin("Measuring")
-    score = None
-    if status == COMPLETE:
-        write_summary(folder, outcomes(tape))
-        if loaded.facts:
-            score = score_run(loaded.facts, tape)
-            write_score(folder, score)
+    results = [_measured(venue, status) for venue in running]
     listener.end()
     watch.lap("measure")
     laps = {name: round(seconds, 3) for name, seconds in watch.laps.items()}
-    folder.write_json("timing.json", {"seconds": laps})
+    folders[0].write_json("timing.json", {"seconds": laps})
+    return replace(results[0], beside=results[1] if beside else None)
+
+
+def _checked(case: Case) -> Case:
+    """The case, if its facts can be measured; CaseError if not."""
+    faults = check_facts(case.facts)
+    if case.beside is not None:
+        faults += check_facts(case.beside.facts, "beside.facts")
+    if faults:
+        raise CaseError("\n".join(f"{case.name}: {fault}" for fault in faults))
+    return case
+
+
+def _measured(venue: Running, status: str) -> RunResult:
+    """Outcomes and score of one venue, written beside its tape; nothing of a run that was cut short."""
+    score = None
+    folder, facts = venue.folder, venue.built.case.facts
+    if status == COMPLETE:
+        with Tape(folder) as tape:
+            write_summary(folder, outcomes(tape))
+            if facts:
+                score = score_run(facts, tape)
+                write_score(folder, score)
     return RunResult(folder.path, status, score)
-
-
-class _Stopwatch:
-    """Wall seconds by stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Add the time since the last lap to a stage."""
-        now = time.perf_counter()
-        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
-        self._last = now
 
 
 def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | None) -> dict[str, Any]:
@@ -136,89 +139,21 @@ def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | N
     }
 
 
-def _play(built: Built, folder: RunFolder, progress: Progress, watch: _Stopwatch) -> str:
-    """Run every step; returns complete or partial."""
-    writer = TapeWriter(folder, step_ms=built.case.step_ms)
-    recorder = Recorder(built, writer)
+def _play(venues: tuple[Running, ...], between: Between | None, progress: Progress, watch: Stopwatch) -> str:
+    """Run every step on every venue; returns complete or partial."""
+    case = venues[0].built.case
     status, done = COMPLETE, 0
-    progress.begin(f"Running {built.case.name}", built.case.steps)
+    where = "" if len(venues) == 1 else f" on {len(venues)} venues"
+    progress.begin(f"Running {case.name}{where}", case.steps)
     try:
-        for step in range(1, built.case.steps + 1):
-            _step(built, recorder, step, watch)
+        for step in range(1, case.steps + 1):
+            play_second(venues, between, step, watch)
             done = step
             progress.advance()
     except KeyboardInterrupt:
         status = PARTIAL
     progress.end()
-    recorder.drained(built.engine.drain())
-    recorder.minute(done * built.case.step_ms)
-    recorder.accounts()
-    hashes = {
-        "venue": built.engine.state_hash(),
-        "crowd": memory_hash({**built.crowd.memory(), **built.weather.memory()}),
-        "tape": writer.finish(),
-    }
-    built.engine.audit()
-    folder.update(status=status, steps_done=done, hashes=hashes)
+    for venue in venues:
+        venue.finish(status, done, between)
     watch.lap("tape")
     return status
-
-
-def _step(built: Built, recorder: Recorder, step: int, watch: _Stopwatch) -> None:
-    """One step: the crowd looks and speaks, the venue acts, the tape remembers."""
-    case, engine = built.case, built.engine
-    time_ms = step * case.step_ms
-    view = _view(built, step)
-    commands = built.crowd.act(view)
-    watch.lap("crowd")
-    built.crowd.heard(commands, engine.submit(commands))
-    watch.lap("matching")
-    engine.step(time_ms, built.outside_ticks[step])
-    built.weather.record(built.crowd.messages, len(engine.candidates()), built.outside_ticks[step])
-    watch.lap("waterfall")
-    if time_ms % (1000 * case.record_seconds) == 0:
-        recorder.sample(step, time_ms)
-        recorder.weather(view)
-    if time_ms % (1000 * HOUSE_EVERY_SECONDS) == 0:
-        recorder.house(step, time_ms)
-        recorder.depth_removed(step, time_ms)
-    if step % DRAIN_STEPS == 0:
-        recorder.drained(engine.drain())
-    if time_ms % (1000 * MINUTE_S) == 0:
-        recorder.minute(time_ms - 1)
-    if step % AUDIT_STEPS == 0:
-        engine.audit()
-    watch.lap("record")
-
-
-def _view(built: Built, step: int) -> View:
-    """What everybody can see before a step: the newest outside prices and the public market."""
-    case, engine = built.case, built.engine
-    count = len(case.instruments)
-    markets = engine.state.markets[:count]
-    asks = markets["best_ask"].copy()
-    asks[asks >= engine.state.instruments["maximum_ticks"][:count]] = 0
-    time_s = step * case.step_ms / 1000
-    sky = built.weather.sky(time_s)
-    ticks_usd = built.outside_usd[step] / np.array([float(row.tick_usd) for row in case.instruments])
-    return View(
-        step=step,
-        time_s=time_s,
-        step_seconds=float(case.step_seconds),
-        outside_ticks=ticks_usd,
-        bid_ticks=markets["best_bid"].copy(),
-        ask_ticks=asks,
-        last_ticks=markets["last"].copy(),
-        mark_ticks=markets["mark"].copy(),
-        failure=sky.failure,
-        transfers=sky.transfers,
-    )
-
-
-def memory_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Sixteen hex digits over named arrays, in name order."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()[:16]

@@ -58,6 +58,7 @@ def run(  # noqa: PLR0913 one argument for each option
     accounts: int | None = None,
     seed: int = 1,
     out: Path | None = None,
+    beside: _Switch = False,
     report: bool = True,
     strict: _Switch = False,
     quiet: _Switch = False,
@@ -78,6 +79,8 @@ def run(  # noqa: PLR0913 one argument for each option
         Chooses the random draws.
     out
         Folder to create the run folder CASE-SEED in; the next free name is taken. Default: runs.
+    beside
+        Play the case's second venue along with it: a run of its own, in the folder `beside` of the run.
     report
         Write report.html into the run folder.
     strict
@@ -87,7 +90,7 @@ def run(  # noqa: PLR0913 one argument for each option
     """
     from undertow.views.commands import RunOptions, run_command
 
-    return run_command(RunOptions(case, set_, data, accounts, seed, out, report, strict, quiet))
+    return run_command(RunOptions(case, set_, data, accounts, seed, out, beside, report, strict, quiet))
 
 
 @app.command(sort_key=2)

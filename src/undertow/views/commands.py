@@ -37,6 +37,7 @@ class RunOptions:
     accounts: int | None
     seed: int
     out: Path | None
+    beside: bool
     report: bool
     strict: bool
     quiet: bool
@@ -55,36 +56,47 @@ def run_command(options: RunOptions) -> int:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # being stopped is being interrupted
     try:
         result = run_case(
-            options.case, settings, options.data, options.accounts, options.seed, options.out, progress
+            options.case,
+            settings,
+            options.data,
+            options.accounts,
+            options.seed,
+            options.out,
+            progress,
+            beside=options.beside,
         )
     finally:
         signal.signal(signal.SIGTERM, before)
         progress.end()
-    folder = _folder_of(result.folder)
+    results = [result] if result.beside is None else [result, result.beside]
+    folders = [_folder_of(one.folder) for one in results]
     if options.report:
         from undertow.views.report import write_report
 
-        progress.begin("Writing the report")
+        progress.begin("Writing the report" if len(folders) == 1 else "Writing both reports")
         try:
-            write_report(folder)
+            for folder in folders:
+                write_report(folder)
         finally:
             progress.end()
     out = output()
     if options.quiet:
-        out.print(str(folder.path), highlight=False, soft_wrap=True)
+        out.print(str(folders[0].path), highlight=False, soft_wrap=True)
     else:
-        tables.run_summary(out, folder)
-        if result.score is not None:
-            tables.score_table(out, result.score)
-        out.print(f"\nRun folder: {folder.path}", highlight=False, soft_wrap=True)
-        if options.report:
-            out.print(f"Report:     {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
+        for one, folder in zip(results, folders, strict=True):
+            tables.run_summary(out, folder)
+            if one.score is not None:
+                tables.score_table(out, one.score)
+            out.print(f"\nRun folder: {folder.path}", highlight=False, soft_wrap=True)
+            if options.report:
+                out.print(f"Report:     {folder.path / 'report.html'}\n", highlight=False, soft_wrap=True)
     if result.status != "complete":
         errors.print(
-            f"undertow: interrupted; the partial run is in {folder.path}", highlight=False, soft_wrap=True
+            f"undertow: interrupted; the partial run is in {folders[0].path}", highlight=False, soft_wrap=True
         )
         return INTERRUPTED
-    return _strict(options.strict, folder, result.score)
+    codes = [_strict(options.strict, folder, one.score) for one, folder in zip(results, folders, strict=True)]
+    return max(codes)
 
 
 def cases_command() -> int:
