@@ -86,7 +86,8 @@ def name_faults(case: Mapping[str, Any], rulebook: Rulebook) -> Iterator[Finding
         if isinstance(profile, str) and profile not in rulebook.profiles:
             hint = suggest(profile, rulebook.profiles)
             yield ("crowd", actor, "profile"), f"is {profile!r}, {which} have; {hint}"
-    for number, row in enumerate(rows_of(case, "crowd", "loopers", "products")):
+    looped = rows_of(case, "crowd", "loopers", "assets")
+    for number, row in enumerate(rows_of(case, "crowd", "loopers", "products") if looped else ()):
         profile = row.get("profile")
         if isinstance(profile, str) and profile not in rulebook.profiles:
             hint = suggest(profile, rulebook.profiles)
