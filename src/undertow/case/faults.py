@@ -41,11 +41,11 @@ def _rank(place: Loc) -> list[int]:
     return ranks
 
 
-def findings_of(error: ValidationError) -> list[Finding]:
-    """Every error of a validation of `Case` as a place and a sentence."""
+def findings_of(error: ValidationError, above: Loc = ()) -> list[Finding]:
+    """Every error of a validation of `Case`, or of its part at `above`, as a place and a sentence."""
     found = []
     for entry in error.errors(include_url=False):
-        place = _within_model(tuple(part for part in entry["loc"] if part != "[key]"))
+        place = _within_model((*above, *(part for part in entry["loc"] if part != "[key]")))
         found.append(_translated(entry, place))
     return found
 

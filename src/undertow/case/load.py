@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from undertow.case.beside import PLACE, moved, second_table
+from undertow.case.calibration import calibration_faults
 from undertow.case.checks import Finding, rows_of
 from undertow.case.extend import EXTENDS, extended
 from undertow.case.facts import Fact
@@ -33,6 +34,7 @@ __all__ = ["case_names", "case_path", "check_case", "load_case", "rulebook_of"]
 
 RULEBOOK_PREFIX = "rulebook."
 OVERRIDE = "override"
+NO_CRASH = ("mechanisms", "facts", "calibration")  # what a crash does not consist of
 
 
 def case_names() -> tuple[str, ...]:
@@ -121,7 +123,7 @@ def _read(name_or_path: str | Path, overrides: Mapping[str, Any]) -> _Reading:
     if isinstance(data.get(PLACE), dict):
         second = second_table(data)[0]
         more += moved(_with_rulebook(second, [], str(second.get("rulebook")))[1], more)
-    findings = ordered([*findings, *more])
+    findings = ordered([*findings, *more, *calibration_faults(data)])
     if rulebook is not None:
         findings += _mechanism_faults(data, rulebook, findings)
     faults += [_sentence(label, place, text, written) for place, text in findings]
@@ -269,9 +271,9 @@ def _set_faults(
     """Try a mechanism's overrides on a copy of the case."""
     if not figures:
         return
-    trial = {key: deepcopy(value) for key, value in data.items() if key not in ("mechanisms", "facts")}
+    trial = {key: deepcopy(value) for key, value in data.items() if key not in NO_CRASH}
     for key, value in figures.items():
-        if key.split(".")[0] in ("mechanisms", "facts", "name"):
+        if key.split(".")[0] in ("name", *NO_CRASH):
             yield (
                 (*where, *key.split(".")),
                 "is not part of the crash; name a figure of the world, crowd or house",

@@ -188,6 +188,18 @@ class Draws(CasePart):
     order: int = Field(default=0, ge=0, le=MOST_DRAWS, description="another order of commands within a step")
 
 
+class FreeParameter(CasePart):
+    """A figure that a calibration may choose, the same for all coins."""
+
+    key: Text = Field(description="dotted key of a number under crowd. or weather.")
+    low: float = Field(description="lowest value tried")
+    high: float = Field(description="highest value tried")
+    scale: Literal["log", "linear"] = Field(default="log", description="log or linear: how it is spread")
+    meaning: Text = Field(description="what it is, in words")
+    source: Text = Field(description="where the range comes from")
+    identified_by: tuple[str, ...] = Field(min_length=1, description="facts marked calibrate that tell it")
+
+
 class Mechanism(CasePart):
     """One thing that can be taken away: the overrides that do it."""
 
@@ -266,6 +278,9 @@ class Case(CasePart):
     )
     draws: Draws = Field(
         default=Draws.model_validate({}), description="added to the seed, to draw one thing anew"
+    )
+    calibration: tuple[FreeParameter, ...] = Field(
+        default=(), description="figures that a calibration may choose, at most twelve"
     )
     facts: tuple[Fact, ...] = Field(default=(), description="what was published, to score a run against")
     beside: Beside | None = Field(default=None, description="a second venue, run on request; empty: none")

@@ -21,7 +21,7 @@ from undertow._jit import is_compiled, source_hash
 from undertow.case.load import load_case, rulebook_of
 from undertow.case.model import Case
 from undertow.case.write import case_text, rulebook_text
-from undertow.errors import CapacityError, CaseError, InputError
+from undertow.errors import CapacityError, CaseError, InputError, InvariantError
 from undertow.lab.pool import Pool
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.run import run_case
@@ -237,6 +237,8 @@ def _play(task: _Task, progress: Progress) -> Draw | None:
         result = run_case(variant.case, variant.settings, variant.data, None, task.seed, task.out, progress)
     except CapacityError as error:
         return Draw(task.seed, name, None, str(error))
+    except InvariantError as error:
+        return Draw(task.seed, name, None, f"an internal invariant broke, please report it: {error}")
     if result.status != COMPLETE:
         return None
     folder = RunFolder(result.folder)

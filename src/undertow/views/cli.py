@@ -17,6 +17,7 @@ from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from undertow import __version__
 from undertow.errors import CommandLineError, InputError, InvariantError, UndertowError
+from undertow.views.draw_options import AS_GIVEN, DrawOptions, Settings, Switch
 
 OK = 0
 INCOMPLETE = 1
@@ -30,11 +31,6 @@ _EPILOGUE = f"""Exit codes:
   {BAD_INPUT}    something given is wrong (command line, case, rulebook, data)
   {BROKEN}    an internal invariant broke: a defect, never your fault
   {INTERRUPTED}  interrupted; a run leaves a readable folder, marked partial"""
-
-_Settings = Annotated[
-    tuple[str, ...], Parameter(name="--set", negative=(), show_default=False, consume_multiple=False)
-]
-_Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 app = App(
     name="undertow",
@@ -53,15 +49,15 @@ def run(  # noqa: PLR0913 one argument for each option
     case: str,
     /,
     *,
-    set_: _Settings = (),
+    set_: Settings = (),
     data: Path | None = None,
     accounts: int | None = None,
     seed: int = 1,
     out: Path | None = None,
-    beside: _Switch = False,
+    beside: Switch = False,
     report: bool = True,
-    strict: _Switch = False,
-    quiet: _Switch = False,
+    strict: Switch = False,
+    quiet: Switch = False,
 ) -> int:
     """Run a case, score it against its facts and write the report.
 
@@ -102,7 +98,7 @@ def cases() -> int:
 
 
 @app.command(sort_key=3)
-def show(case: str, /, *, set_: _Settings = ()) -> int:
+def show(case: str, /, *, set_: Settings = ()) -> int:
     """Show what is in a case: rulebook, crowd, facts, mechanisms.
 
     Parameters
@@ -132,21 +128,16 @@ def check(file: Path, /) -> int:
 
 
 @app.command(sort_key=5)
-def score(  # noqa: PLR0913 one argument for each option
+def score(
     target: str,
     /,
     *,
     draws: int | None = None,
-    first_seed: int = 1,
-    set_: _Settings = (),
-    data: Path | None = None,
-    accounts: int | None = None,
-    jobs: int = 2,
-    out: Path | None = None,
-    keep_tapes: _Switch = False,
+    options: DrawOptions = AS_GIVEN,
+    against_data: Path | None = None,
+    keep_tapes: Switch = False,
     case: str | None = None,
-    strict: _Switch = False,
-    quiet: _Switch = False,
+    strict: Switch = False,
 ) -> int:
     """Score a run, or a case over several draws, against its facts.
 
@@ -156,37 +147,22 @@ def score(  # noqa: PLR0913 one argument for each option
         A run folder, an ensemble's folder, or with --draws a case.
     draws
         Run the case at so many seeds and score the mean.
-    first_seed
-        The first of the seeds; the others follow it.
-    set_
-        Override one value of the case or its rulebook: KEY=VALUE with a dotted key. May be repeated.
-    data
-        Folder with recorded data; without it the case's published facts are the outside.
-    accounts
-        How many accounts the crowd has.
-    jobs
-        Processes that run draws side by side; the result does not depend on it.
-    out
-        Folder to create the ensemble's folder CASE-draws in; the next free name is taken. Default: runs.
+    against_data
+        Run it twice, without and with this folder's recordings, and show the difference.
     keep_tapes
         Keep each draw's tape; without it a draw keeps its score and summary.
     case
         Take the facts of this case instead of the run's own copy.
     strict
         Exit with 1 when something is partial or a fact is missed.
-    quiet
-        Print nothing but the ensemble's folder.
     """
     from undertow.views.lab_commands import ScoreOptions, score_command
 
-    options = ScoreOptions(
-        target, draws, first_seed, set_, data, accounts, jobs, out, keep_tapes, case, strict, quiet
-    )
-    return score_command(options)
+    return score_command(ScoreOptions(target, draws, options, against_data, keep_tapes, case, strict))
 
 
 @app.command(sort_key=6)
-def report(run: Path, /, *, strict: _Switch = False) -> int:
+def report(run: Path, /, *, strict: Switch = False) -> int:
     """Write a run's report: one HTML file that opens offline.
 
     Parameters
@@ -202,7 +178,7 @@ def report(run: Path, /, *, strict: _Switch = False) -> int:
 
 
 @app.command(sort_key=7)
-def compare(*runs: Path, everything: _Switch = False) -> int:
+def compare(*runs: Path, everything: Switch = False) -> int:
     """Show runs side by side: key outcomes, and how they differ from the first run's.
 
     Parameters
@@ -218,6 +194,90 @@ def compare(*runs: Path, everything: _Switch = False) -> int:
 
 
 @app.command(sort_key=8)
+def calibrate(
+    case: str,
+    /,
+    *,
+    trials: int = 200,
+    screen: int | None = None,
+    draws: int = 4,
+    check: int = 8,
+    options: DrawOptions = AS_GIVEN,
+    resume: Path | None = None,
+) -> int:
+    """Choose a case's free parameters so that the facts marked calibrate come out best.
+
+    Parameters
+    ----------
+    case
+        Name of a case that ships, or path of a case file; its [[calibration]] says what is free.
+    trials
+        How many sets of parameters are tried; the first is the case's own.
+    screen
+        How many of them spread evenly over the ranges before the search begins. Default: a third.
+    draws
+        Seeds of every trial, the same for all.
+    check
+        Fresh seeds at which the best and the case's own parameters are scored in the end; 0: none.
+    resume
+        Go on in the folder of a calibration that was stopped.
+    """
+    from undertow.views.fit_commands import calibrate_command
+
+    return calibrate_command(case, trials, screen, draws, check, options, resume)
+
+
+@app.command(sort_key=9)
+def sensitivity(
+    case: str,
+    /,
+    *,
+    draws: int = 4,
+    also: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = (),
+    options: DrawOptions = AS_GIVEN,
+) -> int:
+    """Show what the score does when one free parameter moves and all else stays.
+
+    Parameters
+    ----------
+    case
+        Name of a case that ships, or path of a case file; its [[calibration]] says what is free.
+    draws
+        Seeds of every point, the same for all.
+    also
+        Move a further figure: KEY=LOW:HIGH. May be repeated.
+    """
+    from undertow.views.fit_commands import sensitivity_command
+
+    return sensitivity_command(case, draws, also, options)
+
+
+@app.command(sort_key=10)
+def stability(
+    case: str,
+    /,
+    *,
+    draws: int = 8,
+    only: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = (),
+    options: DrawOptions = AS_GIVEN,
+) -> int:
+    """Show whether step, order, grid or another crowd move the score beyond its spread.
+
+    Parameters
+    ----------
+    case
+        Name of a case that ships, or path of a case file.
+    draws
+        Seeds of every variant, the same for all.
+    only
+        Score this variant alone: half-step, order, far-bids, crowd or flow. May be repeated.
+    """
+    from undertow.views.fit_commands import stability_command
+
+    return stability_command(case, draws, only, options)
+
+
+@app.command(sort_key=11)
 def warmup() -> int:
     """Compile the engine now, so that the first run does not have to."""
     from undertow.views.commands import warmup_command
