@@ -61,7 +61,7 @@ HINT = " (try: undertow --help)"
         (
             ["runn"],
             'Unknown command "runn". Did you mean "run"? Available commands: run, cases, show, check, score, '
-            f"report, compare, warmup{HINT}",
+            f"report, compare, calibrate{HINT}",
         ),
         (["run"], f'Command "run" parameter CASE requires an argument{HINT}'),
         (["run", "a", "b"], f"unexpected argument 'b'{HINT}"),

@@ -91,7 +91,7 @@ def _range(row: Mapping[str, Any], place: Loc) -> Iterator[Finding]:
         return
     if low >= high:
         yield (*place, "high"), f"is {high}, not above low {low}; give a range"
-    if row.get("scale") == "log" and low <= 0:
+    if row.get("scale", "log") == "log" and low <= 0:
         yield (*place, "low"), f'is {low}, which has no logarithm; use scale = "linear" or a low above zero'
 
 

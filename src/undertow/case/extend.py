@@ -4,9 +4,9 @@ Holds the joining of two files as they were read. Holds no reading (`load`) and 
 
 A table that the file gives stands in the other's place, whole; one that it leaves out is the other's. Only
 the world is joined by name: a shape or a coin that the file does not give is the other's, the coin at its
-first price and at the case's start. What belongs to the other's time alone is never taken over: facts,
-a second venue, incidents of the weather, and what befell coins and shapes. So one crowd, calibrated once,
-can live through another day.
+first price and at the case's start. What belongs to the other's time alone is never taken over: facts and
+the figures that may be fitted to them, a second venue, incidents of the weather, and what befell coins and
+shapes. So one crowd, calibrated once, can live through another day.
 
 Units: as the file. Invariant: the joined case says nothing of the file it came from, so it can be kept and
 read again by itself.
@@ -20,7 +20,7 @@ from typing import Any
 from undertow.case.checks import rows_of
 
 EXTENDS = "extends"
-OWN = ("facts", "beside")
+OWN = ("facts", "beside", "calibration")
 
 
 def extended(data: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:

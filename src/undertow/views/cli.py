@@ -327,10 +327,10 @@ def settings_from(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _plain(error: CycloptsError) -> str:
-    """The parser's message on one line, without its closing full stop."""
+    """The parser's message on one line, without its closing full stops."""
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"unexpected argument {error.unused_tokens[0]!r}"
-    return " ".join(str(error).split()).rstrip(".")
+    return " ".join(str(error).split()).rstrip(" .,")
 
 
 def _refused(message: str) -> int:
