@@ -10,6 +10,7 @@ from undertow.lab.measures.registry import Measured, choose, measure, money_unit
 from undertow.tape import Tape
 
 _BANDS = {"1": "1pct", "4": "4pct"}
+_KINDS = {"all": "true", "contracts": "kind != 'spot'", "assets": "kind = 'spot'"}
 
 
 def _depth(side: str, band: int) -> str:
@@ -104,13 +105,18 @@ def thin_seconds(
 
 @measure("usd")
 def volume_usd(
-    tape: Tape, instrument: str | None = None, start: float = 0.0, end: float | None = None
+    tape: Tape,
+    instrument: str | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    kind: str = "all",
 ) -> Measured:
-    """Turnover of a window."""
+    """Turnover of a window, in contracts, in assets or in all."""
+    which = choose(kind, _KINDS, "kind")
     return taken(
         tape,
         f"select sum(volume) / {money_unit(tape)}.0 from series join instruments using (instrument) "
-        f"where {only(instrument)} and {window(start, end)}",
+        f"where {which} and {only(instrument)} and {window(start, end)}",
     )
 
 
