@@ -153,6 +153,18 @@ def test_what_is_won_is_lost(whole: Watched) -> None:
     assert result == held * unit * (last - start)
 
 
+def test_the_inventory_of_leverage_leaves_nobody_out(whole: Watched) -> None:
+    """Own money by layers, at the start and at the end, is what all customers' accounts are worth."""
+    with Tape(whole.folder) as tape:
+        listed = tape.rows(
+            "select sum(accounts), sum(equity) from leverage group by time_ms order by time_ms"
+        )
+        worth = tape.rows("select count(*), sum(equity_start), sum(equity_end) from accounts where role = 0")[
+            0
+        ]
+    assert listed == [(worth[0], worth[1]), (worth[0], worth[2])]
+
+
 def test_the_run_is_scored_and_summarised(whole: Watched) -> None:
     score = read_score(whole.folder)
     assert score is not None and whole.result.score is not None

@@ -41,6 +41,11 @@ class _Wanted:
 
 
 _VENUE = (
+    _Wanted(
+        "effective_leverage", "Leverage through every layer, at the start", "times", "effective_leverage"
+    ),
+    _Wanted("shown_leverage", "Leverage that contracts show, at the start", "times", "shown_leverage"),
+    _Wanted("hidden", "Exposure that contracts do not show, at the start", "USD", "hidden_usd"),
     _Wanted("liquidated_accounts", "Accounts liquidated", "accounts", "liquidated_accounts"),
     _Wanted("liquidated_loss", "Lost by liquidated accounts", "USD", "liquidated_loss_usd"),
     _Wanted("orders", "Liquidation orders filled", "USD", "stage_notional_usd", {"stage": "orders"}),

@@ -13,6 +13,7 @@ import numpy as np
 
 from undertow.crowd.view import View
 from undertow.lab.build import Built
+from undertow.lab.leverage import inventory, ladder
 from undertow.tape.writer import TapeWriter
 from undertow.venue.depth import depth_near
 from undertow.venue.engine import Drained
@@ -163,6 +164,12 @@ class Recorder:
                 "adl_lots": self.adl_lots,
             }
         )
+
+    def leverage(self, step: int, time_ms: int) -> None:
+        """Everybody's layers as they stand, and at which price of an asset its holders are liquidated."""
+        engine, group_of = self.built.engine, self.built.group_of
+        self.tape.table("leverage", inventory(engine, group_of, time_ms))
+        self.tape.table("forced", ladder(engine, group_of, self.built.outside_ticks[step], time_ms))
 
     def depth_removed(self, step: int, time_ms: int) -> None:
         """How much depth each cause keeps away from the makers' books now."""

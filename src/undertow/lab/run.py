@@ -136,6 +136,7 @@ def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | N
         "start_utc": f"{as_utc(case.start):%Y-%m-%dT%H:%M:%SZ}",
         "settlement": {"name": built.rulebook.settlement, "decimals": 6},
         "groups": list(built.groups),
+        "profiles": list(built.engine.profiles),
     }
 
 

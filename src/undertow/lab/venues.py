@@ -62,6 +62,7 @@ class Running:
         self.built, self.folder = built, folder
         self.writer = TapeWriter(folder, step_ms=built.case.step_ms)
         self.recorder = Recorder(built, self.writer)
+        self.recorder.leverage(0, 0)
 
     def act(self, view: View, commands: Commands, watch: Stopwatch) -> NDArray[np.void]:
         """Carry out what was said on a view, step, and record; returns what the venue answered."""
@@ -93,6 +94,7 @@ class Running:
         built, engine, recorder = self.built, self.built.engine, self.recorder
         recorder.drained(engine.drain())
         recorder.minute(done * built.case.step_ms)
+        recorder.leverage(done, done * built.case.step_ms)
         recorder.accounts()
         crowd = {**built.crowd.memory(), **built.weather.memory()}
         if between is not None:

@@ -39,6 +39,23 @@ class Stage(IntEnum):
     DISPOSAL = 5  # the house selling what it took over
 
 
+class LoopDepth(IntEnum):
+    """Assets over own money in them, of an account; the `depth` of the table `leverage`."""
+
+    NONE = 0  # no assets
+    ONE = 1  # assets, nothing owed
+    UP_TO_2 = 2
+    UP_TO_3_5 = 3
+    UP_TO_5 = 4
+    OVER_5 = 5
+
+
+# Upper ends of the classes of leverage in the table `leverage`: class k lies below LEVERAGE_ENDS[k], the next
+# one has no end, and the one after that has no equity.
+LEVERAGE_ENDS = (1, 2, 3, 5, 7, 10, 20)
+NO_EQUITY = len(LEVERAGE_ENDS) + 1
+
+
 def _of(layout: np.dtype[np.void], first: Columns | None = None) -> Columns:
     """A record layout as columns; `time` gets its unit into its name."""
     columns: Columns = dict(first or {})
@@ -108,6 +125,32 @@ TABLES: dict[str, Columns] = {
         "liquidated": _BYTE,
         "taken_over": _BYTE,
         "adl_lots": _BIG,
+    },
+    "leverage": {
+        "time_ms": _BIG,
+        "profile": _BYTE,
+        "group": _BYTE,
+        "asset": _SHORT,  # instrument; -1: no assets
+        "depth": _BYTE,
+        "shown": _BYTE,
+        "effective": _BYTE,
+        "accounts": _BIG,
+        "equity": _BIG,
+        "owned": _BIG,
+        "owed": _BIG,
+        "short": _BIG,
+        "contracts": _BIG,
+    },
+    "forced": {
+        "time_ms": _BIG,
+        "asset": _SHORT,
+        "level_ppm": _INT,  # price over outside price, in whole per cent; 0: at no price
+        "outside_ticks": _BIG,
+        "profile": _BYTE,
+        "group": _BYTE,
+        "accounts": _BIG,
+        "owned": _BIG,
+        "contracts": _BIG,
     },
     "maker": {
         "step": _INT,

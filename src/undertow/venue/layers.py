@@ -21,9 +21,10 @@ from undertow.venue.state import COUNT_HOLDINGS, State
 # Columns of `layers_of`.
 OWNED = 0  # assets, at marks
 OWED = 1  # cash and assets owed
-CONTRACTS = 2  # positions, gross
-EQUITY = 3
-LAYERS = 4
+SHORT = 2  # of it assets: an exposure, where cash owed is none
+CONTRACTS = 3  # positions, gross
+EQUITY = 4
+LAYERS = 5
 
 # Columns of `forced_prices`.
 FORCED_ACCOUNT = 0
@@ -38,6 +39,7 @@ def _layers(state: State, accounts: NDArray[np.int64], out: NDArray[np.int64]) -
         owner = state.accounts[accounts[place]]
         owned = 0
         owed = max(-owner.cash, 0)
+        short = 0
         contracts = 0
         equity = owner.cash
         holding = owner.first_holding
@@ -55,15 +57,17 @@ def _layers(state: State, accounts: NDArray[np.int64], out: NDArray[np.int64]) -
                     owned += worth
                 else:
                     owed -= worth
+                    short -= worth
             holding = row.next
         out[place, OWNED] = owned
         out[place, OWED] = owed
+        out[place, SHORT] = short
         out[place, CONTRACTS] = contracts
         out[place, EQUITY] = equity
 
 
 def layers_of(state: State, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(OWNED, OWED, CONTRACTS, EQUITY) of each account, shape (len(accounts), 4)."""
+    """(OWNED, OWED, SHORT, CONTRACTS, EQUITY) of each account, shape (len(accounts), 5)."""
     out = np.zeros((len(accounts), LAYERS), np.int64)
     _layers(state, accounts, out)
     return out

@@ -13,7 +13,7 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from undertow.tape import RunFolder, Tape
-from undertow.views.report import sections, sections_facts, sections_money
+from undertow.views.report import charts_leverage, sections, sections_facts, sections_leverage, sections_money
 from undertow.views.report.content import Content, content_of
 from undertow.views.report.series import page_values
 from undertow.views.report.template import page
@@ -37,6 +37,7 @@ def _html(content: Content) -> str:
             sections.head(content),
             sections.prices(content, divs),
             sections.depth(content, divs),
+            sections_leverage.leverage(content, divs),
             sections.liquidations(content, divs),
             sections_money.fund(content, divs),
             sections_money.adl(content),
@@ -68,6 +69,10 @@ def _figures(content: Content) -> tuple[str, dict[str, str]]:
         plots["equity"] = charts.house(content.house, held=False)
         if any(held.any() for _, _, held in content.house.values()):
             plots["held"] = charts.house(content.house, held=True)
+    if content.leverage is not None:
+        plots["classes"] = charts_leverage.classes_chart(content.leverage)
+        if content.leverage.ladders:
+            plots["ladder"] = charts_leverage.ladder_chart(content.leverage.ladders[0])
     if not plots:
         return "", {}
     script, divs = components(plots)

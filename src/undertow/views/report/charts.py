@@ -196,16 +196,21 @@ class TimeCharts:
         plot.xaxis.formatter = DatetimeTickFormatter(
             seconds="%H:%M:%S", minsec="%H:%M:%S", minutes=_CLOCK, hourmin=_CLOCK, hours=_CLOCK
         )
-        for axis in (*plot.xaxis, *plot.yaxis):
-            axis.axis_line_color = GRID
-            axis.major_tick_line_color = GRID
-            axis.minor_tick_line_color = None
-            axis.major_label_text_color = INK
-            axis.major_label_text_font = _FONT
-            axis.major_label_text_font_size = "12px"
-        plot.xgrid.grid_line_color = None
-        plot.ygrid.grid_line_color = GRID
+        plain_axes(plot)
         return plot
+
+
+def plain_axes(plot: Any) -> None:
+    """Faint lines, level ones only, and the page's font."""
+    for axis in (*plot.xaxis, *plot.yaxis):
+        axis.axis_line_color = GRID
+        axis.major_tick_line_color = GRID
+        axis.minor_tick_line_color = None
+        axis.major_label_text_color = INK
+        axis.major_label_text_font = _FONT
+        axis.major_label_text_font_size = "12px"
+    plot.xgrid.grid_line_color = None
+    plot.ygrid.grid_line_color = GRID
 
 
 def thumbnail(series: InstrumentSeries, low_percent: float) -> str:

@@ -20,6 +20,7 @@ from undertow.tape.schema import Stage
 from undertow.venue.records import Role
 from undertow.views.report import money, series
 from undertow.views.report.charts import TimeCharts
+from undertow.views.report.leverage import Leverage, leverage_of
 from undertow.views.report.series import Floats, InstrumentSeries
 
 
@@ -42,6 +43,7 @@ class Content:
     causes: list[tuple[str, int]]
     winners: list[money.Winner]
     shortfalls: list[money.Shortfall]
+    leverage: Leverage | None
     case: dict[str, Any]
     rulebook: dict[str, Any]
 
@@ -100,6 +102,7 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         causes=money.moved_by_cause(tape),
         winners=money.winners(tape),
         shortfalls=money.shortfalls(tape),
+        leverage=leverage_of(tape),
         case=_toml(folder, "case.toml"),
         rulebook=_toml(folder, "rulebook.toml"),
     )

@@ -18,6 +18,7 @@ from undertow.views.text import MISSING, dollars, figures, in_unit
 CONTENTS = (
     ("prices", "What happened"),
     ("depth", "Depth"),
+    ("leverage", "Hidden leverage"),
     ("liquidations", "Liquidations"),
     ("fund", "Fund and backstop"),
     ("adl", "ADL"),
