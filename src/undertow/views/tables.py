@@ -121,6 +121,11 @@ def case_in_words(console: Console, case: Case) -> None:
             add_row(table, key, text)
         _show(console, table)
     _facts(console, case)
+    if case.calibration:
+        table = plain_table("Free figure", "Low", "High", "Meaning", "Source", left=(0, 3, 4))
+        for row in case.calibration:
+            add_row(table, row.key, figures(row.low), figures(row.high), row.meaning, row.source)
+        _show(console, table)
     if case.mechanisms:
         table = plain_table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2))
         for name, mechanism in case.mechanisms.items():
