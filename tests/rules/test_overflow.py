@@ -41,7 +41,7 @@ def test_in_proportion_to_position_size() -> None:
     loser = customer(state, 600_000)
     big = open_position(state, loser, 5_000 * BTC, 100)
     small = open_position(state, loser, 3_000 * BTC, 100)
-    reports = close_overflow(state, LARGEST, rows((loser, 2_000 * BTC, 100)), (7, 1), True)
+    reports = close_overflow(state, LARGEST, rows((loser, 2_000 * BTC, 100)), (7, 1), None)
     assert 5_000 * BTC + size_of(state, big) == 1_250 * BTC
     assert 3_000 * BTC + size_of(state, small) == 750 * BTC
     assert size_of(state, loser) == 6_000 * BTC
@@ -55,7 +55,7 @@ def test_the_winner_gets_the_mix_and_the_loser_its_zero_price() -> None:
     winner = open_position(state, loser, 2 * BTC, 1_000_000)
     before = cash_of(state, winner)
     set_mark(state, 964_467)  # equity 289.34, zero price 9,500
-    close_overflow(state, LARGEST, rows((loser, BTC, 950_000)), (7, 1), True)
+    close_overflow(state, LARGEST, rows((loser, BTC, 950_000)), (7, 1), None)
     mix = (2 * 950_000 + 964_467) // 3
     assert events(state, EventKind.ADL_CLOSE)["price"][0] == mix
     assert cash_of(state, winner) - before == (1_000_000 - mix) * BTC
@@ -76,7 +76,7 @@ def test_several_losers_are_served_in_order_and_shorts_apart() -> None:
     long = open_position(state, third, -2 * BTC, 1_000_000)
     state.accounts["stage"][[first, second, third]] = STAGE_LIQUIDATING
     overflow = rows((first, BTC, 990_000), (second, 2 * BTC, 980_000), (third, BTC // 2, 1_010_000))
-    assert len(close_overflow(state, LARGEST, overflow, (7, 1), True)) == 2
+    assert len(close_overflow(state, LARGEST, overflow, (7, 1), None)) == 2
     assert [size_of(state, account) for account in (first, second, third)] == [BTC, 0, -3 * BTC // 2]
     # each of two equal winners gives up half of 3 coins
     assert [size_of(state, account) for account in (winner, other)] == [-BTC // 2, -BTC // 2]
@@ -89,7 +89,7 @@ def test_without_enough_opposing_positions_the_rest_stays() -> None:
     loser = customer(state, 1_000)
     winner = open_position(state, loser, 2 * BTC, 1_000_000)
     state.accounts["role"][winner] = 12  # a provider is never closed against
-    assert close_overflow(state, LARGEST, rows((loser, BTC, 990_000)), (7, 1), True) == []
+    assert close_overflow(state, LARGEST, rows((loser, BTC, 990_000)), (7, 1), None) == []
     assert size_of(state, loser) == 2 * BTC
 
 
@@ -99,7 +99,7 @@ def test_a_policy_that_takes_money_is_not_asked(name: str) -> None:
     loser = customer(state, 1_000)
     open_position(state, loser, 2 * BTC, 1_000_000)
     rule = LARGEST._replace(policy=policy(name))
-    assert close_overflow(state, rule, rows((loser, BTC, 990_000)), (7, 1), True) == []
+    assert close_overflow(state, rule, rows((loser, BTC, 990_000)), (7, 1), None) == []
     assert size_of(state, loser) == 2 * BTC
 
 
@@ -108,6 +108,6 @@ def test_rows_that_are_gone_are_left_out() -> None:
     loser = customer(state, 1_000)
     open_position(state, loser, 2 * BTC, 1_000_000)
     flat = customer(state, 1_000)
-    close_overflow(state, LARGEST, rows((flat, BTC, 990_000), (loser, 9 * BTC, 990_000)), (7, 1), True)
+    close_overflow(state, LARGEST, rows((flat, BTC, 990_000), (loser, 9 * BTC, 990_000)), (7, 1), None)
     assert size_of(state, loser) == size_of(state, flat) == 0
     check_books(state)

@@ -35,8 +35,7 @@ SUM_OPEN_SELL = 3
 SUM_LONG = 4
 SUM_ORDER_BUY = 5
 SUM_ORDER_SELL = 6
-SUM_MISPLACED = 7  # holdings that `State.sides` has wrong
-SUMS = 8
+SUMS = 7
 
 
 @kernel
@@ -56,10 +55,6 @@ def total(state: State, cash: NDArray[np.int64], sums: NDArray[np.int64]) -> Non
         sums[SUM_OPEN_BUY, row.instrument] += row.open_buy
         sums[SUM_OPEN_SELL, row.instrument] += row.open_sell
         sums[SUM_LONG, row.instrument] += max(row.size, 0)
-        code = 0
-        if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
-            code = 2 * int(row.instrument) + (1 if row.size > 0 else 2)
-        sums[SUM_MISPLACED, row.instrument] += code != state.sides[holding]
     for slot in range(state.counters[COUNT_ORDERS]):
         order = state.orders[slot]
         if order.size <= 0:
@@ -103,7 +98,6 @@ def _instrument_faults(state: State, instrument: int, sums: NDArray[np.int64]) -
         ("quotes", sums[SUM_QUOTE], 0),
         ("reserved buys", sums[SUM_OPEN_BUY], sums[SUM_ORDER_BUY]),
         ("reserved sells", sums[SUM_OPEN_SELL], sums[SUM_ORDER_SELL]),
-        ("holdings on the wrong side", sums[SUM_MISPLACED], 0),
     ]
     if not spot:
         pairs.append(("open interest", sums[SUM_LONG], state.markets[instrument]["open_interest"]))

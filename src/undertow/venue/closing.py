@@ -1,7 +1,8 @@
 """Stage 4 of the waterfall: positions that nobody took are closed against winners, or paid for by them.
 
 Holds the gathering of losers, the call of an allocation policy, and the closes and payments it asks for.
-Holds no winners (`holders`) and no ranking (`allocation`): any object with `name` and `allocate` will do.
+Holds no winners (`holders`, `ranking`) and no policy (`allocation`): any object with `name` and `allocate`
+will do.
 
 A policy that closes positions leaves the loser with nothing. One that takes money collects what the loser is
 short of, and the loser's fund takes the wallet over with it, so a loss is asked for once.
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
+from undertow.venue.allocation.policy import RankedQueue
 from undertow.venue.allocation.report import Report, report
 from undertow.venue.allocation.winners import (
     Allocation,
@@ -29,12 +31,13 @@ from undertow.venue.allocation.winners import (
     scope_of,
     untouched,
 )
-from undertow.venue.holders import Offer, Side, chosen, means_lots, offers
+from undertow.venue.holders import NO_LIMIT, Offer, Side, chosen, means_lots, whole_offers
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.liquidation import fund_of
 from undertow.venue.margin import SPOT, maintenance_parts, position_value
 from undertow.venue.matching import cancel_all
+from undertow.venue.ranking import Ranking
 from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import COUNT_BANKRUPT, COUNT_HOLDINGS, State
 from undertow.venue.takeover import close_between, cover, has_positions, sweep_flat, take_over, zero_price
@@ -208,8 +211,14 @@ def hand_over(state: State, policy_pays: int) -> None:
     state.counters[COUNT_BANKRUPT] = 0
 
 
-def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int, reports: bool) -> list[Report]:
-    """Run stage 4 for the wallets listed this step. Returns, if wanted, a report a contract and side."""
+def close_bankrupt(
+    state: State, rule: ClosingRule, draw: tuple[int, int], ranking: Ranking | None
+) -> list[Report]:
+    """Run stage 4 for the wallets listed this step. `draw`: (seed, step), for policies that draw lots.
+
+    With a `ranking`, policies that only rank are offered those who rank high; without, and for the others,
+    everybody is gathered. Returns a report for each contract and side for which everybody was.
+    """
     count = int(state.counters[COUNT_BANKRUPT])
     if count == 0:
         return []
@@ -221,7 +230,7 @@ def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int, report
     takes_money = scope_of(rule.policy) != "opposing"
     if takes_money and rule.fund_first:
         _spend_funds(state, losers)
-    measured = _close_groups(state, rule, losers, (seed, step), reports)
+    measured = _close_groups(state, rule, losers, draw, ranking)
     if takes_money:
         hand_over(state, 1)
     else:
@@ -230,7 +239,11 @@ def close_bankrupt(state: State, rule: ClosingRule, seed: int, step: int, report
 
 
 def _close_groups(
-    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int], reports: bool
+    state: State,
+    rule: ClosingRule,
+    losers: NDArray[np.void],
+    draw: tuple[int, int],
+    ranking: Ranking | None,
 ) -> list[Report]:
     """Close every contract and side. Winners are gathered once, as they stand before the first close."""
     if len(losers) == 0:
@@ -238,7 +251,7 @@ def _close_groups(
     groups = [priced(state, rule, losers[group]) for group in _groups(losers)]
     needs = [need_of(rule, group) for group in groups]
     sides = [side_of(rule, group, need) for group, need in zip(groups, needs, strict=True)]
-    offered = offers(state, rule.policy, sides, draw, reports)
+    offered = offers(state, rule, sides, needs, (draw, ranking))
     measured: list[Report] = []
     for group, need, offer in zip(groups, needs, offered, strict=True):
         measured += _close_group(state, rule, group, need, offer)
@@ -263,6 +276,20 @@ def _groups(losers: NDArray[np.void]) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(key == value) for value in np.unique(key)]
 
 
+def offers(
+    state: State,
+    rule: ClosingRule,
+    sides: list[Side],
+    needs: list[Need],
+    ways: tuple[tuple[int, int], Ranking | None],
+) -> list[Offer]:
+    """What the policy chooses from, for every side; `ways`: a draw, and a ranking if it may be used."""
+    draw, ranking = ways
+    if ranking is not None and isinstance(rule.policy, RankedQueue) and rule.policy.bounded:
+        return ranking.offers(state, rule.policy.score, sides, needs)
+    return whole_offers(state, sides, draw)
+
+
 def priced(state: State, rule: ClosingRule, losers: NDArray[np.void]) -> NDArray[np.void]:
     """Losers of one contract and side with the price that each closes at."""
     market = state.markets[int(losers["instrument"][0])]
@@ -282,7 +309,7 @@ def side_of(rule: ClosingRule, losers: NDArray[np.void], need: Need) -> Side:
     """Whose positions are asked for. Nobody closes more than leaves him at nothing."""
     instrument = int(losers["instrument"][0])
     if scope_of(rule.policy) != "opposing":
-        return Side(instrument, 0, 0)
+        return Side(instrument, 0, NO_LIMIT)
     return Side(instrument, -1 if losers["size"][0] > 0 else 1, need.price_ticks)
 
 

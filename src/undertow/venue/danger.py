@@ -131,6 +131,7 @@ def add_pending(state: State, account: int) -> None:
 def mark_dirty(state: State, account: int) -> None:
     """Have this account registered again: its holdings, rates or standing changed."""
     owner = state.accounts[account]
+    state.moved_bits[account >> 6] |= 1 << (account & 63)
     if owner.dirty == 0:
         owner.dirty = 1
         state.dirty[state.counters[COUNT_DIRTY]] = account

@@ -35,6 +35,7 @@ from undertow.venue.execution import execute
 from undertow.venue.gates import Gates, any_negative
 from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
+from undertow.venue.ranking import Ranking
 from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
 from undertow.venue.stages import HedgeStage, closing_rule, liquidation_stage
@@ -121,7 +122,8 @@ class Engine:
         self.isolated_funds: dict[tuple[int, str], int] = {}
         self.interest_ppb_per_hour = 0
         self.next_interest_ms = HOUR_MS
-        self.keep_reports = keep_reports  # measure every allocation: a full pass over all winners each
+        # To report on an allocation every winner has to be valued; a ranking values those who rank high.
+        self.ranking = None if keep_reports else Ranking()
         self.reports: list[tuple[int, Report]] = []
         self.negative_seen = False
 
@@ -198,7 +200,7 @@ class Engine:
         if state.counters[LIQUIDATION_HALTED] == 0:
             self._make_room_for_waterfall()
             self.liquidate(self, seconds)
-            reports = close_bankrupt(state, self.closing, self.seed, self.step_number, self.keep_reports)
+            reports = close_bankrupt(state, self.closing, (self.seed, self.step_number), self.ranking)
             self.reports += [(self.step_number, report) for report in reports]
         self.dispose(self, seconds)
         self.hedge(self, seconds)
@@ -287,6 +289,8 @@ class Engine:
         """Go back to a snapshot of this same venue."""
         for name, array in saved["arrays"].items():
             self.state.bind(name, array.copy())
+        if self.ranking is not None:
+            self.ranking.forget()
         for name, array in self.pricing.memory().items():
             array[...] = saved["pricing"][name]
         for stage, memory in zip((self.liquidate, self.dispose, self.hedge), saved["stages"], strict=True):

@@ -60,6 +60,7 @@ def add_cash(state: State, account: int, amount: int) -> None:
     """Change a wallet's cash, and remember who may be below zero. The only writer of cash."""
     owner = state.accounts[account]
     owner.cash += amount
+    state.moved_bits[account >> 6] |= 1 << (account & 63)
     if owner.cash < 0:
         state.debt_bits[account >> 6] |= 1 << (account & 63)
 

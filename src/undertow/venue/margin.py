@@ -304,10 +304,9 @@ def initial_parts(state: State, account: int) -> tuple[int, int, int]:
 
 @kernel
 def refresh_rates(state: State, holding: int) -> None:
-    """Recompute what is cached of a holding; call after every change of its size or quote."""
+    """Recompute the size-dependent rate a holding caches; call after every change of its size or quote."""
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
-    _note_side(state, holding, 0 if record.kind == SPOT else row.size)
     if row.size == 0:
         row.rate_ppm = 0
         return
@@ -325,19 +324,6 @@ def refresh_rates(state: State, holding: int) -> None:
     elif record.margin_rule == MARGIN_STEPS:
         steps = step_count(record.step_base, record.step_size, abs(row.quote))
         row.rate_ppm = record.rate_floor_ppm * (1 + steps)
-
-
-@kernel
-def _note_side(state: State, holding: int, size: int) -> None:
-    """Keep `State.sides` and its counts; `size` of a contract position, 0 for an asset."""
-    code = 0
-    if size != 0:
-        code = 2 * int(state.holdings[holding].instrument) + (1 if size > 0 else 2)
-    before = int(state.sides[holding])
-    if code != before:
-        state.side_counts[before] -= 1
-        state.side_counts[code] += 1
-        state.sides[holding] = code
 
 
 @kernel

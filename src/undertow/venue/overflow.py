@@ -26,23 +26,27 @@ from undertow.venue.closing import (
     ClosingRule,
     Giving,
     need_of,
+    offers,
     priced,
     settle_closes,
     side_of,
 )
-from undertow.venue.holders import chosen, offers
+from undertow.venue.holders import chosen
 from undertow.venue.integers import NOTHING
 from undertow.venue.ledger import find_holding, free_if_empty, pay, tell
+from undertow.venue.ranking import Ranking
 from undertow.venue.records import EventKind
 from undertow.venue.state import State
 
 
 def close_overflow(
-    state: State, rule: ClosingRule, overflow: NDArray[np.void], draw: tuple[int, int], reports: bool
+    state: State,
+    rule: ClosingRule,
+    overflow: NDArray[np.void],
+    draw: tuple[int, int],
+    ranking: Ranking | None,
 ) -> list[Report]:
-    """Close every row of `overflow` (dtype OVERFLOW). Returns, if wanted, a report a contract and side.
-
-    `draw` is (seed, step), for policies that draw lots.
+    """Close every row of `overflow` (dtype OVERFLOW). Returns reports as `close_bankrupt` does.
 
     A policy that closes nobody (it takes money, or leaves the debt) is not asked; the rest waits for the
     providers.
@@ -61,18 +65,22 @@ def close_overflow(
     key = losers["instrument"] * 2 + (losers["size"] < 0)
     measured = []
     for value in np.unique(key):
-        measured += _close_side(state, rule, losers[key == value], draw, reports)
+        measured += _close_side(state, rule, losers[key == value], draw, ranking)
     return measured
 
 
 def _close_side(
-    state: State, rule: ClosingRule, losers: NDArray[np.void], draw: tuple[int, int], reports: bool
+    state: State,
+    rule: ClosingRule,
+    losers: NDArray[np.void],
+    draw: tuple[int, int],
+    ranking: Ranking | None,
 ) -> list[Report]:
     """One contract and side: ask the policy once, then serve the losers in order."""
     losers = priced(state, rule, losers)
     long = losers["size"][0] > 0
     need = need_of(rule, losers)
-    offer = offers(state, rule.policy, [side_of(rule, losers, need)], draw, reports)[0]
+    offer = offers(state, rule, [side_of(rule, losers, need)], [need], (draw, ranking))[0]
     if len(offer.account) == 0:
         return []
     allocation = chosen(rule.policy, offer, need)

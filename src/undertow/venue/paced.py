@@ -181,7 +181,7 @@ class SlicesStage(PacedStage):
             if count:
                 make_log_room(engine, 0, 4 * int(state.counters[COUNT_HOLDINGS]))
                 draw = (engine.seed, second)
-                found = close_overflow(state, engine.closing, overflow[:count], draw, engine.keep_reports)
+                found = close_overflow(state, engine.closing, overflow[:count], draw, engine.ranking)
                 engine.reports += [(engine.step_number, each) for each in found]
             drop_listed(state)
 

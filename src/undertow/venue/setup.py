@@ -71,7 +71,7 @@ def make_holding_room(state: State, holdings: int) -> None:
     """Room for `holdings` more holdings (free ones are not counted: the bound is on the safe side)."""
     needed = int(state.counters[COUNT_HOLDINGS]) + holdings
     if needed > len(state.holdings):
-        state.grow_holdings(max(needed, 2 * len(state.holdings)))
+        state.grow("holdings", max(needed, 2 * len(state.holdings)))
 
 
 def list_instrument(state: State, instrument: int, figures: dict[str, int], start_ticks: int) -> None:

@@ -254,7 +254,6 @@ SLACK_SLOTS = 1024  # a power of two
 USED_BY = {
     "accounts": COUNT_ACCOUNTS,
     "holdings": COUNT_HOLDINGS,
-    "sides": COUNT_HOLDINGS,
     "orders": COUNT_ORDERS,
     "fills": COUNT_FILLS,
     "postings": COUNT_POSTINGS,
@@ -274,7 +273,6 @@ HOUSE_TREASURY = 5
 BUCKETS_PER_GROUP = 8192
 MAXIMUM_SETTLEMENTS = 16
 CAUSES = 32
-INT16 = np.dtype(np.int16)
 INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 
@@ -306,8 +304,7 @@ class State(Memory):
         "candidates": (INT32, 1),  # what a tick found, in account order
         "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
         "debt_bits": (INT64, 1),  # one bit per account: set where cash is below zero, and perhaps elsewhere
-        "sides": (INT16, 1),  # per holding: 1 + 2 x instrument for a long contract position, 2 + for a short
-        "side_counts": (INT64, 1),  # how many holdings have each code of `sides`; entry 0 means nothing
+        "moved_bits": (INT64, 1),  # one bit per account: its cash or holdings changed since ranking.py looked
         "bankrupt": (INT32, 1),  # accounts whose positions nobody took: to be allocated among winners
         # log: what happened since it was last drained
         "fills": (FILL, 1),
@@ -338,8 +335,7 @@ class State(Memory):
     candidates: NDArray[np.int32]
     worklist_bits: NDArray[np.int64]
     debt_bits: NDArray[np.int64]
-    sides: NDArray[np.int16]
-    side_counts: NDArray[np.int64]
+    moved_bits: NDArray[np.int64]
     bankrupt: NDArray[np.int32]
     fills: NDArray[np.void]
     postings: NDArray[np.void]
@@ -363,13 +359,8 @@ class State(Memory):
         """Room for `capacity` accounts everywhere an account has a place."""
         for name in ("accounts", "pending", "dirty", "candidates", "bankrupt"):
             self.grow(name, capacity)
-        for name in ("worklist_bits", "debt_bits"):
+        for name in ("worklist_bits", "debt_bits", "moved_bits"):
             self.grow(name, (capacity + 63) // 64)
-
-    def grow_holdings(self, capacity: int) -> None:
-        """Room for `capacity` holdings."""
-        self.grow("holdings", capacity)
-        self.grow("sides", capacity)
 
 
 def allocate(
@@ -398,8 +389,7 @@ def allocate(
         "candidates": account_capacity,
         "worklist_bits": (account_capacity + 63) // 64,
         "debt_bits": (account_capacity + 63) // 64,
-        "sides": holding_capacity,
-        "side_counts": 2 * instrument_capacity + 1,
+        "moved_bits": (account_capacity + 63) // 64,
         "bankrupt": account_capacity,
         "fills": 1 << 16,
         "postings": 1 << 16,

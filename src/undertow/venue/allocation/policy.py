@@ -44,6 +44,7 @@ class RankedQueue:
 
     name: str
     score: Callable[[Winners], Int64s]
+    bounded: bool = False  # more profit, notional or maintenance, or less equity, never lowers a key
 
     def allocate(self, winners: Winners, need: Need) -> Allocation:
         """Close by rank; takes no money."""
@@ -199,10 +200,10 @@ def policy(name: str) -> Policy:
     raise InputError(f"there is no allocation policy {name!r}; {hint}")
 
 
-register(RankedQueue("profit-margin-ratio", scores.profit_margin_ratio))
-register(RankedQueue("profit-leverage", scores.profit_leverage))
+register(RankedQueue("profit-margin-ratio", scores.profit_margin_ratio, bounded=True))
+register(RankedQueue("profit-leverage", scores.profit_leverage, bounded=True))
 register(RankedQueue("price-ratio-leverage", scores.price_ratio_leverage))
-register(RankedQueue("opposing-size", scores.opposing_size))
+register(RankedQueue("opposing-size", scores.opposing_size, bounded=True))
 register(RandomStart("random-start"))
 register(LargestPositions("largest-positions"))
 register(ContractProRata("contract-pro-rata"))
