@@ -18,11 +18,15 @@ from support.small_venue import (
     size_of,
     small_venue,
 )
+from undertow.rulebook.load import load_rulebook, with_overrides
 from undertow.venue.backstop import exact_share
+from undertow.venue.closing import ClosingRule, close_inventory
 from undertow.venue.hedge import Hedge, HedgeRule, lay_off, open_hedge, profits
 from undertow.venue.ledger import deposit
+from undertow.venue.records import EventKind
+from undertow.venue.stages import closing_rule
 from undertow.venue.state import COUNT_BANKRUPT, HOUSE_VAULT, STAGE_TAKEN, State
-from undertow.venue.vault import Vault, hand_over, is_below_share, vault_takes, worth
+from undertow.venue.vault import Vault, hand_over, is_below_share, vault_takes, within_limit, worth
 
 CAPITAL = 10_000 * DOLLAR
 VAULT = Vault(HOUSE_VAULT, 2, 3, CAPITAL, 1_000 * DOLLAR)
@@ -91,6 +95,44 @@ def test_a_vault_that_lost_too_much_takes_nothing_more() -> None:
     assert not hand_over(state, VAULT, second)
     assert size_of(state, second) == 2 * BTC
     check_books(state)
+
+
+def losing_vault() -> tuple[State, int]:
+    """A vault that took 2 coins over and lost a dollar too much on them, and who sold them short."""
+    state = venue_with_vault()
+    account = customer(state, 1_000)
+    winner = open_position(state, account, 2 * BTC, 1_000_000)
+    set_mark(state, 951_000)
+    assert hand_over(state, VAULT, account)
+    set_mark(state, 899_950)
+    assert not within_limit(state, VAULT)
+    return state, winner
+
+
+def rule_with(**changes: object) -> ClosingRule:
+    return closing_rule(with_overrides(load_rulebook("hyperliquid-2025"), changes))
+
+
+@pytest.mark.parametrize("price", ["previous-mark", "bankruptcy"])
+def test_a_vault_that_lost_too_much_is_closed_against_winners_and_takes_again(price: str) -> None:
+    state, winner = losing_vault()
+    state.markets["previous_mark"][PERPETUAL] = 900_000
+    before = worth(state, HOUSE_VAULT)
+    assert close_inventory(state, rule_with(**{"allocation.price": price}), HOUSE_VAULT, 1, 1)
+    assert size_of(state, HOUSE_VAULT) == size_of(state, winner) == 0
+    # At the previous mark 2 coins bring a dollar more; a zero price would give its money away.
+    assert worth(state, HOUSE_VAULT) - before == (DOLLAR if price == "previous-mark" else 0)
+    assert vault_takes(state, VAULT)
+    closes = state.events[state.events["kind"] == int(EventKind.ADL_CLOSE)]
+    assert (closes["account"].tolist(), closes["counterparty"].tolist()) == ([winner], [HOUSE_VAULT])
+    check_books(state)
+
+
+def test_a_policy_that_closes_nobody_leaves_the_vault_what_it_holds() -> None:
+    state, _winner = losing_vault()
+    assert not close_inventory(state, rule_with(**{"allocation.policy": "bad-debt"}), HOUSE_VAULT, 1, 1)
+    assert size_of(state, HOUSE_VAULT) == 2 * BTC
+    assert not vault_takes(state, VAULT)
 
 
 def test_a_wallet_that_orders_left_below_zero_is_made_good() -> None:

@@ -36,7 +36,7 @@ from undertow.venue.state import (
     STAGE_LIQUIDATING,
     State,
 )
-from undertow.venue.vault import vault_takes
+from undertow.venue.vault import within_limit
 
 START = EventKind.LIQUIDATION_START
 ORDER = EventKind.LIQUIDATION_ORDER
@@ -165,7 +165,7 @@ def may_wait(engine: Engine, rulebook: Rulebook, account: int, equity: int, main
 def takes_more(engine: Engine) -> bool:
     """Whether the vault has not yet lost more than its limit."""
     stage = engine.liquidate
-    return isinstance(stage, StagedStage) and bool(vault_takes(engine.state, stage.vault))
+    return isinstance(stage, StagedStage) and bool(within_limit(engine.state, stage.vault))
 
 
 def is_halted(state: State) -> bool:

@@ -308,6 +308,7 @@ def _accounts(count: int, rng: np.random.Generator) -> dict[str, NDArray[np.int6
         "liquidated": liquidated.astype(np.int64),
         "taken_over": taken.astype(np.int64),
         "adl_lots": np.where(adl, 1000, 0),
+        "people": customer.astype(np.int64),
     }
 
 

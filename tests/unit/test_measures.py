@@ -12,6 +12,7 @@ from support.synthetic_run import NAMES, Sizes, make_synthetic_run
 from undertow.errors import InputError
 from undertow.lab.measures import measured, query_faults
 from undertow.tape import RunFolder, Tape, TapeWriter
+from undertow.tape.schema import TABLES
 from undertow.venue.records import EVENT, FILL, EventKind, Origin
 
 MICROS = 1_000_000
@@ -68,6 +69,7 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Tape:
         },
     )
     _force(writer)
+    _close(writer)
     writer.finish()
     run.update(status="complete")
     return Tape(run)
@@ -83,6 +85,20 @@ def _force(writer: TapeWriter) -> None:
     events["size"], events["price"], events["side"] = [40, 20], [100, 70], 1
     writer.fills(fills)
     writer.events(events)
+
+
+def _close(writer: TapeWriter) -> None:
+    """Winners closed for 20 lots at 100 and 80 at 90 ticks; two accounts end 5 and 7 dollars short."""
+    events = np.zeros(4, EVENT)
+    events["time"] = [280_000, 300_000, 300_000, 310_000]
+    events["kind"] = [EventKind.ADL_CLOSE] * 2 + [EventKind.FUND_OUT, EventKind.BAD_DEBT]
+    events["account"], events["instrument"] = [1, 1, 2, 3], [0, 0, -1, -1]
+    events["size"], events["price"], events["side"] = [20, 80, 0, 0], [100, 90, 0, 0], [1, 1, 0, 0]
+    events["amount"] = [0, 0, 5 * MICROS, 7 * MICROS]
+    writer.events(events)
+    columns = [name for name in TABLES["accounts"] if name not in ("account", "people")]
+    rows = {"account": range(4), "people": [0, 4, 2, 3]}
+    writer.accounts({**rows, **{name: [0] * 4 for name in columns}})
 
 
 BOTH = ["A-PERP", "B-PERP"]
@@ -123,6 +139,15 @@ LOG = {name: np.log(np.array(LAST[name]) / np.array(OUTSIDE[name])) * 100 for na
         ("long_liquidation_percent", {}, 100 * (30 + 40) / (30 + 40 + 10)),
         ("liquidated_before_percent", {"at": 160}, 50.0),
         ("forced_discount_usd", {"instruments": ["USDE"]}, (50 * 20 + 20 * 30) * 0.01),
+        ("stage_reached", {"stage": "adl"}, 280.0),
+        ("stage_reached", {"stage": "adl", "percent": 50}, 300.0),
+        ("stage_delay_seconds", {"stage": "adl", "after": "takeover", "percent": 25}, 300.0 - 250.0),
+        ("stage_within_percent", {"stage": "adl", "seconds": 10}, 100 * 20 * 100 / (20 * 100 + 80 * 90)),
+        ("adl_mean_price", {"instrument": "A-PERP"}, (20 * 1.00 + 80 * 0.90) / 100),
+        ("adl_people", {}, 4),
+        ("shortfall_people", {}, 2 + 3),
+        ("shortfall_usd", {}, 12.0),
+        ("shortfall_usd", {"from": 305}, 7.0),
     ],
 )
 def test_by_hand(tape: Tape, name: str, arguments: dict[str, object], value: float) -> None:

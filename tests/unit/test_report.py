@@ -130,6 +130,7 @@ def accounts_table(end: list[int], liquidated: list[int]) -> dict[str, list[int]
         "liquidated": liquidated,
         "taken_over": zeros,
         "adl_lots": zeros,
+        "people": [0, *([1] * (count - 1))],
     }
 
 

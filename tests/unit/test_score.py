@@ -183,6 +183,8 @@ def test_every_measure_answers_with_its_query(tape: Tape) -> None:
         "price_usd": 4000,
         "share": 0.5,
         "percent": 1,
+        "after": "takeover",
+        "seconds": 60,
         "depth_percent": 50,
         "base_start": 600,
         "base_end": 1200,

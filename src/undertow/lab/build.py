@@ -67,6 +67,7 @@ class Built(NamedTuple):
     outside_ticks: NDArray[np.int64]
     groups: tuple[str, ...]  # names of the kinds of account
     group_of: NDArray[np.int8]  # per account
+    people: NDArray[np.int64]  # whom each account stands for; 0: the house
     recorded: tuple[str, ...]  # coins whose outside price was recorded, not written
 
 
@@ -162,7 +163,9 @@ def build(case: Case, outside: Outside, seed: int, between: Between | None = Non
         float(case.step_seconds),
     )
     prices = (outside_usd, outside_ticks)
-    return Built(case, rulebook, engine, crowd, weather, *prices, groups, group_of, outside.recorded)
+    people = np.minimum(group_of, 1).astype(np.int64)
+    people[first : first + len(population.members)] = population.members
+    return Built(case, rulebook, engine, crowd, weather, *prices, groups, group_of, people, outside.recorded)
 
 
 def _taker_fees(case: Case, rulebook: Rulebook) -> NDArray[np.float64]:

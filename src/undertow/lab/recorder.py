@@ -162,6 +162,7 @@ class Recorder:
                 "liquidated": records["once_liquidated"],
                 "taken_over": self.taken,
                 "adl_lots": self.adl_lots,
+                "people": self.built.people,
             }
         )
 

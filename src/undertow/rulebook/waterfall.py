@@ -146,7 +146,7 @@ class Backstop(Table):
     per_hour_usd: Money = Decimal(0)
     overflow_to_allocation: Flag = False  # beyond capacity straight to stage 4
     capital_usd: Money = Decimal(0)
-    loss_threshold_ppm: Share = 0  # vault: a loss beyond this share of its capital is allocated instead
+    loss_threshold_ppm: Share = 0  # vault: beyond a loss of this share, its stock is allocated
     disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
     collateral_disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
     hedge_cost_ppm: Share = 0  # of notional laid off elsewhere, by providers or vault; 0: they do not hedge

@@ -125,6 +125,7 @@ TABLES: dict[str, Columns] = {
         "liquidated": _BYTE,
         "taken_over": _BYTE,
         "adl_lots": _BIG,
+        "people": _INT,  # whom it stands for; 0: the house
     },
     "leverage": {
         "time_ms": _BIG,

@@ -96,23 +96,29 @@ def collect_losers(state: State, out: NDArray[np.void]) -> int:
     """Every contract position of every wallet listed as bankrupt, in list order, with its zero price."""
     count = 0
     for position in range(state.counters[COUNT_BANKRUPT]):
-        account = state.bankrupt[position]
-        equity, maintenance, _gross = maintenance_parts(state, account)
-        deficit = max(-equity, 0)
-        holding = state.accounts[account].first_holding
-        while holding >= 0:
-            row = state.holdings[holding]
-            if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
-                loser = out[count]
-                loser.account = account
-                loser.holding = holding
-                loser.instrument = row.instrument
-                loser.size = row.size
-                loser.zero = zero_price(state, holding, equity, maintenance)
-                loser.deficit = deficit
-                deficit = 0
-                count += 1
-            holding = row.next
+        count = collect_positions(state, wide(state.bankrupt[position]), out, count)
+    return count
+
+
+@kernel
+def collect_positions(state: State, account: int, out: NDArray[np.void], count: int) -> int:
+    """Add every contract position of a wallet, with its zero price. Returns how many there are now."""
+    equity, maintenance, _gross = maintenance_parts(state, account)
+    deficit = max(-equity, 0)
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
+            loser = out[count]
+            loser.account = account
+            loser.holding = holding
+            loser.instrument = row.instrument
+            loser.size = row.size
+            loser.zero = zero_price(state, holding, equity, maintenance)
+            loser.deficit = deficit
+            deficit = 0
+            count += 1
+        holding = row.next
     return count
 
 
@@ -236,6 +242,22 @@ def close_bankrupt(
     else:
         finish_bankrupt(state, rule.whole_or_nothing)
     return measured
+
+
+def close_inventory(state: State, rule: ClosingRule, account: int, seed: int, step: int) -> bool:
+    """Close what a house account holds against winners, at the mark where the rulebook says zero price.
+
+    Its money stays its own, and so does what nobody takes. False if the policy closes no positions.
+    """
+    if isinstance(rule.policy, BadDebt) or scope_of(rule.policy) != "opposing":
+        return False
+    losers = np.zeros(len(state.instruments), LOSER)
+    losers = losers[: collect_positions(state, account, losers, 0)]
+    losers["zero"] = state.markets["mark"][losers["instrument"]]
+    losers["deficit"] = 0
+    _close_groups(state, rule, losers, (seed, step), False)
+    sweep_flat(state, account)
+    return True
 
 
 def _close_groups(

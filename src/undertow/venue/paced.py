@@ -21,6 +21,7 @@ from undertow.rulebook.waterfall import Disposal as DisposalFigures
 from undertow.units import PPM
 from undertow.venue.auto_close import OVERFLOW, AutoClose, auto_close_second
 from undertow.venue.backstop import Providers, Split, advance, exact_share, no_providers, open_providers
+from undertow.venue.closing import close_inventory
 from undertow.venue.compile import money
 from undertow.venue.conversion import ROUNDS, Conversion, convert, count_debtors
 from undertow.venue.disposal import (
@@ -55,7 +56,7 @@ from undertow.venue.state import (
     TIME,
     State,
 )
-from undertow.venue.vault import Vault
+from undertow.venue.vault import Vault, within_limit
 
 if TYPE_CHECKING:
     from undertow.venue.engine import Engine
@@ -203,9 +204,12 @@ class StagedStage(PacedStage):
         share = exact_share(backstop.maintenance_share_ppm)
         capital = money(backstop.capital_usd)
         self.vault = Vault(taker, *share, capital, capital * backstop.loss_threshold_ppm // PPM)
+        self.limited = backstop.kind == "vault"
 
     def __call__(self, engine: Engine, seconds: int) -> None:
-        """One pass a step: orders, the vault, the list for allocation."""
+        """One pass a step: the vault's own losses, orders, the vault, the list for allocation."""
+        if self.limited and not within_limit(engine.state, self.vault):
+            close_inventory(engine.state, engine.closing, self.vault.account, engine.seed, engine.step_number)
         staged(engine.state, self.rule, self.vault, self.let_go(engine.state))
 
 

@@ -3,7 +3,7 @@
 Importing this package registers them all. A fact's query names one; so do the key outcomes of a run.
 """
 
-from undertow.lab.measures import collateral, flow, gaps, leverage, liquidity, losses, prices, several
+from undertow.lab.measures import collateral, flow, gaps, leverage, liquidity, losses, prices, several, stages
 from undertow.lab.measures.registry import Measured, Measurement, measure_names, measured, query_faults
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "prices",
     "query_faults",
     "several",
+    "stages",
 ]

@@ -12,7 +12,7 @@ from undertow.tape import Tape
 from undertow.tape.schema import Stage
 from undertow.venue.records import EventKind, Role
 
-_STAGES = {
+STAGES = {
     "orders": Stage.ORDERS,
     "takeover": Stage.TAKEOVER,
     "adl": Stage.ADL,
@@ -41,7 +41,7 @@ def stage_notional_usd(
     tape: Tape, stage: str, instrument: str | None = None, start: float = 0.0, end: float | None = None
 ) -> Measured:
     """Notional one stage of the waterfall dealt with: orders, takeover, adl or disposal."""
-    code = choose(stage, _STAGES, "stage")
+    code = choose(stage, STAGES, "stage")
     unit = money_unit(tape)
     return taken(
         tape,
@@ -202,7 +202,7 @@ def negative_accounts(tape: Tape) -> Measured:
 @measure("time")
 def time_of_peak_liquidation(tape: Tape, stage: str = "orders", instrument: str | None = None) -> Measured:
     """Start of the clock minute in which a stage dealt with most notional."""
-    code = choose(stage, _STAGES, "stage")
+    code = choose(stage, STAGES, "stage")
     return taken(
         tape,
         "select time_ms // 60000 * 60.0 from waterfall join instruments using (instrument) "
