@@ -69,6 +69,8 @@ class Arbitrage:
         self._slow_s = slow
         spread = streams.normal(seed, "arbitrage: bands", 0, np.arange(rules.firms, dtype=np.int64))
         self._band_factor = np.exp(rules.band_spread * spread)[:, None]
+        limits = streams.normal(seed, "arbitrage: limits", 0, np.arange(rules.firms, dtype=np.int64))
+        self._loss_limit = rules.loss_limit * np.exp(rules.band_spread * limits)
         stock_usd = rules.stock_turnover * market.turnover_usd / rules.firms
         lots = gauges.lots_for(stock_usd, gauges.start_ticks, np.arange(count, dtype=np.int64))
         kept = market.perpetual | np.isin(market.name, rules.leaves)
@@ -149,7 +151,7 @@ class Arbitrage:
         used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
         band = np.minimum(self._band(view, used), 0.9)
         free = np.minimum(own_room - np.abs(position), (room - spent)[:, None] * self._share)
-        opening = np.maximum(free, 0.0)
+        opening = np.maximum(free, 0.0) * self._nerve()[:, None]
         cheap = np.floor(outside * (1.0 - band))
         dear = np.ceil(outside * (1.0 + band))
         # A position is closed as soon as the gap that paid for it is gone, fees aside.
@@ -171,6 +173,11 @@ class Arbitrage:
         wanted = (side != 0) & (lots > 0) & (usd >= LEAST_ORDER_USD) & (limit >= 1.0)
         wanted &= limit < self.market.maximum_ticks
         return self._sent(view, wanted, side, limit, lots)
+
+    def _nerve(self) -> Floats:
+        """Share of its free room a firm still uses: less, the more it has lost here, whatever it won elsewhere."""
+        loss = np.maximum(1.0 - self.worth / self._worth_start, 0.0)
+        return np.clip(1.0 - loss / self._loss_limit, 0.0, 1.0)
 
     def _sent(
         self, view: View, wanted: NDArray[np.bool_], side: Integers, limit: Floats, lots: Integers
