@@ -7,7 +7,8 @@
     spot   assets can be carried off and sold outside, or bought outside and brought in, at the same pace
 
 Orders have the band as their limit: what is not cheap enough is not taken, and what is not offered is bid for
-until the next look. Where nobody offers, it is these bids that bring the price back.
+until the next look. Where nobody offers, it is these bids that bring the price back. In quiet moments a small
+order waits at either edge.
 
 Source: crowd description 4; modelling notes, section 3. Units: ticks, lots, USD (floats) until the commands,
 seconds. Invariant: no firm's gross notional is increased beyond leverage x its worth on the venue.
@@ -15,7 +16,7 @@ seconds. Invariant: no firm's gross notional is increased beyond leverage x its 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +45,18 @@ from undertow.units import MICROS
 
 LEAST_ORDER_USD = 100.0
 RETURN_S = 60.0
+STANDING_S = 5.0
 TRANSFER_FAILURE_WEIGHT = 2.0
 SPOT_SHARE = 0.1  # of a firm's room for all spot assets together
+
+
+class Offers(NamedTuple):
+    """Two orders a pair of firm and instrument: the first, and the other side of a standing pair."""
+
+    wanted: NDArray[np.bool_]
+    sides: Integers
+    limits: Floats
+    lots: Integers
 
 
 class Arbitrage:
@@ -76,6 +87,7 @@ class Arbitrage:
         kept = market.perpetual | np.isin(market.name, rules.leaves)
         self._start_lots = np.tile(np.where(kept, 0, lots), (rules.firms, 1))
         self.resting = np.zeros((rules.firms, count), np.bool_)
+        self.standing = np.zeros((rules.firms, count), np.bool_)  # what rests waits at the edges of the band
         self.worth = self._capital_usd.copy()
         self._worth_start = self.worth.copy()
 
@@ -167,40 +179,56 @@ class Arbitrage:
         against = np.where(side * held < 0, np.abs(position), 0.0)
         usd = np.where(buying | selling, opening + against, against)
         pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * view.step_seconds)
-        usd = usd * pace
-        lots = np.floor(usd / lot_usd).astype(np.int64)
-        lots = np.where(~self.market.perpetual & (side < 0), np.minimum(lots, held + self._start_lots), lots)
-        wanted = (side != 0) & (lots > 0) & (usd >= LEAST_ORDER_USD) & (limit >= 1.0)
-        wanted &= limit < self.market.maximum_ticks
-        return self._sent(view, wanted, side, limit, lots)
+        acting = (side != 0) & (usd * pace >= LEAST_ORDER_USD)
+        # Who does nothing else leaves a small order at either edge, renewed now and then.
+        turn = (view.step + self._identity) % max(1, round(STANDING_S / view.step_seconds)) == 0
+        standing = ~acting & turn & (rules.standing_share > 0.0)
+        sides = np.stack([np.where(acting, side, 1), np.where(standing, -1, 0)])
+        limits = np.stack([np.where(acting, limit, cheap), np.where(standing, dear, 0.0)])
+        waiting = opening * rules.standing_share
+        lots = np.floor(np.stack([np.where(acting, usd * pace, waiting), waiting]) / lot_usd).astype(np.int64)
+        stock = np.maximum(held + self._start_lots, 0)
+        lots = np.where(~self.market.perpetual & (sides < 0), np.minimum(lots, stock), lots)
+        wanted = (lots > 0) & (lots * lot_usd >= LEAST_ORDER_USD) & (limits >= 1.0)
+        wanted &= (limits < self.market.maximum_ticks) & np.stack([acting | standing, standing])
+        # An order whose reason is gone is withdrawn; a standing one waits for its turn.
+        self.standing[:] &= ~acting
+        touched = acting | standing | (self.resting & ~self.standing)
+        return self._sent(view, touched, standing, Offers(wanted, sides, limits, lots))
 
     def _nerve(self) -> Floats:
-        """Share of its free room a firm still uses: less, the more it has lost here, whatever it won elsewhere."""
+        """Share of its free room a firm still uses: from half its limit of losses here less, at it nothing.
+
+        What it won elsewhere cannot be brought in time.
+        """
         loss = np.maximum(1.0 - self.worth / self._worth_start, 0.0)
-        return np.clip(1.0 - loss / self._loss_limit, 0.0, 1.0)
+        return np.clip(2.0 - 2.0 * loss / self._loss_limit, 0.0, 1.0)
 
     def _sent(
-        self, view: View, wanted: NDArray[np.bool_], side: Integers, limit: Floats, lots: Integers
+        self, view: View, touched: NDArray[np.bool_], standing: NDArray[np.bool_], offers: Offers
     ) -> Commands:
         """The old orders out and the new ones in, for the pairs whose messages get through."""
-        active = wanted | self.resting
-        if not active.any():
+        if not touched.any():
             return nothing()
         draws = streams.uniform(self.seed, "arbitrage: messages", view.step, self._identity.ravel())
-        through = active & (draws.reshape(active.shape) >= view.failure)
-        self.attempts += int(wanted.sum()) + int(self.resting.sum())
+        through = touched & (draws.reshape(touched.shape) >= view.failure)
+        self.attempts += int(offers.wanted.sum()) + int((touched & self.resting).sum())
         out = through & self.resting
-        send = through & wanted
-        self.resting[:] = (self.resting & ~through) | send
+        send = offers.wanted & through
+        self.resting[:] = (self.resting & ~through) | send.any(axis=0)
+        self.standing[:] = (self.standing & ~through) | (standing & through)
         cancelled = cancel_all(self.accounts[self._firm[out]], self._instrument[out])
-        orders = new_orders(
-            self.accounts[self._firm[send]],
-            self._instrument[send],
-            side[send],
-            limit[send].astype(np.int64),
-            lots[send],
-        )
-        return together([cancelled, orders])
+        orders = [
+            new_orders(
+                self.accounts[self._firm[send[way]]],
+                self._instrument[send[way]],
+                offers.sides[way][send[way]],
+                offers.limits[way][send[way]].astype(np.int64),
+                offers.lots[way][send[way]],
+            )
+            for way in (0, 1)
+        ]
+        return together([cancelled, *orders])
 
     # ---- money and coins in transit
 
@@ -250,4 +278,4 @@ class Arbitrage:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        return {"worth": self.worth, "resting": self.resting}
+        return {"worth": self.worth, "resting": self.resting, "standing": self.standing}

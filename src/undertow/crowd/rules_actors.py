@@ -197,11 +197,16 @@ class ArbitrageRules(ActorRules):
     slow_settlement_s: float = Field(180.0, gt=0, description="s by transfer, coins but the largest (4)")
     largest_settlement_s: float = Field(600.0, gt=0, description="s by transfer, the largest coin (4)")
     stalled_settlement_s: float = Field(1980.0, gt=0, description="s expected in a stall (4, self-check)")
-    band_spread: float = Field(0.3, ge=0, description="standard deviation of firms' ln bands and limits (own)")
+    band_spread: float = Field(
+        0.3, ge=0, description="standard deviation of firms' ln bands and limits (own)"
+    )
     loss_limit: float = Field(
         0.2, gt=0, description="loss here, share of its capital, at which a firm opens nothing more (own)"
     )
     pace_per_s: float = Field(0.2, gt=0, le=1, description="share of its room a firm uses in a second (own)")
+    standing_share: float = Field(
+        0.02, ge=0, le=1, description="of its free room, what rests at the edges of the band in quiet (own)"
+    )
     return_per_minute: float = Field(
         0.05,
         ge=0,
