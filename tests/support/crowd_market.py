@@ -29,6 +29,7 @@ def make_market() -> Market:
         open_interest_usd=np.array([15.7e9, 0.47e9, 0.0]),
         turnover_usd=np.array([28.6e9, 0.85e9, 0.13e9]),
         volatility=np.array([7e-4, 9e-4, 0.5e-4]),
+        spot=np.array([-1, -1, -1]),
     )
 
 

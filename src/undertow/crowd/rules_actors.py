@@ -233,6 +233,15 @@ class BasisRules(Figures):
     )
     most_per_minute: float = Field(0.10, ge=0, description="the largest such share (own)")
     turn_s: float = Field(5.0, gt=0, description="s; bids are renewed so often (own)")
+    coins_here: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="share of the coins they are hedged with that lies on this venue (4; own)",
+    )
+    collar: float = Field(
+        0.03, gt=0, lt=1, description="sales of coins reach so far through the market (notes 7.5)"
+    )
     failure_weight: float = Field(1.0, ge=0, description="how often their messages fail (6, programs)")
 
 

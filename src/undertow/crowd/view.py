@@ -52,6 +52,7 @@ class Market(NamedTuple):
     open_interest_usd: Floats  # at the start, one side
     turnover_usd: Floats  # on an ordinary day
     volatility: Floats  # calm, fraction per root minute
+    spot: Integers  # of a contract: the spot instrument of its coin here; -1: none
 
 
 class Opening(NamedTuple):

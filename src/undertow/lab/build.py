@@ -224,6 +224,7 @@ def _listing(row: InstrumentRow, start_usd: float) -> Listing:
 
 def _market(case: Case, engine: Engine) -> Market:
     rows, state, count = case.instruments, engine.state, len(case.instruments)
+    spot = {row.coin: place for place, row in enumerate(rows) if row.kind == "spot" and row.name == row.coin}
     return Market(
         name=tuple(row.name for row in rows),
         perpetual=np.array([row.kind != "spot" for row in rows]),
@@ -233,6 +234,7 @@ def _market(case: Case, engine: Engine) -> Market:
         open_interest_usd=np.array([row.open_interest_usd for row in rows]),
         turnover_usd=np.array([row.turnover_usd for row in rows]),
         volatility=np.array([row.volatility_bp * 1e-4 for row in rows]),
+        spot=np.array([spot.get(row.coin, -1) if row.kind != "spot" else -1 for row in rows], np.int64),
     )
 
 

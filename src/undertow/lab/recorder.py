@@ -10,6 +10,7 @@ accounts won and lost sums to zero once deposits and the revaluation of spot ass
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from undertow.crowd.view import View
 from undertow.lab.build import Built
@@ -123,14 +124,20 @@ class Recorder:
         self.tape.postings(parts.postings)
         self.tape.events(parts.events)
         postings, events = parts.postings, parts.events
-        cash = postings["asset"] < SPOT_ASSET_BASE
-        entered = cash & (postings["source"] == OUTSIDE)
-        left = cash & (postings["target"] == OUTSIDE)
-        np.add.at(self.deposits, postings["target"][entered], postings["amount"][entered])
-        np.add.at(self.withdrawals, postings["source"][left], postings["amount"][left])
+        entered = postings["source"] == OUTSIDE
+        left = postings["target"] == OUTSIDE
+        np.add.at(self.deposits, postings["target"][entered], self._money(postings[entered]))
+        np.add.at(self.withdrawals, postings["source"][left], self._money(postings[left]))
         closes = events["kind"] == int(EventKind.ADL_CLOSE)
         np.add.at(self.adl_lots, events["account"][closes], events["size"][closes])
         self.taken[events["account"][events["kind"] == int(EventKind.TAKEOVER)]] = 1
+
+    def _money(self, postings: NDArray[np.void]) -> NDArray[np.int64]:
+        """What each posting moved, in money: spot assets at their marks now."""
+        spot = postings["asset"] >= SPOT_ASSET_BASE
+        place = np.where(spot, postings["asset"] - SPOT_ASSET_BASE, 0)
+        price = self.state.markets["mark"][place] * self.state.instruments["unit"][place]
+        return np.asarray(postings["amount"] * np.where(spot, price, 1), np.int64)
 
     def minute(self, time_ms: int) -> None:
         """Money moved by cause since the last call."""
