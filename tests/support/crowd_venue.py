@@ -65,6 +65,7 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
         open_interest_usd=OPEN_INTEREST_USD,
         turnover_usd=TURNOVER_USD,
         volatility=VOLATILITY,
+        spot=np.array([-1, -1]),
     )
     start_ticks = state.markets["mark"][:2].copy()
     described = PopulationListing(

@@ -33,7 +33,7 @@ LOT_USD = START_TICKS * make_market().unit / 1e6
 
 def make_arbitrage(step_seconds: float = 1.0, **changes: object) -> Arbitrage:
     desk = ToldDesk()
-    rules = ArbitrageRules(**{"band_spread": 0.0, **changes})
+    rules = ArbitrageRules(**{"band_spread": 0.0, "standing_share": 0.0, **changes})
     actor = Arbitrage(rules, make_market(), make_gauges(step_seconds), desk, 1)
     return desk.open(actor, FIRST)
 
@@ -44,6 +44,30 @@ def orders(commands: NDArray[np.void], instrument: int) -> NDArray[np.void]:
 
 def test_inside_the_band_nobody_moves() -> None:
     assert len(make_arbitrage().act(make_view(1, price=[1.0003, 0.9997, 1.0]))) == 0
+
+
+def test_in_quiet_moments_a_small_order_waits_at_either_edge() -> None:
+    actor = make_arbitrage(standing_share=0.02)
+    rows = orders(np.concatenate([actor.act(make_view(step)) for step in range(1, 6)]), BTC)
+    assert sorted(rows["side"].tolist()) == [-1] * LARGE + [1] * LARGE
+    room = 5.0 * 0.8e9 * 0.65 / LARGE * 28.6 / (28.6 + 0.85)
+    assert rows["size"] * LOT_USD[BTC] == pytest.approx([0.02 * room] * 2 * LARGE, rel=0.01)
+    assert (rows["price"][rows["side"] > 0] < START_TICKS[BTC]).all()
+    again = np.concatenate([actor.act(make_view(step)) for step in range(6, 11)])
+    renewed = again[again["instrument"] == BTC]
+    assert (renewed["kind"] == CANCEL_ALL).sum() == LARGE and len(orders(again, BTC)) == 2 * LARGE
+
+
+def test_what_is_lost_here_takes_the_nerve() -> None:
+    """Up to half of the limit nothing, at three quarters half of the room, at the limit none."""
+    sizes = []
+    for loss in (0.0, 0.1, 0.15, 0.2):
+        actor = make_arbitrage(loss_limit=0.2)
+        for firm in range(8):
+            actor.desk.worth_usd[FIRST + firm] = float(actor._worth_start[firm]) * (1.0 - loss)
+        rows = orders(actor.act(make_view(1, price=0.95)), BTC)
+        sizes.append(int(rows["size"].sum()) / (1.0 - loss))
+    assert np.array(sizes) / sizes[0] == pytest.approx([1.0, 1.0, 0.5, 0.0], abs=0.01)
 
 
 @pytest.mark.parametrize(("price", "side"), [(0.99, 1), (1.01, -1)])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from support.crowd_market import ADA, BTC, START_TICKS, ToldDesk, make_gauges, make_market, make_view
+from support.crowd_market import ADA, BTC, START_TICKS, USDE, ToldDesk, make_gauges, make_market, make_view
 from undertow.crowd.basis import BasisBooks
 from undertow.crowd.population import Population, generate_population
 from undertow.crowd.rules import Holder, Listing, PopulationRules
@@ -36,6 +36,9 @@ def make_basis(population: Population, step_seconds: float = 1.0, **changes: obj
     for row in np.flatnonzero(population.kind[owner] == int(Holder.BASIS_BOOK)):
         place = (FIRST + int(owner[row]), int(population.position_instrument[row]))
         desk.lots[place] = int(population.position_lots[row])
+    assert (
+        len(books.act(make_view(0))) == 0
+    )  # in the first step they bring coins: this market has no spot book
     return books
 
 
@@ -81,6 +84,29 @@ def test_failing_messages_leave_what_rests(population: Population) -> None:
     before = books.resting.copy()
     rows = np.concatenate([books.act(make_view(step, price=0.9, failure=1.0)) for step in range(6, 11)])
     assert len(rows) == 0 and (books.resting == before).all() and before.any()
+
+
+def test_coins_of_shorts_that_are_gone_are_sold_here(population: Population) -> None:
+    """A market where the second coin has a spot book: 30 % of the hedge is here, and goes with the short."""
+    market = make_market()._replace(spot=np.array([-1, USDE, -1]))
+    desk = ToldDesk()
+    books = BasisBooks(BasisRules(), market, make_gauges(), desk, 1, population, FIRST)
+    brought = books.act(make_view(0))
+    assert (brought["kind"] == int(CommandKind.DEPOSIT_ASSET)).all()
+    assert set(brought["instrument"].tolist()) == {USDE}
+    usd = float((brought["size"] * START_TICKS[USDE] * market.unit[USDE] / 1e6).sum())
+    owner = np.repeat(np.arange(len(population.kind)), np.diff(population.position_offsets))
+    mine = (population.kind[owner] == int(Holder.BASIS_BOOK)) & (population.position_instrument == ADA)
+    short_usd = -float((population.position_lots[mine] * START_TICKS[ADA] * market.unit[ADA] / 1e6).sum())
+    assert usd == pytest.approx(0.3 * short_usd, rel=1e-3)
+    for row in np.flatnonzero(mine):
+        desk.lots[(FIRST + int(owner[row]), ADA)] = int(population.position_lots[row]) // 2
+    for row in brought:
+        desk.lots[(int(row["account"]), USDE)] = int(row["size"])
+    sold = np.concatenate([books.act(make_view(step)) for step in range(1, 6)])
+    sold = sold[sold["instrument"] == USDE]
+    assert (sold["side"] == -1).all()
+    assert int(sold["size"].sum()) == pytest.approx(int(brought["size"].sum()) / 2, rel=1e-3)
 
 
 def test_switched_off_they_hold_on(population: Population) -> None:
