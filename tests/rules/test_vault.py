@@ -118,7 +118,7 @@ def test_a_vault_that_lost_too_much_is_closed_against_winners_and_takes_again(pr
     state, winner = losing_vault()
     state.markets["previous_mark"][PERPETUAL] = 900_000
     before = worth(state, HOUSE_VAULT)
-    assert close_inventory(state, rule_with(**{"allocation.price": price}), HOUSE_VAULT, 1, 1)
+    close_inventory(state, rule_with(**{"allocation.price": price}), HOUSE_VAULT, (1, 1), None)
     assert size_of(state, HOUSE_VAULT) == size_of(state, winner) == 0
     # At the previous mark 2 coins bring a dollar more; a zero price would give its money away.
     assert worth(state, HOUSE_VAULT) - before == (DOLLAR if price == "previous-mark" else 0)
@@ -130,7 +130,7 @@ def test_a_vault_that_lost_too_much_is_closed_against_winners_and_takes_again(pr
 
 def test_a_policy_that_closes_nobody_leaves_the_vault_what_it_holds() -> None:
     state, _winner = losing_vault()
-    assert not close_inventory(state, rule_with(**{"allocation.policy": "bad-debt"}), HOUSE_VAULT, 1, 1)
+    close_inventory(state, rule_with(**{"allocation.policy": "bad-debt"}), HOUSE_VAULT, (1, 1), None)
     assert size_of(state, HOUSE_VAULT) == 2 * BTC
     assert not vault_takes(state, VAULT)
 

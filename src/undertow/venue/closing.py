@@ -244,20 +244,22 @@ def close_bankrupt(
     return measured
 
 
-def close_inventory(state: State, rule: ClosingRule, account: int, seed: int, step: int) -> bool:
+def close_inventory(
+    state: State, rule: ClosingRule, account: int, draw: tuple[int, int], ranking: Ranking | None
+) -> list[Report]:
     """Close what a house account holds against winners, at the mark where the rulebook says zero price.
 
-    Its money stays its own, and so does what nobody takes. False if the policy closes no positions.
+    Its money stays its own, and so does what nobody takes; a policy that closes no positions does nothing.
     """
     if isinstance(rule.policy, BadDebt) or scope_of(rule.policy) != "opposing":
-        return False
+        return []
     losers = np.zeros(len(state.instruments), LOSER)
     losers = losers[: collect_positions(state, account, losers, 0)]
     losers["zero"] = state.markets["mark"][losers["instrument"]]
     losers["deficit"] = 0
-    _close_groups(state, rule, losers, (seed, step), False)
+    measured = _close_groups(state, rule, losers, draw, ranking)
     sweep_flat(state, account)
-    return True
+    return measured
 
 
 def _close_groups(

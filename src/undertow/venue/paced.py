@@ -209,7 +209,10 @@ class StagedStage(PacedStage):
     def __call__(self, engine: Engine, seconds: int) -> None:
         """One pass a step: the vault's own losses, orders, the vault, the list for allocation."""
         if self.limited and not within_limit(engine.state, self.vault):
-            close_inventory(engine.state, engine.closing, self.vault.account, engine.seed, engine.step_number)
+            draw = (engine.seed, engine.step_number)
+            vault = self.vault.account
+            found = close_inventory(engine.state, engine.closing, vault, draw, engine.ranking)
+            engine.reports += [(engine.step_number, report) for report in found]
         staged(engine.state, self.rule, self.vault, self.let_go(engine.state))
 
 
