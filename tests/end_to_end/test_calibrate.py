@@ -133,6 +133,49 @@ def test_a_draw_that_could_not_be_finished_costs_the_most(
     assert found.trials[0].problems["btc-low"].endswith("the run was not scored")
 
 
+def test_a_control_is_a_block_of_its_own(
+    case: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Variant] = []
+
+    def recorded(variants: Sequence[Variant], seeds: Sequence[int], *_: Any, **__: Any) -> list[Ensemble]:
+        seen.extend(variants)
+        failed = tuple(Draw(seed, "", None, "full") for seed in seeds)
+        return [Ensemble(variant, failed, "complete") for variant in variants]
+
+    monkeypatch.setattr(calibrating, "run_variants", recorded)
+    calm = tmp_path / "calm.toml"
+    calm.write_text(case.read_text().replace('name = "small-crash"', 'name = "calm"'))
+    plan = Plan(trials=2, seeds=(1,), check=0, controls=(str(calm),))
+    found = calibrate(case, plan, FAST, out=out / "controlled")
+    assert found.trials[1].loss.blocks == {"all": 9.0, "calm": 9.0}
+    assert sorted(found.trials[1].facts) == ["btc-low", "btc-low-time", "calm: btc-low", "calm: btc-low-time"]
+    assert [each.case.name for each in seen] == ["small-crash", "calm"] * 2
+    assert [each.case.accounts for each in seen] == [100] * 4
+    assert seen[2].case.crowd.noise == seen[3].case.crowd.noise != seen[0].case.crowd.noise
+    assert seen[1].case.seconds == 180  # the time of a case is its own
+    plain = str(ROOT / "docs/how-to/small-crash.toml")
+    with pytest.raises(CaseError, match="none is marked calibrate, so a fit cannot see this control"):
+        calibrate(case, Plan(trials=1, controls=(plain,)), FAST, out=tmp_path)
+
+
+def test_figures_that_exclude_each_other_cost_the_most(tmp_path: Path) -> None:
+    ranges = {"crowd.sellers.nearest": ("0.001", "0.03"), "crowd.sellers.reach": ("0.01", "0.9")}
+    rows = [
+        FREE.replace("crowd.noise.share", key).replace("0.05", low).replace("0.9", high)
+        for key, (low, high) in ranges.items()
+    ]
+    both = tmp_path / "both.toml"
+    both.write_text(SMALL.replace("query = {", "calibrate = true\nquery = {") + "".join(rows))
+    plan = Plan(trials=1, seeds=(1,), check=0)
+    assert calibrate(both, plan, FAST, out=tmp_path).trials[0].loss.total < 9.0
+    with pytest.MonkeyPatch.context() as patch:
+        crossed = dict(zip(ranges, (0.03, 0.02), strict=True))
+        patch.setattr(calibrating, "own_values", lambda *_: crossed)
+        found = calibrate(both, plan, FAST, out=tmp_path)
+    assert found.trials[0].loss.total == 9.0
+
+
 def test_sensitivity_moves_one_figure_at_a_time(case: Path, out: Path) -> None:
     found = sensitivity(case, [1], FAST, out=out / "moved")
     assert [(point.key, round(point.value, 4)) for point in found.points] == [

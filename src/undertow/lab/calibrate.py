@@ -1,11 +1,12 @@
 """Calibration: choose a case's free parameters so that the facts marked calibrate come out best.
 
-Holds the loop over trials, its journal and its result. Where to look next is `search`, the loss is `spread`,
-which parameters are free stands in the case.
+Holds the loop over trials and its result. Where to look next is `search`, what was tried is in `journal`, the
+loss is `spread`, which parameters are free stands in the case.
 
 Every trial is scored at the same seeds (common random numbers), and only facts marked calibrate enter its
 loss. A lucky draw flatters the best of many trials, so the case's own figures and the best are scored again
-at fresh seeds, and both are reported. A draw that the engine could not finish costs the most a draw can.
+at fresh seeds, and both are reported. Controls, other days with the same crowd, are blocks of their own. A
+draw that the engine could not finish costs the most a draw can.
 
 Units: losses as in `spread`. Invariant: journal.jsonl is the whole state; the same case, seeds and version
 give the same journal and calibration.json to the byte for any number of processes, stopped or not.
@@ -14,20 +15,21 @@ give the same journal and calibration.json to the byte for any number of process
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from undertow import __version__
-from undertow._jit import source_hash
+from undertow.case.calibration import PARTS
 from undertow.case.load import load_case
 from undertow.case.model import Case
 from undertow.case.write import case_text
-from undertow.errors import CaseError, DataError, InputError
+from undertow.errors import CaseError
+from undertow.lab import journal
 from undertow.lab.ensemble import Variant, new_folder, run_variants, variant_of
+from undertow.lab.journal import Trial
 from undertow.lab.pool import Pool
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.search import (
@@ -38,10 +40,9 @@ from undertow.lab.search import (
     require_libraries,
     suggested,
 )
-from undertow.lab.spread import Loss, Spread, rounded
+from undertow.lab.spread import Spread, rounded, spread_of
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 
-JOURNAL_FILE = "journal.jsonl"
 RESULT_FILE = "calibration.json"
 BEST_FILE = "best.toml"
 TRIALS_LIMIT = 10_000
@@ -56,17 +57,7 @@ class Plan:
     seeds: tuple[int, ...] = (1, 2, 3, 4)
     check: int = 8
     seed: int = 1
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One line of the journal."""
-
-    number: int
-    values: dict[str, float]
-    loss: Loss
-    facts: dict[str, float | None]
-    problems: dict[str, str]
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,7 @@ class Calibration:
     @property
     def best(self) -> Trial:
         """The trial of least loss, the first of them."""
-        return min(self.trials, key=lambda trial: trial.loss.total)
+        return least(self.trials)
 
     def as_json(self) -> dict[str, Any]:
         """The content of calibration.json."""
@@ -105,8 +96,8 @@ class Calibration:
         return {
             "status": self.status,
             "trials": len(self.trials),
-            "own": _line(self.trials[0]),
-            "best": _line(self.best),
+            "own": self.trials[0].as_line(),
+            "best": self.best.as_line(),
             "checked": checked,
         }
 
@@ -127,40 +118,36 @@ def calibrate(
     Ctrl-C keeps the trials that are done. Raises InputError for anything wrong with what was given, and when
     the extra `lab` is not installed.
     """
-    plan, listener = plan or Plan(), progress or Silent()
+    plan = plan or Plan()
     base = variant_of(case, settings, data)
     dimensions = free_parameters(base.case)
     require_libraries()
-    if resume is None:
-        screen = plan.trials // 3 if plan.screen is None else plan.screen
-        folder = new_folder(out, f"{base.case.name}-calibration")
-        trials: list[Trial] = []
-        _append(folder, _header(base, plan, screen))
-    else:
-        folder, (screen, trials) = resume, _resumed(resume, base, plan)
-    own = own_values(base.case, dimensions)
     with Pool(jobs) as pool:
+        fit = _Fit(
+            case, base, tuple(_control(each, base) for each in plan.controls), pool, progress or Silent()
+        )
+        screen = plan.trials // 3 if plan.screen is None else plan.screen
+        trials: list[Trial] = []
+        if resume is None:
+            folder = new_folder(out, f"{base.case.name}-calibration")
+            journal.append(folder, fit.header(plan, screen))
+        else:
+            folder, (was, trials) = resume, journal.read(resume)
+            screen = was.get("screen", screen) if plan.screen is None else plan.screen
+            journal.require_same(folder, was, fit.header(plan, screen))
+        own = own_values(base.case, dimensions)
         while len(trials) < plan.trials:
             tried = [Tried(trial.values, trial.loss.total) for trial in trials]
             values = suggested(dimensions, tried, own, screen, plan.seed)
-            spreads = _scored(case, base, [values], plan.seeds, pool, listener, _label(trials, plan))
+            spreads = fit.scored([values], plan.seeds, _label(trials, plan))
             if spreads is None:
                 break
-            line = _line(_trial(len(trials), values, spreads[0]))
-            _append(folder, line)
-            trials.append(_read(line))  # as a resumed search would read it
+            line = _trial(len(trials), values, spreads[0]).as_line()
+            journal.append(folder, line)
+            trials.append(Trial.from_line(line))  # as a resumed search would read it
         if not trials:
             raise KeyboardInterrupt
-        checked = None
-        done = Calibration(folder, PARTIAL, dimensions, tuple(trials), None)
-        if len(trials) >= plan.trials and plan.check:
-            seeds = tuple(range(max(plan.seeds) + 1, max(plan.seeds) + 1 + plan.check))
-            both = [trials[0].values, done.best.values]
-            spreads = _scored(
-                case, base, both, seeds, pool, listener, f"Checking at {plan.check} fresh seeds"
-            )
-            if spreads is not None:
-                checked = Checked(seeds, *spreads)
+        checked = _check(fit, plan, trials) if len(trials) >= plan.trials and plan.check else None
     whole = len(trials) >= plan.trials and (checked is not None or not plan.check)
     found = Calibration(folder, COMPLETE if whole else PARTIAL, dimensions, tuple(trials), checked)
     RunFolder(folder).write_json(RESULT_FILE, found.as_json())
@@ -209,28 +196,114 @@ def _label(trials: Sequence[Trial], plan: Plan) -> str:
     return f"Trial {len(trials) + 1} of {plan.trials}{so_far}"
 
 
-def _scored(
-    case: str | Path,
-    base: Variant,
-    points: Sequence[Mapping[str, float]],
-    seeds: Sequence[int],
-    pool: Pool,
-    progress: Progress,
-    label: str,
-) -> list[Spread] | None:
-    """The facts at each point over the seeds; None when it was stopped before the end."""
-    variants = []
-    for values in points:
-        settings = {**base.settings, **{key: figure_text(value) for key, value in values.items()}}
-        variants.append(Variant(base.name, load_case(case, settings), settings, base.data))
-    with TemporaryDirectory() as place:
-        folders = [Path(place) / str(number) for number in range(len(points))]
-        for folder in folders:
-            folder.mkdir()
-        ensembles = run_variants(variants, seeds, pool, progress, folders, label=label)
-    if any(ensemble.status != COMPLETE for ensemble in ensembles):
-        return None
-    return [ensemble.spread for ensemble in ensembles]
+def _control(case: str, base: Variant) -> Variant:
+    """A control with the accounts, crowd and weather that were set for the case itself."""
+    shared = {
+        key: value
+        for key, value in base.settings.items()
+        if key == "accounts" or key.partition(".")[0] in PARTS
+    }
+    control = variant_of(case, shared, name=case)
+    if not any(fact.calibrate for fact in control.case.facts):
+        raise CaseError(f"{control.name}: facts: none is marked calibrate, so a fit cannot see this control")
+    return control
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What every trial runs: the case and its controls."""
+
+    case: str | Path
+    base: Variant
+    controls: tuple[Variant, ...]
+    pool: Pool
+    progress: Progress
+
+    def header(self, plan: Plan, screen: int) -> dict[str, Any]:
+        """What a journal must agree on to be gone on with; the number of trials may change."""
+        figures = asdict(plan)
+        figures.pop("trials")
+        figures["screen"] = screen
+        texts = [case_text(each.case) for each in (self.base, *self.controls)]
+        found: dict[str, Any] = rounded(
+            {
+                "case": self.base.case.name,
+                "case_hash": hashlib.sha256("".join(texts).encode()).hexdigest()[:16],
+                "version": __version__,
+                "code_hash": journal.code_hash(),
+                "data": "facts" if self.base.data is None else "recorded",
+                "settings": {key: str(value) for key, value in self.base.settings.items()},
+                **figures,
+            }
+        )
+        return found
+
+    def scored(
+        self, points: Sequence[Mapping[str, float]], seeds: Sequence[int], label: str
+    ) -> list[Spread] | None:
+        """The facts at each point over the seeds; None when it was stopped before the end.
+
+        Figures that no case can have together cost the most there is.
+        """
+        found: dict[int, list[Variant]] = {}
+        for number, values in enumerate(points):
+            try:
+                found[number] = self._at(values)
+            except CaseError:
+                continue
+        variants = [each for group in found.values() for each in group]
+        with TemporaryDirectory() as place:
+            folders = [Path(place) / str(number) for number in range(len(variants))]
+            for folder in folders:
+                folder.mkdir()
+            done = (
+                run_variants(variants, seeds, self.pool, self.progress, folders, label=label)
+                if variants
+                else []
+            )
+        if any(ensemble.status != COMPLETE for ensemble in done):
+            return None
+        spreads = iter([ensemble.spread for ensemble in done])
+        failed = [spread_of(each.case.facts, [None] * len(seeds), each.case.start) for each in self._all]
+        return [
+            self._joined([next(spreads) for _ in self._all] if number in found else failed)
+            for number in range(len(points))
+        ]
+
+    @property
+    def _all(self) -> tuple[Variant, ...]:
+        return (self.base, *self.controls)
+
+    def _at(self, values: Mapping[str, float]) -> list[Variant]:
+        """The case and its controls with these figures."""
+        figures = {key: figure_text(value) for key, value in values.items()}
+        variants = []
+        for case, each in zip((self.case, *(each.name for each in self.controls)), self._all, strict=True):
+            settings = {**each.settings, **figures}
+            variants.append(Variant(each.name, load_case(case, settings), settings, each.data))
+        return variants
+
+    def _joined(self, spreads: Sequence[Spread]) -> Spread:
+        """One table: the case's facts, then each control's as a block of its own."""
+        rows = list(spreads[0].rows)
+        for control, spread in zip(self.controls, spreads[1:], strict=True):
+            name = control.case.name
+            rows += [replace(row, id=f"{name}: {row.id}", block=name) for row in spread.rows]
+        return Spread(tuple(rows), spreads[0].draws)
+
+
+def _check(fit: _Fit, plan: Plan, trials: Sequence[Trial]) -> Checked | None:
+    """The case's own figures and the best at fresh seeds; None when it was stopped."""
+    first = max(plan.seeds) + 1
+    seeds = tuple(range(first, first + plan.check))
+    both = [trials[0].values, least(trials).values]
+    spreads = fit.scored(both, seeds, f"Checking at {plan.check} fresh seeds")
+    return None if spreads is None else Checked(seeds, *spreads)
+
+
+def least(trials: Sequence[Trial]) -> Trial:
+    """The trial of least loss, the first of them."""
+    return min(trials, key=lambda trial: trial.loss.total)
 
 
 def _trial(number: int, values: dict[str, float], spread: Spread) -> Trial:
@@ -245,66 +318,3 @@ def _trial(number: int, values: dict[str, float], spread: Spread) -> Trial:
         {row.id: row.centre for row in spread.rows},
         {row.id: row.problem for row in fitted if row.problem},
     )
-
-
-def _line(trial: Trial) -> dict[str, Any]:
-    found: dict[str, Any] = rounded(asdict(trial))
-    return found
-
-
-def _header(base: Variant, plan: Plan, screen: int | None) -> dict[str, Any]:
-    """What a journal must agree on to be gone on with; the number of trials may change."""
-    figures = asdict(plan)
-    figures.pop("trials")
-    figures["screen"] = screen
-    text = case_text(base.case).encode()
-    return {
-        "case": base.case.name,
-        "case_hash": hashlib.sha256(text).hexdigest()[:16],
-        "version": __version__,
-        "source_hash": source_hash(),
-        "data": "facts" if base.data is None else "recorded",
-        "settings": {key: str(value) for key, value in base.settings.items()},
-        **rounded(figures),
-    }
-
-
-def _append(folder: Path, line: Mapping[str, Any]) -> None:
-    try:
-        with (folder / JOURNAL_FILE).open("a", encoding="utf-8", newline="\n") as journal:
-            journal.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
-    except OSError as error:
-        raise InputError(f"{folder / JOURNAL_FILE}: cannot write: {error.strerror}") from None
-
-
-def _resumed(folder: Path, base: Variant, plan: Plan) -> tuple[int, list[Trial]]:
-    """Length of the screen and trials of a journal; a last line that a kill cut off is taken away."""
-    path = folder / JOURNAL_FILE
-    if not path.is_file():
-        raise InputError(f"{folder}: holds no calibration: it has no {JOURNAL_FILE}")
-    text = path.read_text("utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    lines = []
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            raise DataError(
-                f"{path}: line {number} is not valid JSON; take it and what follows away"
-            ) from None
-    if not lines:
-        raise DataError(f"{path}: is empty; start a new calibration")
-    header = _header(base, plan, lines[0].get("screen") if plan.screen is None else plan.screen)
-    differing = [key for key, value in header.items() if lines[0].get(key) != value]
-    if differing:
-        key = differing[0]
-        was, now = lines[0].get(key), header[key]
-        raise InputError(f"{path}: was begun with {key} = {was}, now it is {now}; start a new calibration")
-    if whole != text:
-        path.write_text(whole, "utf-8", newline="\n")
-    return lines[0]["screen"], [_read(line) for line in lines[1:]]
-
-
-def _read(line: Mapping[str, Any]) -> Trial:
-    loss = Loss(**{**line["loss"], "draws": tuple(line["loss"]["draws"])})
-    return Trial(**{**line, "loss": loss})

@@ -202,6 +202,7 @@ def calibrate(
     screen: int | None = None,
     draws: int = 4,
     check: int = 8,
+    control: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = (),
     options: DrawOptions = AS_GIVEN,
     resume: Path | None = None,
 ) -> int:
@@ -219,12 +220,15 @@ def calibrate(
         Seeds of every trial, the same for all.
     check
         Fresh seeds at which the best and the case's own parameters are scored in the end; 0: none.
+    control
+        Another case that every trial runs with the same figures. May be repeated.
     resume
         Go on in the folder of a calibration that was stopped.
     """
-    from undertow.views.fit_commands import calibrate_command
+    from undertow.views.fit_commands import Search, calibrate_command
 
-    return calibrate_command(case, trials, screen, draws, check, options, resume)
+    search = Search(trials, screen, draws, check, control, resume)
+    return calibrate_command(case, search, options)
 
 
 @app.command(sort_key=9)

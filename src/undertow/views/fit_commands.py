@@ -7,6 +7,7 @@ result is also a Markdown page in its folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,37 +23,40 @@ if TYPE_CHECKING:
     from undertow.views.sheets import Sheet
 
 
-def calibrate_command(
-    case: str,
-    trials: int,
-    screen: int | None,
-    draws: int,
-    check: int,
-    options: DrawOptions,
-    resume: Path | None,
-) -> int:
+@dataclass(frozen=True)
+class Search:
+    """The options of `undertow calibrate` alone, as they were given."""
+
+    trials: int
+    screen: int | None
+    draws: int
+    check: int
+    controls: tuple[str, ...]
+    resume: Path | None
+
+
+def calibrate_command(case: str, search: Search, options: DrawOptions) -> int:
     """Search a case's free parameters and show what came out."""
     from undertow.lab.calibrate import BEST_FILE, TRIALS_LIMIT, Plan, calibrate
     from undertow.views import sheets
 
-    if not 1 <= trials <= TRIALS_LIMIT:
-        raise CommandLineError(f"--trials must be between 1 and {TRIALS_LIMIT:,}, not {trials}")
-    if screen is not None and not 0 <= screen < TRIALS_LIMIT:
-        raise CommandLineError(f"--screen must be between 0 and {TRIALS_LIMIT - 1:,}, not {screen}")
-    if not 0 <= check <= TRIALS_LIMIT:
-        raise CommandLineError(f"--check must be between 0 and {TRIALS_LIMIT:,}, not {check}")
-    if resume is not None and options.out is not None:
+    if not 1 <= search.trials <= TRIALS_LIMIT:
+        raise CommandLineError(f"--trials must be between 1 and {TRIALS_LIMIT:,}, not {search.trials}")
+    if search.screen is not None and not 0 <= search.screen < TRIALS_LIMIT:
+        raise CommandLineError(f"--screen must be between 0 and {TRIALS_LIMIT - 1:,}, not {search.screen}")
+    if not 0 <= search.check <= TRIALS_LIMIT:
+        raise CommandLineError(f"--check must be between 0 and {TRIALS_LIMIT:,}, not {search.check}")
+    if search.resume is not None and options.out is not None:
         raise CommandLineError("--resume goes on in the folder it names; leave --out out")
-    seeds, settings = seeds_of(options, draws), settings_of(options)
-    plan = Plan(trials, screen, tuple(seeds), check)
+    seeds, settings = seeds_of(options, search.draws), settings_of(options)
     with working(options.quiet) as progress:
         found = calibrate(
             case,
-            plan,
+            Plan(search.trials, search.screen, tuple(seeds), search.check, controls=search.controls),
             settings,
             options.data,
             options.out,
-            resume=resume,
+            resume=search.resume,
             jobs=options.jobs,
             progress=progress,
         )
