@@ -47,7 +47,7 @@ LEAST_ORDER_USD = 100.0
 RETURN_S = 60.0
 STANDING_S = 5.0
 TRANSFER_FAILURE_WEIGHT = 2.0
-SPOT_SHARE = 0.1  # of a firm's room for all spot assets together
+SPOT_SHARE = 0.2  # of a firm's room for all spot assets together
 
 
 class Offers(NamedTuple):
@@ -108,8 +108,10 @@ class Arbitrage:
         share: Floats = np.zeros((self.rules.firms, len(market.name)))
         small = (np.arange(self.rules.firms) % 2 == 1)[:, None]
         contracts = market.perpetual & (big != small)
+        draws = streams.normal(self.seed, "arbitrage: coins", 0, self._identity.ravel()).reshape(share.shape)
+        taste = np.exp(self.rules.taste_spread * draws)
         for members, part in ((contracts, 1.0), (~(market.perpetual | left)[None, :], SPOT_SHARE)):
-            weights = market.turnover_usd * members
+            weights = market.turnover_usd**self.rules.room_exponent * members * taste
             share += part * weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
         return share
 
@@ -163,7 +165,9 @@ class Arbitrage:
         used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
         band = np.minimum(self._band(view, used), 0.9)
         free = np.minimum(own_room - np.abs(position), (room - spent)[:, None] * self._share)
-        opening = np.maximum(free, 0.0) * self._nerve()[:, None]
+        # Coins bought for cash cost no margin, so losses take no nerve there.
+        nerve = np.where(self.market.perpetual[None, :], self._nerve()[:, None], 1.0)
+        opening = np.maximum(free, 0.0) * nerve
         cheap = np.floor(outside * (1.0 - band))
         dear = np.ceil(outside * (1.0 + band))
         # A position is closed as soon as the gap that paid for it is gone, fees aside.
@@ -185,7 +189,7 @@ class Arbitrage:
         standing = ~acting & turn & (rules.standing_share > 0.0)
         sides = np.stack([np.where(acting, side, 1), np.where(standing, -1, 0)])
         limits = np.stack([np.where(acting, limit, cheap), np.where(standing, dear, 0.0)])
-        waiting = opening * rules.standing_share
+        waiting = opening * np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)
         lots = np.floor(np.stack([np.where(acting, usd * pace, waiting), waiting]) / lot_usd).astype(np.int64)
         stock = np.maximum(held + self._start_lots, 0)
         lots = np.where(~self.market.perpetual & (sides < 0), np.minimum(lots, stock), lots)

@@ -189,6 +189,10 @@ class ArbitrageRules(ActorRules):
     small_coin_share: float = Field(
         0.35, gt=0, lt=1, description="of the capital, in firms that leave the two largest coins alone (own)"
     )
+    room_exponent: float = Field(
+        1.2, ge=0, le=2, description="a coin's part of a firm's room grows with turnover to this (notes 6)"
+    )
+    taste_spread: float = Field(0.6, ge=0, description="sd of the ln part that a firm gives a coin (own)")
     fee_band: float = Field(4e-4, ge=0, description="least gap worth trading, share of price (4, fees)")
     band_sigmas: float = Field(
         0.6, ge=0, description="band in standard deviations over the settlement time (4, lambda; 0.3 to 1.2)"
@@ -205,8 +209,9 @@ class ArbitrageRules(ActorRules):
     )
     pace_per_s: float = Field(0.2, gt=0, le=1, description="share of its room a firm uses in a second (own)")
     standing_share: float = Field(
-        0.02, ge=0, le=1, description="of its free room, what rests at the edges of the band in quiet (own)"
+        0.01, ge=0, le=1, description="of its free room, what rests at the edges of the band in quiet (own)"
     )
+    standing_share_spot: float = Field(0.2, ge=0, le=1, description="the same in spot books (own)")
     return_per_minute: float = Field(
         0.05,
         ge=0,
