@@ -8,8 +8,8 @@ is the position's zero price, or the market band. The largest position by mainte
 follow where the account's profile says that they are sold, each with one order of the smallest slice whose
 proceeds, less fees, repay enough debt.
 
-Units: settlement units, lots, ticks. Rounding: the slice up. Invariant: no order is sent once the account is
-healthy.
+Units: settlement units, lots, ticks. Rounding: the slice up. Invariants: no order is sent once the account is
+healthy; an account's orders in a step are bounded, so that the log has room for them.
 
 Source: Binance FAQ 360033525271 (all orders cancelled, one immediate-or-cancel order); slice rule inferred.
 """
@@ -28,7 +28,7 @@ from undertow.venue.margin import SPOT, maintenance_parts, notional, row_mainten
 from undertow.venue.state import ASSETS_SOLD, COUNT_CANDIDATES, State
 from undertow.venue.takeover import zero_price
 
-SLICES = 32  # orders of one asset in a step: the last ones only make up for what rounding left
+SLICES = 32  # smallest slices in a step, of an account's contracts or of one asset; then the rest goes at once
 
 
 class OneShot(NamedTuple):
@@ -71,7 +71,11 @@ def one_shot(state: State, rule: OneShot, frozen: Frozen) -> None:
 
 @kernel
 def _close_positions(state: State, account: int, rule: OneShot) -> bool:
-    """Close position after position until the account is healthy. False if it stays below maintenance."""
+    """Close position after position until the account is healthy. False if it stays below maintenance.
+
+    A slice filled below the mark can cost about what it frees; so many slices, and positions go whole.
+    """
+    slices = 0
     while not recover(state, account):
         holding = largest_position(state, account)
         if holding < 0:
@@ -81,8 +85,9 @@ def _close_positions(state: State, account: int, rule: OneShot) -> bool:
         if state.markets[instrument].halted == 1:
             return False
         lots = wide(abs(state.holdings[holding].size))
-        if rule.whole_position == 0:
+        if rule.whole_position == 0 and slices < SLICES:
             lots = restoring_lots(state, holding, maintenance - equity)
+            slices += 1
         limit = zero_price(state, holding, equity, maintenance)
         if rule.at_band == 1:
             side = -1 if state.holdings[holding].size > 0 else 1
