@@ -55,7 +55,10 @@ def test_both_venues_are_whole_runs(pair: RunResult) -> None:
         assert (record["rulebook"], record["accounts"]) == (rulebook, accounts)
         assert result.score is not None and [row.id for row in result.score.rows] == facts
         assert load_case(folder.path / "case.toml").name == name
-        assert "The books do not balance" not in write_report(folder).read_text()
+        page = write_report(folder).read_text()
+        assert "The books do not balance" not in page
+        assert "Both waterfalls, minute by minute" in page and f'{record["other_venue"]}/report.html"' in page
+        assert "undertow run small-crash --seed 1 --beside --accounts 300" in page
         assert (folder.path / record["other_venue"] / "run.json").is_file()
         with Tape(folder) as tape:
             assert tape.content_hash() == record["hashes"]["tape"]

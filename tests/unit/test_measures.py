@@ -146,6 +146,7 @@ LOG = {name: np.log(np.array(LAST[name]) / np.array(OUTSIDE[name])) * 100 for na
         ("adl_mean_price", {"instrument": "A-PERP"}, (20 * 1.00 + 80 * 0.90) / 100),
         ("adl_people", {}, 4),
         ("shortfall_people", {}, 2 + 3),
+        ("emptied_people", {"from": 255}, 2 + 3),
         ("shortfall_usd", {}, 12.0),
         ("shortfall_usd", {"from": 305}, 7.0),
     ],

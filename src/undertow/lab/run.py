@@ -82,7 +82,7 @@ def run_case(
         folders.append(folder)
     if beside:
         folders[0].update(other_venue=BESIDE_FOLDER)
-        folders[1].update(other_venue="..")
+        folders[1].update(other_venue="..", beside_of={"case": loaded.name, "accounts": loaded.accounts})
     running = tuple(Running(built, folder) for built, folder in zip(venues.built, folders, strict=True))
     status = _play(running, venues.between, listener, watch)
     listener.begin("Measuring")

@@ -209,6 +209,7 @@ class StagedStage(PacedStage):
     def __call__(self, engine: Engine, seconds: int) -> None:
         """One pass a step: the vault's own losses, orders, the vault, the list for allocation."""
         if self.limited and not within_limit(engine.state, self.vault):
+            make_log_room(engine, 0, 4 * int(engine.state.counters[COUNT_HOLDINGS]))
             draw = (engine.seed, engine.step_number)
             vault = self.vault.account
             found = close_inventory(engine.state, engine.closing, vault, draw, engine.ranking)

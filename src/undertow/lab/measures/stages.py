@@ -85,6 +85,12 @@ def adl_people(tape: Tape, start: float = 0.0, end: float | None = None) -> Meas
 
 
 @measure("count")
+def emptied_people(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
+    """People who were left with nothing: taken over, or below zero when their last contract was closed."""
+    return _people(tape, (EventKind.TAKEOVER, *_PAID), start, end)
+
+
+@measure("count")
 def shortfall_people(tape: Tape, start: float = 0.0, end: float | None = None) -> Measured:
     """People whose accounts were below zero when their last contract was closed or taken."""
     return _people(tape, _PAID, start, end)

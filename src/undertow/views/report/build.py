@@ -13,7 +13,14 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from undertow.tape import RunFolder, Tape
-from undertow.views.report import charts_leverage, sections, sections_facts, sections_leverage, sections_money
+from undertow.views.report import (
+    charts_leverage,
+    sections,
+    sections_beside,
+    sections_facts,
+    sections_leverage,
+    sections_money,
+)
 from undertow.views.report.content import Content, content_of
 from undertow.views.report.series import page_values
 from undertow.views.report.template import page
@@ -39,6 +46,7 @@ def _html(content: Content) -> str:
             sections.depth(content, divs),
             sections_leverage.leverage(content, divs),
             sections.liquidations(content, divs),
+            sections_beside.beside(content, divs),
             sections_money.fund(content, divs),
             sections_money.adl(content),
             sections_money.bad_debt(content),
@@ -65,6 +73,8 @@ def _figures(content: Content) -> tuple[str, dict[str, str]]:
             plots["depth"] = charts.depth(first)
     if content.stages:
         plots["stages"] = charts.stages(content.stage_minutes, content.stages)
+    if content.both is not None:
+        plots |= sections_beside.beside_charts(content.both, charts)
     if content.house:
         plots["equity"] = charts.house(content.house, held=False)
         if any(held.any() for _, _, held in content.house.values()):

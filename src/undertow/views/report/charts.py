@@ -105,6 +105,16 @@ class TimeCharts:
         _hover(plot, [("gap", "@gap{0.0} %")], line)
         return plot
 
+    def gaps(self, venues: Sequence[tuple[NDArray[np.int64], NDArray[np.float64], Mark]]) -> Any:
+        """Gaps of several venues, (times, per cent, mark) of each."""
+        plot = self._figure(200)
+        for times, gap, mark in venues:
+            source = ColumnDataSource({"time": self._times(times), mark.column: gap})
+            line = self._lines(plot, source, [mark])[0]
+            _hover(plot, [(mark.name, f"@{mark.column}{{0.0}} %")], line)
+        plot.hspan(y=[0], line_color=FAINT, line_width=1)
+        return plot
+
     def depth(self, series: InstrumentSeries) -> Any:
         """Depth within 1 and 4 per cent of the mark, both sides, on a logarithmic scale."""
         plot = self._figure(300, y_axis_type="log")

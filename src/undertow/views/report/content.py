@@ -19,6 +19,7 @@ from undertow.tape import RunFolder, Tape
 from undertow.tape.schema import Stage
 from undertow.venue.records import Role
 from undertow.views.report import money, series
+from undertow.views.report.beside import Both, both_venues
 from undertow.views.report.charts import TimeCharts
 from undertow.views.report.leverage import Leverage, leverage_of
 from undertow.views.report.series import Floats, InstrumentSeries
@@ -44,6 +45,7 @@ class Content:
     winners: list[money.Winner]
     shortfalls: list[money.Shortfall]
     leverage: Leverage | None
+    both: Both | None
     case: dict[str, Any]
     rulebook: dict[str, Any]
 
@@ -103,6 +105,7 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         winners=money.winners(tape),
         shortfalls=money.shortfalls(tape),
         leverage=leverage_of(tape),
+        both=both_venues(folder, tape),
         case=_toml(folder, "case.toml"),
         rulebook=_toml(folder, "rulebook.toml"),
     )

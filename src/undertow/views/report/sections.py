@@ -20,6 +20,7 @@ CONTENTS = (
     ("depth", "Depth"),
     ("leverage", "Hidden leverage"),
     ("liquidations", "Liquidations"),
+    ("beside", "The venue beside"),
     ("fund", "Fund and backstop"),
     ("adl", "ADL"),
     ("bad-debt", "Bad debt"),
@@ -42,7 +43,11 @@ def head(content: Content) -> str:
         f"outside prices: {escaped(str(record.get('data', 'facts')))}",
         f"Undertow {escaped(str(record.get('version', '')))}",
     ]
-    links = "".join(f'<a href="#{anchor}">{escaped(title)}</a>' for anchor, title in CONTENTS)
+    links = "".join(
+        f'<a href="#{anchor}">{escaped(title)}</a>'
+        for anchor, title in CONTENTS
+        if anchor != "beside" or content.both is not None
+    )
     return (
         f'<header><p class="kicker">Simulated crash · report</p><h1>{escaped(title_of(content))}</h1>'
         f'<p class="byline">{" · ".join(byline)}</p>{_partial(content)}'

@@ -55,9 +55,12 @@ def rules(content: Content) -> str:
 def reproduce(content: Content) -> str:
     """The command that gives this run again, and what must come out equal."""
     record = content.record
-    words = ["undertow run", str(record.get("case", "CASE")), f"--seed {record.get('seed', 1)}"]
-    if record.get("accounts"):
-        words.append(f"--accounts {record['accounts']}")
+    first = record | (record.get("beside_of") or {})
+    words = ["undertow run", str(first.get("case", "CASE")), f"--seed {record.get('seed', 1)}"]
+    if record.get("other_venue"):
+        words.append("--beside")
+    if first.get("accounts"):
+        words.append(f"--accounts {first['accounts']}")
     if str(record.get("data", "facts")) not in ("facts", ""):
         words.append("--data DIR")
     settings = record.get("settings") or {}
