@@ -183,7 +183,7 @@ class SellerRules(ActorRules):
 class ArbitrageRules(ActorRules):
     """Firms that buy here and sell elsewhere, or the reverse, with finite capital (section 4)."""
 
-    firms: int = Field(8, ge=2, le=64, description="firms (4 has 25; fewer, larger ones)")
+    firms: int = Field(16, ge=2, le=64, description="firms (4; 10 to 60)")
     capital_usd: float = Field(0.8e9, gt=0, description="USD on the venue (4, K_arb; 0.3 to 3 billion)")
     leverage: float = Field(5.0, gt=0, description="largest gross notional over equity (own; 2 to 10)")
     small_coin_share: float = Field(
@@ -192,7 +192,7 @@ class ArbitrageRules(ActorRules):
     room_exponent: float = Field(
         1.2, ge=0, le=2, description="a coin's part of a firm's room grows with turnover to this (notes 6)"
     )
-    taste_spread: float = Field(0.6, ge=0, description="sd of the ln part that a firm gives a coin (own)")
+    taste_spread: float = Field(0.3, ge=0, description="sd of the ln part that a firm gives a coin (own)")
     fee_band: float = Field(4e-4, ge=0, description="least gap worth trading, share of price (4, fees)")
     band_sigmas: float = Field(
         0.6, ge=0, description="band in standard deviations over the settlement time (4, lambda; 0.3 to 1.2)"
@@ -202,10 +202,10 @@ class ArbitrageRules(ActorRules):
     largest_settlement_s: float = Field(600.0, gt=0, description="s by transfer, the largest coin (4)")
     stalled_settlement_s: float = Field(1980.0, gt=0, description="s expected in a stall (4, self-check)")
     band_spread: float = Field(
-        0.3, ge=0, description="standard deviation of firms' ln bands and limits (own)"
+        0.5, ge=0, description="standard deviation of firms' ln bands and limits (own)"
     )
     loss_limit: float = Field(
-        0.2, gt=0, description="loss here, share of its capital, at which a firm opens nothing more (own)"
+        0.15, gt=0, description="loss here, share of its capital, at which a firm opens nothing more (own)"
     )
     pace_per_s: float = Field(0.2, gt=0, le=1, description="share of its room a firm uses in a second (own)")
     standing_share: float = Field(
@@ -234,9 +234,9 @@ class BasisRules(Figures):
     band: float = Field(0.004, ge=0, lt=1, description="discount from which they buy back (4, fees; own)")
     band_spread: float = Field(0.5, ge=0, description="standard deviation of the ln band (own)")
     close_per_minute: float = Field(
-        0.02, ge=0, description="share of the short bought back a minute per point of discount (own)"
+        0.03, ge=0, description="share of the short bought back a minute per point of discount (own)"
     )
-    most_per_minute: float = Field(0.10, ge=0, description="the largest such share (own)")
+    most_per_minute: float = Field(0.05, ge=0, description="the largest such share (own)")
     turn_s: float = Field(5.0, gt=0, description="s; bids are renewed so often (own)")
     coins_here: float = Field(
         0.3,
@@ -414,12 +414,12 @@ class NoiseRules(ActorRules):
     books: int = Field(4, ge=1, le=32, description="independent parent orders a coin (own)")
     parent_s: float = Field(25.0, gt=0, description="s that a parent order keeps its side, on average (own)")
     size_spread: float = Field(1.2, ge=0, description="standard deviation of ln size of an order (1.3, 8)")
-    growth: float = Field(0.8, ge=0, description="turnover grows with volatility over calm to this (2.1)")
-    growth_cap: float = Field(15.0, ge=1, description="largest growth (2.1; futures traded 18 times as much)")
+    growth: float = Field(1.4, ge=0, description="turnover grows with volatility over calm to this (2.1)")
+    growth_cap: float = Field(60.0, ge=1, description="largest growth (2.1; futures traded 18 times as much)")
     inventory_minutes: float = Field(
         20.0, gt=0, description="minutes of flow at which a book wants only to turn back (own)"
     )
-    visible_share: float = Field(0.10, gt=0, le=1, description="share of visible depth per order (notes 7.5)")
+    visible_share: float = Field(0.20, gt=0, le=1, description="share of visible depth per order (notes 7.5)")
     visible_band: float = Field(0.002, gt=0, lt=1, description="what counts as visible, from the touch (own)")
     collar: float = Field(0.01, gt=0, lt=1, description="orders reach so far through the market (notes 7.5)")
     leverage: float = Field(2.0, gt=0, description="inventory limit over equity (own)")
