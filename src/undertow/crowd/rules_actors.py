@@ -239,7 +239,7 @@ class BasisRules(Figures):
     most_per_minute: float = Field(0.05, ge=0, description="the largest such share (own)")
     turn_s: float = Field(5.0, gt=0, description="s; bids are renewed so often (own)")
     coins_here: float = Field(
-        0.3,
+        0.02,
         ge=0,
         le=1,
         description="share of the coins they are hedged with that lies on this venue (4; own)",

@@ -28,7 +28,9 @@ from undertow.venue.margin import SPOT, maintenance_parts, notional, row_mainten
 from undertow.venue.state import ASSETS_SOLD, COUNT_CANDIDATES, State
 from undertow.venue.takeover import zero_price
 
-SLICES = 32  # smallest slices in a step, of an account's contracts or of one asset; then the rest goes at once
+SLICES = (
+    32  # smallest slices in a step, of an account's contracts or of one asset; then the rest goes at once
+)
 
 
 class OneShot(NamedTuple):
