@@ -30,7 +30,8 @@ def population() -> Population:
 
 def make_basis(population: Population, step_seconds: float = 1.0, **changes: object) -> BasisBooks:
     desk = ToldDesk()
-    rules = BasisRules(**{"band_spread": 0.0, **changes})
+    plain = {"band_spread": 0.0, "close_per_minute": 0.02, "most_per_minute": 0.10}
+    rules = BasisRules(**{**plain, **changes})
     books = BasisBooks(rules, make_market(), make_gauges(step_seconds), desk, 1, population, FIRST)
     owner = np.repeat(np.arange(len(population.kind)), np.diff(population.position_offsets))
     for row in np.flatnonzero(population.kind[owner] == int(Holder.BASIS_BOOK)):
@@ -90,7 +91,7 @@ def test_coins_of_shorts_that_are_gone_are_sold_here(population: Population) -> 
     """A market where the second coin has a spot book: 30 % of the hedge is here, and goes with the short."""
     market = make_market()._replace(spot=np.array([-1, USDE, -1]))
     desk = ToldDesk()
-    books = BasisBooks(BasisRules(), market, make_gauges(), desk, 1, population, FIRST)
+    books = BasisBooks(BasisRules(coins_here=0.3), market, make_gauges(), desk, 1, population, FIRST)
     brought = books.act(make_view(0))
     assert (brought["kind"] == int(CommandKind.DEPOSIT_ASSET)).all()
     assert set(brought["instrument"].tolist()) == {USDE}
