@@ -114,6 +114,8 @@ def make_synthetic_run(folder: Path, sizes: Sizes | None = None) -> RunFolder:
     paths = _paths(sizes.steps)
     writer.series(_series(paths, sizes.steps, rng))
     writer.table("weather", _weather(sizes.steps))
+    writer.table("leverage", _leverage())
+    writer.table("forced", _forced())
     fills = _fills(paths, sizes, rng)
     writer.fills(fills)
     accounts = _accounts(sizes.accounts, rng)
@@ -248,6 +250,22 @@ def _weather(steps: int) -> dict[str, object]:
         "failure": failure,
         "transfers": ones,
     }
+
+
+def _leverage() -> dict[str, object]:
+    """Two products at the start: contracts alone, and contracts on an asset bought with debt."""
+    money = {"equity": [8, 2], "owned": [0, 7], "owed": [0, 5], "short": [0, 0], "contracts": [30, 4]}
+    codes = {"profile": [0, 1], "group": [0, 2], "asset": [-1, len(NAMES) - 1], "depth": [0, 2]}
+    classes = {"shown": [2, 1], "effective": [2, 3], "accounts": [100, 20], "time_ms": [0, 0]}
+    return codes | classes | {name: [value * 10**9 * MICROS for value in row] for name, row in money.items()}
+
+
+def _forced() -> dict[str, object]:
+    """What is forced as the asset falls: half of it at 0.9 of the outside, all at 0.8."""
+    money = {name: [value * 10**6 * MICROS for value in (300, 600)] for name in ("owned", "contracts")}
+    codes = {"asset": [len(NAMES) - 1] * 2, "profile": [1, 1], "group": [2, 2], "accounts": [10, 20]}
+    places = {"time_ms": [0, 0], "level_ppm": [900_000, 800_000], "outside_ticks": [TICKS, TICKS]}
+    return codes | places | money
 
 
 def _fills(
