@@ -11,7 +11,6 @@ there starts a new folder, an unchanged package loads from the old one. Nothing 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,6 +19,7 @@ import numba
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from undertow._cache import KERNELS, cache_root, used_now
 from undertow._plain import plain_kernel, plain_zeros
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -43,14 +43,13 @@ def source_hash() -> str:
 
 def cache_folder() -> Path:
     """Where compiled kernels of this very source are kept."""
-    base = os.environ.get("UNDERTOW_CACHE_DIR")
-    root = Path(base) if base else Path.home() / ".cache" / "undertow"
-    return root / f"kernels-{source_hash()}"
+    return cache_root() / f"{KERNELS}{source_hash()}"
 
 
 def is_compiled() -> bool:
     """Whether kernels of this source were compiled before (a first run says so and takes longer)."""
     folder = cache_folder()
+    used_now(folder)
     return folder.is_dir() and any(folder.iterdir())
 
 

@@ -29,6 +29,7 @@ from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder
 from undertow.crowd.rules_actors import TraderRules
 from undertow.crowd.triggers import Triggers, far_prices
+from undertow.crowd.turns import Turns
 from undertow.crowd.view import (
     Commands,
     Desk,
@@ -84,6 +85,8 @@ class Traders:
         holder = np.repeat(np.arange(len(assets), dtype=np.int64), assets)
         self._asset_owner = holder[holder < self._count]
         self._asset_instrument = population.collateral_instrument[: len(self._asset_owner)].astype(np.int64)
+        self._exit_turns = Turns(self._row_instrument, len(market.name))
+        self._sale_turns = Turns(self._asset_instrument, len(market.name))
         self.leaving = np.zeros(len(self._row_owner), np.bool_)
         self.selling = np.zeros(len(self._asset_owner), np.bool_)
         self.topped_up = np.zeros(self._count, np.bool_)
@@ -199,10 +202,9 @@ class Traders:
 
     def _exits(self, view: View, depth: Integers) -> Commands:
         """Orders of those who leave, as many as the depth they see can take."""
-        rows = np.flatnonzero(self.leaving)
+        rows = self._through(view, self._exit_turns, self.leaving, "exits")
         if len(rows) == 0:
             return nothing()
-        rows = self._through(view, rows, "exits", self._row_instrument)
         owner, instrument = self.first + self._row_owner[rows], self._row_instrument[rows]
         held = self.desk.sizes(owner, instrument)
         gone = held * np.sign(self._row_lots[rows]) <= 0
@@ -219,10 +221,9 @@ class Traders:
 
     def _sales(self, view: View, depth: Integers) -> Commands:
         """Orders of asset holders who sell."""
-        rows = np.flatnonzero(self.selling)
+        rows = self._through(view, self._sale_turns, self.selling, "sales")
         if len(rows) == 0:
             return nothing()
-        rows = self._through(view, rows, "sales", self._asset_instrument)
         owner, instrument = self.first + self._asset_owner[rows], self._asset_instrument[rows]
         held = self.desk.sizes(owner, instrument)
         self.selling[rows[held <= 0]] = False
@@ -230,13 +231,10 @@ class Traders:
         rest = Held(owner[keep], instrument[keep], held[keep])
         return collared(view, self.market, depth, self._door, rest, OrderFlag.NONE)
 
-    def _through(self, view: View, rows: Integers, what: str, instrument_of: Integers) -> Integers:
+    def _through(self, view: View, turns: Turns, queue: NDArray[np.bool_], what: str) -> Integers:
         """A random few of the queue, about so many a coin, less those whose message fails."""
-        instrument = instrument_of[rows]
-        waiting = np.bincount(instrument, minlength=len(self.market.name))
-        chance = self.rules.orders_per_step * view.step_seconds / np.maximum(waiting, 1)
-        draws = streams.uniform(self.seed, f"traders: turn of {what}", view.step, rows)
-        rows = rows[draws < chance[instrument]]
+        key = streams.stream_key(self.seed, f"traders: turn of {what}", view.step)
+        rows = turns.drawn(key, queue, self.rules.orders_per_step * view.step_seconds)
         self.attempts += len(rows)
         draws = streams.uniform(self.seed, f"traders: messages of {what}", view.step, rows)
         return rows[draws >= self.rules.failure_weight * view.failure]

@@ -21,7 +21,8 @@ from undertow.case.model import Case, InstrumentRow
 from undertow.crowd.between import Between
 from undertow.crowd.crowd import Crowd
 from undertow.crowd.loopers import all_loopers
-from undertow.crowd.population import Population, generate_population
+from undertow.crowd.population import Population
+from undertow.crowd.population_store import drawn_once
 from undertow.crowd.redemption import redemption
 from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import MarginProfile
@@ -257,7 +258,7 @@ def _population(case: Case, rulebook: Rulebook, engine: Engine, seed: int) -> Po
         bracket_leverages=np.array(leverages) if leverages else None,
     )
     try:
-        return generate_population(listing, case.accounts, seed, case.crowd.population)
+        return drawn_once(listing, case.accounts, seed, case.crowd.population)
     except ValueError as error:
         raise CaseError(f"{case.name}: instruments: {error}") from None
 

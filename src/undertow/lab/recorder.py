@@ -41,6 +41,7 @@ class Recorder:
         self.withdrawals = np.zeros(accounts, np.int64)
         self.adl_lots = np.zeros(accounts, np.int64)
         self.taken = np.zeros(accounts, np.int8)
+        self._house, self._seen = np.zeros(0, np.int64), 0
         self.causes = self.state.cause_totals.copy()
         self.depth = np.zeros((self.count, len(BANDS_PPM), 2), np.int64)
         self._write_instruments()
@@ -107,8 +108,7 @@ class Recorder:
 
     def house(self, step: int, time_ms: int) -> None:
         """One row a house account that ever held anything."""
-        roles = self.state.accounts["role"][: int(self.state.counters[COUNT_ACCOUNTS])]
-        accounts = np.flatnonzero((roles >= int(Role.HOUSE)) & (roles != int(Role.HOUSE))).astype(np.int64)
+        accounts = self._house_accounts()
         values = values_of(self.state, accounts)
         worths = worths_of(self.state, accounts)
         block = np.empty((len(accounts), 9), np.int64)
@@ -117,6 +117,15 @@ class Recorder:
         for place, column in enumerate([*columns, worths, values[:, 2], worths - records["cash"]]):
             block[:, place] = column
         self.tape.house(block)
+
+    def _house_accounts(self) -> NDArray[np.int64]:
+        """The house's accounts; roles are given when an account is opened, so only new ones are looked at."""
+        count = int(self.state.counters[COUNT_ACCOUNTS])
+        if count > self._seen:
+            roles = self.state.accounts["role"][self._seen : count]
+            fresh = np.flatnonzero(roles > int(Role.HOUSE)) + self._seen
+            self._house, self._seen = np.concatenate([self._house, fresh]), count
+        return self._house
 
     def drained(self, parts: Drained) -> None:
         """Fills, postings and events since the last call; also what they mean for each account."""

@@ -24,9 +24,9 @@ from undertow.venue.state import (
     FREE_ORDER,
     FREE_PAGE,
     LIVE_ORDERS,
+    PAGE_LEVELS,
     USED_PAGES,
     State,
-    empty_pages,
 )
 
 BITMAP_LEVELS = 4
@@ -62,9 +62,9 @@ def make_order_room(state: State, orders: int) -> None:
         state.grow("orders", max(needed, 2 * len(state.orders)))
     pages = int(state.counters[USED_PAGES]) + min(orders, len(state.page_table))
     if pages > len(state.page_next):
-        fresh = max(pages, 2 * len(state.page_next)) - len(state.page_next)
-        state.bind("pages", np.concatenate([state.pages, empty_pages(fresh)]))
-        state.bind("page_next", np.concatenate([state.page_next, np.full(fresh, -1, np.int32)]))
+        pages = max(pages, 2 * len(state.page_next))
+        state.grow("pages", pages * PAGE_LEVELS)
+        state.grow("page_next", pages)
 
 
 @kernel
@@ -122,6 +122,9 @@ def level_index(state: State, instrument: int, price: int) -> int:
         else:
             page = state.counters[COUNT_PAGES]
             state.counters[COUNT_PAGES] = page + 1
+            for level in range(page * PAGE_LEVELS, (page + 1) * PAGE_LEVELS):
+                state.pages[level].head = -1
+                state.pages[level].tail = -1
         state.page_table[entry] = page
         state.counters[USED_PAGES] += 1
     return page * 64 + (price & 63)

@@ -184,6 +184,9 @@ def _convert_if_due(state: State, rule: Conversion, account: int) -> int:
         return 0
     if owner.exempt != 0 or rule.profiles >> owner.profile & 1 == 0:
         return 0
+    by_value = rule.collateral_multiple > 0 or rule.slack_ppm > 0 or rule.at_liquidation == 1
+    if not by_value and -owner.cash <= rule.cash_floor:
+        return 0
     equity, maintenance, gross = maintenance_parts(state, account)
     collateral = net_collateral(state, account)
     if not is_due(rule, wide(-owner.cash), collateral, equity, maintenance, gross):

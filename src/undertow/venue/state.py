@@ -248,16 +248,19 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 COUNTERS = 32
+PAGE_LEVELS = 64
 SLACK_SLOTS = 1024  # a power of two
 
-# The counter that says how far an arena is used; the rest of it is zero.
+# The counter that says how far an arena is used, and the records it counts as one; the rest of it is zero.
 USED_BY = {
-    "accounts": COUNT_ACCOUNTS,
-    "holdings": COUNT_HOLDINGS,
-    "orders": COUNT_ORDERS,
-    "fills": COUNT_FILLS,
-    "postings": COUNT_POSTINGS,
-    "events": COUNT_EVENTS,
+    "accounts": (COUNT_ACCOUNTS, 1),
+    "holdings": (COUNT_HOLDINGS, 1),
+    "orders": (COUNT_ORDERS, 1),
+    "pages": (COUNT_PAGES, PAGE_LEVELS),
+    "page_next": (COUNT_PAGES, 1),
+    "fills": (COUNT_FILLS, 1),
+    "postings": (COUNT_POSTINGS, 1),
+    "events": (COUNT_EVENTS, 1),
 }
 
 # The first accounts of every venue: HOUSE_STRIDE per settlement asset, in this order.
@@ -294,7 +297,7 @@ class State(Memory):
         "books": (BOOK, 1),
         "bits": (INT64, 1),
         "page_table": (INT32, 1),
-        "pages": (LEVEL, 1),  # 64 per page
+        "pages": (LEVEL, 1),  # PAGE_LEVELS a page; written when a page is first taken
         "page_next": (INT32, 1),
         # danger: the safe-corner trigger index
         "buckets": (BUCKET, 1),  # BUCKETS_PER_GROUP per instrument and side
@@ -351,7 +354,10 @@ class State(Memory):
         array = getattr(self, name)
         if capacity > len(array):
             larger = aligned_zeros(max(capacity, 3 * len(array) // 2), array.dtype)
-            used = int(self.counters[USED_BY[name]]) if name in USED_BY else len(array)
+            used = len(array)
+            if name in USED_BY:
+                counter, records = USED_BY[name]
+                used = int(self.counters[counter]) * records
             larger[:used] = array[:used]
             self.bind(name, larger)
 
@@ -381,6 +387,7 @@ def allocate(
         "books": instrument_capacity,
         "bits": 0,
         "page_table": 0,
+        "pages": 256 * PAGE_LEVELS,
         "page_next": 256,
         "buckets": 2 * instrument_capacity * BUCKETS_PER_GROUP,
         "bucket_origin": instrument_capacity,
@@ -399,16 +406,6 @@ def allocate(
     for name, length in lengths.items():
         state.bind(name, aligned_zeros(length, State.LAYOUT[name][0]))
     state.bind("cause_totals", np.zeros((MAXIMUM_SETTLEMENTS, CAUSES), np.int64))
-    state.bind("pages", empty_pages(256))
     state.counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
     state.buckets["head"] = -1
-    state.page_next[:] = -1
     return state
-
-
-def empty_pages(count: int) -> NDArray[np.void]:
-    """`count` pages of 64 empty price levels."""
-    pages = aligned_zeros(count * 64, LEVEL)
-    pages["head"] = -1
-    pages["tail"] = -1
-    return pages
