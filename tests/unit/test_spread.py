@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from undertow.case.facts import Fact
+from undertow.lab.difference import differences
 from undertow.lab.score import FactRow, Score
 from undertow.lab.spread import WORST, Spread, loss_of, spread_of
 
@@ -108,6 +109,23 @@ def test_calibrated_facts_are_apart() -> None:
 def test_no_facts_make_no_loss() -> None:
     with pytest.raises(ValueError, match="no facts"):
         loss_of([])
+
+
+def test_a_difference_is_in_tolerances_and_against_the_spread() -> None:
+    (row,) = differences([fact()], over(fact(), -9.0, -11.0), over(fact(), -12.0, -14.0))
+    assert (row.difference, row.spread, row.beyond) == (-1.5, 0.5, True)
+    assert (row.first_passed, row.second_passed) == (True, False)
+    ratio = fact(tolerance={"kind": "log", "amount": math.log(2)})
+    (row,) = differences([ratio], over(ratio, -5.0, -20.0), over(ratio, -20.0, -20.0))
+    assert row.difference == pytest.approx(1.0)
+    assert not row.beyond  # the draws lie a factor of two to either side
+
+
+def test_one_draw_has_no_spread_and_no_value_no_difference() -> None:
+    (row,) = differences([fact()], over(fact(), -9.0), over(fact(), -14.0))
+    assert (row.difference, row.spread, row.beyond) == (-2.5, None, False)
+    (row,) = differences([fact()], over(fact(), -9.0), over(fact(), None))
+    assert (row.difference, row.beyond) == (None, True)
 
 
 def _in_block(row: Any, block: str) -> Any:

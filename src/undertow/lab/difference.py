@@ -17,7 +17,7 @@ from undertow.lab.spread import FactSpread, Spread, rounded
 
 @dataclass(frozen=True)
 class FactDifference:
-    """One fact in both. `beyond`: it moved by more than the standard deviation of the first one's draws."""
+    """One fact in both. `spread`: standard deviation of the first one's draws; None for a single draw."""
 
     id: str
     block: str
@@ -31,16 +31,16 @@ class FactDifference:
     @property
     def beyond(self) -> bool:
         """Whether it moved by more than the first one's draws differ among themselves."""
-        if self.difference is None or self.spread is None:
+        if self.difference is None:
             return self.first_text != self.second_text
-        return abs(self.difference) > self.spread
+        return self.spread is not None and abs(self.difference) > self.spread
 
 
 def differences(facts: Sequence[Fact], first: Spread, second: Spread) -> tuple[FactDifference, ...]:
     """Every fact in two spreads over the same facts."""
     rows = []
     for fact, one, two in zip(facts, first.rows, second.rows, strict=True):
-        moved = _moved(fact, one, two)
+        moved, spread = _moved(fact, one, two), one.deviation if first.draws > 1 else None
         rows.append(
             FactDifference(
                 one.id,
@@ -48,7 +48,7 @@ def differences(facts: Sequence[Fact], first: Spread, second: Spread) -> tuple[F
                 one.centre_text,
                 two.centre_text,
                 moved,
-                one.deviation,
+                spread,
                 one.passed,
                 two.passed,
             )

@@ -179,7 +179,7 @@ def of_difference(found: Against) -> list[Sheet]:
     notes = (
         "Difference in tolerances; spread: standard deviation between draws of the facts-only runs.",
         f"Met by the mean: facts only {counts[0][0]} of {counts[0][1]}, "
-        f"recorded {counts[1][0]} of {counts[1][1]}; {found.facts_only.spread.draws} draws each.",
+        f"recorded {counts[1][0]} of {counts[1][1]}; seeds each: {found.facts_only.spread.draws}.",
     )
     return [Sheet("Facts only against recordings", headings, rows, notes, (0, 5, 6))]
 
