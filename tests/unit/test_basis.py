@@ -30,7 +30,12 @@ def population() -> Population:
 
 def make_basis(population: Population, step_seconds: float = 1.0, **changes: object) -> BasisBooks:
     desk = ToldDesk()
-    plain = {"band_spread": 0.0, "close_per_minute": 0.02, "most_per_minute": 0.10}
+    plain = {
+        "band_spread": 0.0,
+        "close_per_minute": 0.02,
+        "most_per_minute": 0.10,
+        "largest_most_per_minute": 0.10,
+    }
     rules = BasisRules(**{**plain, **changes})
     books = BasisBooks(rules, make_market(), make_gauges(step_seconds), desk, 1, population, FIRST)
     owner = np.repeat(np.arange(len(population.kind)), np.diff(population.position_offsets))

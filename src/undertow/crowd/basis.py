@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
+from undertow.crowd.firms import largest
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder
@@ -70,6 +71,8 @@ class BasisBooks:
         mine = (population.kind[owner] == int(Holder.BASIS_BOOK)) & (population.position_lots < 0)
         self._account = first + owner[mine]
         self._instrument = population.position_instrument[mine].astype(np.int64)
+        big = largest(market)[self._instrument]
+        self._most = np.where(big, rules.largest_most_per_minute, rules.most_per_minute)
         self.resting = np.zeros(len(self._account), np.bool_)
         ids = np.arange(len(self._account), dtype=np.int64)
         self._short_start = -population.position_lots[mine]
@@ -121,7 +124,7 @@ class BasisBooks:
         active = (cheap > 0.0) | self.resting[turn]
         active &= self._through(view, turn, active, "bids")
         due, cheap, short = turn[active], cheap[active], short[active]
-        pace = np.minimum(rules.close_per_minute * np.maximum(cheap, 0.0) / POINT, rules.most_per_minute)
+        pace = np.minimum(rules.close_per_minute * np.maximum(cheap, 0.0) / POINT, self._most[due])
         share = -np.expm1(-pace * every * view.step_seconds / 60.0)
         account, instrument = self._account[due], self._instrument[due]
         lots = np.floor(short * share).astype(np.int64)

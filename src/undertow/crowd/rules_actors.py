@@ -237,6 +237,9 @@ class BasisRules(Figures):
         0.03, ge=0, description="share of the short bought back a minute per point of discount (own)"
     )
     most_per_minute: float = Field(0.05, ge=0, description="the largest such share (own)")
+    largest_most_per_minute: float = Field(
+        0.15, ge=0, description="the same in the two largest coins, where most such money is (4; own)"
+    )
     turn_s: float = Field(5.0, gt=0, description="s; bids are renewed so often (own)")
     coins_here: float = Field(
         0.02,
