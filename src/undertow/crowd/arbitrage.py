@@ -154,8 +154,9 @@ class Arbitrage:
         weight = np.clip(2.0 * used - 1.0, 0.0, 1.0)  # the first half of the stock settles at once
         settle_s = rules.fast_settlement_s + weight * (slow - rules.fast_settlement_s)
         sigma = self.gauges.volatility * self.market.volatility
-        band: Floats = rules.fee_band + rules.band_sigmas * sigma * np.sqrt(settle_s / 60.0)
-        return band * self._band_factor
+        # Nobody opens inside the fees, or firms would hand positions round among themselves.
+        risk: Floats = rules.band_sigmas * sigma * np.sqrt(settle_s / 60.0) * self._band_factor
+        return rules.fee_band + risk
 
     def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
         rules, outside = self.rules, view.outside_ticks
