@@ -6,6 +6,7 @@ Holds layout only. Colour repeats what a word already says.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from undertow.case.beside import second_venue
 from undertow.lab.compare import Comparison
 from undertow.lab.outcomes import Outcome, outcomes, read_summary
 from undertow.lab.score import Score, in_words
@@ -121,6 +123,7 @@ def case_in_words(console: Console, case: Case) -> None:
             add_row(table, key, text)
         _show(console, table)
     _facts(console, case)
+    _beside(console, case)
     if case.calibration:
         table = plain_table("Free figure", "Low", "High", "Meaning", "Source", left=(0, 3, 4))
         for row in case.calibration:
@@ -153,6 +156,23 @@ def _outside(console: Console, case: Case) -> None:
         named = [figures(price, 6) for price in (prices[0], min(prices))] if prices else [MISSING, MISSING]
         add_row(table, row.coin, str(len(row.anchors)), *named)
     _show(console, table)
+
+
+def _beside(console: Console, case: Case) -> None:
+    """The second venue: its rulebook, its accounts, what it lists, what differs in its crowd, its facts."""
+    if case.beside is None:
+        return
+    second = second_venue(case)
+    console.print(f"[bold]Beside it: {escape(second.title)}[/bold]", highlight=False)
+    table = plain_table("", "", left=(0, 1))
+    add_row(table, "rulebook", second.rulebook)
+    add_row(table, "accounts", f"{second.accounts:,}")
+    for key, value in case.beside.crowd.items():
+        figure = float(value) if isinstance(value, Decimal) else value
+        add_row(table, f"crowd.{key}", value_text(key, figure))
+    _show(console, table)
+    _instruments(console, second)
+    _facts(console, second)
 
 
 def _facts(console: Console, case: Case) -> None:

@@ -24,6 +24,7 @@ from undertow.views.report.series import PRICE_BUCKETS, Floats, stages_by_minute
 
 OTHER = "other_venue"  # key of run.json: the other venue's folder, seen from this one
 REPORT = "report.html"
+LEAST_SHARE = 0.005  # of the busiest minute: less is not worth a line
 
 SHORT_QUERY = (
     "select time_ms // 60000 as minute, sum(amount) as amount from waterfall "
@@ -69,13 +70,14 @@ class Both:
     shared: tuple[str, ...]
 
     def minutes(self) -> list[int]:
-        """Minutes in which either venue's backstop or winners took something, in order."""
-        found = set()
+        """Minutes in which backstops and winners took something worth a line, in order."""
+        taken: dict[int, float] = {}
         for side in (self.here, self.there):
             for stage in (Stage.TAKEOVER, Stage.ADL):
-                if stage in side.stages:
-                    found |= set(side.minutes[side.stages[stage] > 0].tolist())
-        return sorted(found)
+                for minute, usd in zip(side.minutes.tolist(), side.stages.get(stage, ()), strict=False):
+                    taken[minute] = taken.get(minute, 0.0) + float(usd)
+        least = LEAST_SHARE * max(taken.values(), default=0.0)
+        return sorted(minute for minute, usd in taken.items() if usd > least)
 
 
 def both_venues(folder: RunFolder, tape: Tape) -> Both | None:
