@@ -25,6 +25,7 @@ from undertow.crowd.rules_actors import (
     SellerRules,
     TraderRules,
 )
+from undertow.crowd.rules_hedges import HedgeRules
 from undertow.crowd.view import Desk, Market, Opening, View
 from undertow.rulebook.load import load_rulebook
 from undertow.venue.compile import Listing
@@ -83,6 +84,7 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
     place_population(state, first, Holders(*wide))
     chosen = SimpleNamespace(
         makers=rules.get("makers", MakerRules(capital_usd=1e8)),
+        hedges=rules.get("hedges", HedgeRules()),
         patient=rules.get("patient", PatientRules()),
         arbitrage=rules.get("arbitrage", ArbitrageRules(capital_usd=0.8e8)),
         basis=rules.get("basis", BasisRules()),

@@ -198,6 +198,7 @@ def _instruments() -> dict[str, object]:
         "lots_per_coin": [max(1, round(price)) for price in START_USD],
         "is_collateral": [False] * (count - 1) + [True],
         "outside_start_ticks": [TICKS] * count,
+        "maker_depth": [int(2e8 * MICROS) // (1 + place) for place in range(count)],
     }
 
 
@@ -248,7 +249,9 @@ def _weather(steps: int) -> dict[str, object]:
         "time_ms": step * 1000,
         "messages": 900 * ones,
         "failure": failure,
-        "transfers": ones,
+        "transfers": np.where(np.abs(step / steps - 0.4) < 0.1, 0.1, 1.0),
+        "load": 1.0 + 20.0 * failure,
+        "latency_s": 3.0 * failure,
     }
 
 
@@ -403,6 +406,7 @@ def _house(accounts: dict[str, NDArray[np.int64]], steps: int) -> NDArray[np.int
             start, end = int(accounts["equity_start"][account]), int(accounts["equity_end"][account])
             equity = start + int((end - start) * progress)
             stock = int(held * 6e7 * MICROS) if account in (FUND, VAULT, PROVIDER) else 0
-            money = (equity - stock // 10, equity, stock, stock // 10)
+            both = equity - start if account == PROVIDER else 0
+            money = (equity - stock // 10, equity, stock, stock // 10, both)
             rows.append((step, step * 1000, account, HOUSE_ROLES[account], 0, *money))
     return np.array(rows, np.int64)

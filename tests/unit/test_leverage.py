@@ -171,6 +171,7 @@ def tape(known: Known, tmp_path: Path) -> Tape:
             "lots_per_coin": [10, 1000],
             "is_collateral": [True, True],
             "outside_start_ticks": [10_000, 100_000],
+            "maker_depth": [0, 0],
         }
     )
     for time_ms in (0, 60_000):

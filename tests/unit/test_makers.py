@@ -254,3 +254,14 @@ def test_an_inactive_actor_has_wallets_and_says_nothing() -> None:
     makers = make_makers(active=False)
     assert makers.opening().count == 12
     assert len(makers.act(make_view(1))) == 0 and makers.attempts == 0
+
+
+def test_late_acknowledgements_make_firms_leave() -> None:
+    """Two seconds over ten are the limit; 0.2 seconds are borne."""
+    for latency_s, leaves in ((0.2, False), (6.0, True)):
+        makers = make_makers(trip_spread=0.0)
+        for step in range(1, 12):
+            makers.act(make_view(step)._replace(latency_s=latency_s))
+        out = makers._alive(11.0) == 0.0
+        assert out.all() == leaves
+        assert (makers.cause[out] == MakerCause.REJECTION).all()

@@ -45,6 +45,7 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Tape:
             "lots_per_coin": [1] * 3,
             "is_collateral": [False, False, True],
             "outside_start_ticks": [100] * 3,
+            "maker_depth": [0] * 3,
         }
     )
     rows = []
@@ -66,6 +67,8 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Tape:
             "messages": [7] * 360,
             "failure": [0.0] * 180 + [0.5] * 180,
             "transfers": [1.0] * 360,
+            "load": [1.0] * 360,
+            "latency_s": [0.01] * 360,
         },
     )
     _force(writer)

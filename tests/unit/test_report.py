@@ -150,6 +150,7 @@ def write_accounts(folder: Path, end: list[int], kind: str) -> Tape:
             "lots_per_coin": [1],
             "is_collateral": [kind == "spot"],
             "outside_start_ticks": [10],
+            "maker_depth": [0],
         }
     )
     writer.finish()
@@ -198,7 +199,7 @@ def test_every_fact_is_shown_missed_ones_too(run: RunFolder, read: Elements) -> 
 
 def test_sections_name_their_queries(read: Elements) -> None:
     """Each figure and table of the tape has the SQL that gives it."""
-    assert sum(tag == "figure" for tag, _ in read.elements) == 6
+    assert sum(tag == "figure" for tag, _ in read.elements) == 8
     queries = [text for text in read.text if text.startswith(("select", "with"))]
     assert len(queries) >= 12
 

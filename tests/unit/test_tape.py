@@ -24,6 +24,7 @@ LISTED = {
     "lots_per_coin": [1000, 1],
     "is_collateral": [False, False],
     "outside_start_ticks": [1_000_000, 400_000],
+    "maker_depth": [0, 0],
 }
 
 

@@ -128,3 +128,22 @@ def test_its_memory_is_everything() -> None:
 def test_a_window_ends_after_it_starts() -> None:
     with pytest.raises(ValidationError, match=r"end_s is 5.0; more than start_s \(10.0\) is needed"):
         Incident(start_s=10, end_s=5)
+
+
+def test_beyond_capacity_a_queue_grows_to_its_limit_and_drains() -> None:
+    weather = make_weather(retries=0.0, capacity=4.0, queue_s=3.0)
+    run(weather, 300)
+    assert weather.sky(300).latency_s < 0.1
+    run(weather, 20, liquidations=1_000)
+    assert weather.sky(320).latency_s == pytest.approx(3.0 + 0.01 / 0.05)
+    run(weather, 60)
+    assert weather.sky(380).latency_s < 0.1
+    run(weather, 20, liquidations=1_000)
+    assert make_weather(mode="recorded").sky(0).latency_s == 0.01
+
+
+@pytest.mark.parametrize(("off", "failure", "transfers"), [("refusals", 0.0, 0.2), ("stalls", 0.5, 1.0)])
+def test_refusals_and_stalls_can_be_taken_away_alone(off: str, failure: float, transfers: float) -> None:
+    window = Incident(start_s=0, end_s=10, failing=0.5, transfers=0.2)
+    sky = make_weather(mode="recorded", incidents=(window,), **{off: False}).sky(5)
+    assert (sky.failure, sky.transfers) == (failure, transfers)

@@ -32,6 +32,7 @@ from undertow.crowd.rules_actors import (
     TraderRules,
 )
 from undertow.crowd.rules_between import BetweenRules
+from undertow.crowd.rules_hedges import HedgeRules
 from undertow.rulebook.base import Part
 from undertow.world.prices import Anchor, CoinPath, Shape, shaped
 from undertow.world.weather import WeatherRules
@@ -156,6 +157,9 @@ class Crowd(CasePart):
         default=PopulationRules.model_validate({}), description="accounts and what they hold"
     )
     makers: MakerRules = Field(default=MakerRules.model_validate({}), description="quoting firms")
+    hedges: HedgeRules = Field(
+        default=HedgeRules.model_validate({}), description="makers' hedges on the venue, and what a cut does"
+    )
     patient: PatientRules = Field(
         default=PatientRules.model_validate({}), description="resting orders and bargain hunters"
     )

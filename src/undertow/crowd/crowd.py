@@ -22,10 +22,12 @@ from undertow import streams
 from undertow.crowd.arbitrage import Arbitrage
 from undertow.crowd.basis import BasisBooks
 from undertow.crowd.gauges import Gauges
+from undertow.crowd.hedges import Hedges
 from undertow.crowd.makers import Makers
 from undertow.crowd.noise import Noise
 from undertow.crowd.patient import Patient
 from undertow.crowd.population import Population
+from undertow.crowd.post import Post
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
     BasisRules,
@@ -35,6 +37,7 @@ from undertow.crowd.rules_actors import (
     SellerRules,
     TraderRules,
 )
+from undertow.crowd.rules_hedges import HedgeRules
 from undertow.crowd.sellers import Sellers
 from undertow.crowd.traders import Traders
 from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View, nothing, rearranged, together
@@ -47,6 +50,8 @@ class CrowdRules(Protocol):
 
     @property
     def makers(self) -> MakerRules: ...
+    @property
+    def hedges(self) -> HedgeRules: ...
     @property
     def patient(self) -> PatientRules: ...
     @property
@@ -79,6 +84,10 @@ class Crowd:
         self.gauges = Gauges(market, start_ticks, step_seconds)
         self.traders = Traders(rules.traders, market, self.gauges, desk, seed, population, first)
         self.makers = Makers(rules.makers, market, self.gauges, desk, seed)
+        self.hedges = Hedges(
+            rules.hedges, rules.makers, self.makers.plan, market, desk, seed, population, first
+        )
+        self.makers.hedges = self.hedges
         self.basis = BasisBooks(rules.basis, market, self.gauges, desk, seed, population, first)
         self.arbitrage = Arbitrage(rules.arbitrage, market, self.gauges, desk, seed)
         self.patient = Patient(rules.patient, market, self.gauges, desk, seed)
@@ -86,6 +95,7 @@ class Crowd:
         self.sellers = Sellers(rules.sellers, rules.makers, market, self.gauges, desk, seed)
         self.actors: tuple[Actor, ...] = (
             self.traders,
+            self.hedges,  # before the makers, who look at them
             self.makers,
             self.arbitrage,
             self.basis,
@@ -95,6 +105,7 @@ class Crowd:
         )
         self.messages = 0
         self.refused = 0
+        self.post = Post()
 
     def join(self, actors: Iterable[Actor]) -> None:
         """More actors, before the wallets are opened."""
@@ -110,10 +121,11 @@ class Crowd:
             actor.seed = flow
 
     def act(self, view: View) -> Commands:
-        """Everybody's commands of one step, in the order of their arrival."""
+        """The commands that arrive in this step, in order; those sent in a long queue arrive later."""
         spoken = [actor.act(view) for actor in self.actors]
         self.messages = sum(actor.attempts for actor in self.actors)
-        return in_random_order([actor.name for actor in self.actors], spoken, self.seed, view.step)
+        names = [actor.name for actor in self.actors]
+        return self.post.passed(in_random_order(names, spoken, self.seed, view.step), view)
 
     def heard(self, commands: Commands, results: NDArray[np.void]) -> None:
         """What the venue answered."""
@@ -123,12 +135,16 @@ class Crowd:
         """Money of maker depth missing now, (instruments, MakerCause)."""
         return self.makers.depth_removed()
 
+    def maker_depth(self) -> Integers:
+        """Money of maker depth in calm, both sides, by instrument."""
+        return self.makers.calm_depth()
+
     def memory(self) -> dict[str, NDArray[Any]]:
-        """Everything that carries over, as live arrays: copy to save, assign in place to restore."""
+        """Everything that carries over, as live arrays, and the messages on their way."""
         parts: dict[str, NDArray[Any]] = {f"gauges.{k}": v for k, v in self.gauges.memory().items()}
         for actor in self.actors:
             parts |= {f"{actor.name}.{key}": array for key, array in actor.memory().items()}
-        return parts
+        return parts | {f"post.{key}": array for key, array in self.post.memory().items()}
 
 
 def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:

@@ -6,9 +6,9 @@
     size        calm depth x volatility^-eta x room x drawdown x alive x share refilled since the last fills
     levels      cumulative depth ~ distance^0.7 out to 5 %, at distances that differ by firm and by quote
 
-A firm's limits (loss, move, gap, refused messages) differ from the next firm's; beyond one it pulls its
-quotes, waits, and comes back small. Replacing a quote is CANCEL_ALL and new orders in one batch; when the
-batch fails, the old quotes stand. The capital comes back only through transfers.
+A firm's limits (loss, move, gap, refused or late messages, cut hedges) differ from the next firm's; beyond
+one it pulls its quotes, waits, and comes back small. Replacing a quote is CANCEL_ALL and new orders in one
+batch; when the batch fails, the old quotes stand. The capital comes back only through transfers.
 
 Source of the forms: crowd description 3.2; modelling notes, section 4 and traps 1, 2, 6, 7, 8.
 Units: ticks, lots, USD (floats) until the commands; seconds. Invariant: what returns to a quote in a second
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow.crowd.firms import draw_plan, largest
 from undertow.crowd.gauges import Gauges
+from undertow.crowd.hedges import Hedges
 from undertow.crowd.rules_actors import MakerRules
 from undertow.crowd.view import (
     Commands,
@@ -65,6 +66,7 @@ class MakerCause(IntEnum):
     GAP = 4
     REJECTION = 5
     REFILL = 6  # taken and not yet quoted again
+    HEDGE = 7  # its hedge was cut
 
 
 class Target(NamedTuple):
@@ -102,7 +104,9 @@ class Makers:
         self.capital = self.plan.capital_usd.copy()
         self.capital_before = self.plan.capital_usd.copy()
         self.refused = np.zeros(firms)
-        self._stages = [np.repeat(self.plan.reach_usd[:, None], 2, axis=1)] * 6
+        self.age_s = np.zeros(1)  # of acknowledgements, over some seconds
+        self.hedges: Hedges | None = None
+        self._stages = [np.repeat(self.plan.reach_usd[:, None], 2, axis=1)] * 7
 
     # ---- opening
 
@@ -183,7 +187,9 @@ class Makers:
         opening = (size > before + GAP_OPENS * rules.trip_gap)[plan.instrument]
         gap = opening & (size[plan.instrument] > rules.trip_gap * self._factor * limits[:, 2])
         loss = self._loss()[plan.firm] > rules.trip_loss * limits[:, 0]
+        self.age_s += (view.latency_s - self.age_s) * -np.expm1(-view.step_seconds / REJECTION_MEMORY_S)
         refused = self.refused[plan.firm] > np.minimum(rules.trip_rejections * limits[:, 3], 0.95)
+        refused |= self.age_s[0] > rules.trip_age_s * limits[:, 3]
         tripped = move | gap | loss | refused
         if not tripped.any():
             return
@@ -220,9 +226,10 @@ class Makers:
         wealth = np.minimum(self.capital / self._capital_start, 1.0) * (1.0 - 0.5 * np.minimum(loss, 1.0))
         sound = room * np.maximum(wealth, 0.0)[plan.firm, None]
         present = sound * alive[:, None]
-        total = present * self.stock
-        self._stages = [calm, quiet, room, sound, present, total]
-        return Target(reference, width, present, total)
+        exposed = present if self.hedges is None else present * self.hedges.quoted(view.time_s)
+        total = exposed * self.stock
+        self._stages = [calm, quiet, room, sound, present, exposed, total]
+        return Target(reference, width, exposed, total)
 
     def _roomy(self, quiet: Floats, full: Floats) -> Floats:
         """Size a side that inventory and the firm's leverage leave room for."""
@@ -240,11 +247,17 @@ class Makers:
         """Money of depth, both sides, that each cause takes away now, (instruments, MakerCause)."""
         shape = (len(self.market.name), len(MakerCause))
         removed = np.zeros(shape[0] * shape[1])
-        causes = [MakerCause.VOLATILITY, MakerCause.INVENTORY, MakerCause.LOSS, self.cause, MakerCause.REFILL]
+        causes = [MakerCause.VOLATILITY, MakerCause.INVENTORY, MakerCause.LOSS, self.cause]
+        causes += [MakerCause.HEDGE, MakerCause.REFILL]
         for (before, after), cause in zip(pairwise(self._stages), causes, strict=True):
             place = self.plan.instrument * len(MakerCause) + np.asarray(cause)
             removed += np.bincount(place, np.sum(before - after, axis=1), len(removed))
         return np.rint(removed * MICROS).astype(np.int64).reshape(shape)
+
+    def calm_depth(self) -> Integers:
+        """Money of depth, both sides, that all causes together could take away, by instrument."""
+        usd = np.bincount(self.plan.instrument, 2.0 * self.plan.reach_usd, len(self.market.name))
+        return np.rint(usd * MICROS).astype(np.int64)
 
     def _chosen(self, view: View, target: Target, alive: Floats) -> Integers:
         """Pairs that replace their quotes: moved, resized, old, or out."""
@@ -347,5 +360,5 @@ class Makers:
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
         names = ("stock", "inventory", "resume_s", "cause", "quoted", "standing_usd", "quoting")
-        more = ("capital", "capital_before", "refused")
+        more = ("capital", "capital_before", "refused", "age_s")
         return {name: getattr(self, name) for name in (*names, *more)}

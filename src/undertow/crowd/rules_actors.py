@@ -89,6 +89,9 @@ class MakerRules(ActorRules):
     trip_rejections: float = Field(
         0.20, gt=0, description="failed share of own messages over 10 s (3.2; 0.1 to 0.5)"
     )
+    trip_age_s: float = Field(
+        2.0, gt=0, description="s; age of an acknowledgement, over 10 s (3.2, trip_rej; 1 to 5)"
+    )
     trip_spread: float = Field(0.35, ge=0, description="standard deviation of firms' ln limits (notes 7.6)")
     small_coin_factor: float = Field(
         2.0, gt=0, description="limits of move and gap outside BTC and ETH (3.2)"

@@ -39,6 +39,7 @@ class View(NamedTuple):
     mark_ticks: Integers
     failure: float  # share of messages that fail in this step
     transfers: float  # 1: transfers in and out work, 0: stalled
+    latency_s: float = 0.0  # age at which a message sent now is heard
 
 
 class Market(NamedTuple):

@@ -9,6 +9,8 @@ accounts won and lost sums to zero once deposits and the revaluation of spot ass
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,12 +20,14 @@ from undertow.lab.leverage import inventory, ladder
 from undertow.tape.writer import TapeWriter
 from undertow.venue.depth import depth_near
 from undertow.venue.engine import Drained
-from undertow.venue.look import values_of, worths_of
-from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, EventKind, Role
+from undertow.venue.look import sizes_of, values_of, worths_of
+from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, EventKind, InstrumentKind, Role
 from undertow.venue.state import COUNT_ACCOUNTS
 
 BANDS_PPM = np.array([10_000, 40_000], np.int64)
 HOUSE_EVERY_SECONDS = 10
+HOLDING_ROLES = (Role.FUND, Role.VAULT, Role.PROVIDER)
+BOOKS = ("basis book", "hedge book")
 MINUTE_MS = 60_000
 
 
@@ -45,6 +49,10 @@ class Recorder:
         self.causes = self.state.cause_totals.copy()
         self.depth = np.zeros((self.count, len(BANDS_PPM), 2), np.int64)
         self._write_instruments()
+        self._holders = np.flatnonzero(np.isin(self.state.accounts["role"][:accounts], HOLDING_ROLES))
+        books = [place for place, name in enumerate(built.groups) if name in BOOKS]
+        self._books = np.flatnonzero(np.isin(built.group_of, books))
+        self.held(0, 0)
 
     def _write_instruments(self) -> None:
         rows, state = self.built.case.instruments, self.state
@@ -61,6 +69,7 @@ class Recorder:
                 "lots_per_coin": state.instruments["lots_per_coin"][: self.count],
                 "is_collateral": [row.kind == "spot" and row.name in collateral for row in rows],
                 "outside_start_ticks": self.built.outside_ticks[0],
+                "maker_depth": self.built.crowd.maker_depth(),
             }
         )
 
@@ -103,6 +112,8 @@ class Recorder:
             "messages": [self.built.crowd.messages],
             "failure": [view.failure],
             "transfers": [view.transfers],
+            "load": [self.built.weather.load],
+            "latency_s": [view.latency_s],
         }
         self.tape.table("weather", row)
 
@@ -111,10 +122,20 @@ class Recorder:
         accounts = self._house_accounts()
         values = values_of(self.state, accounts)
         worths = worths_of(self.state, accounts)
-        block = np.empty((len(accounts), 9), np.int64)
+        profits = self.built.engine.hedge.profits(self.built.engine)
+        both = np.array([profits.get(account, 0) for account in accounts.tolist()], np.int64)
+        block = np.empty((len(accounts), 10), np.int64)
         records = self.state.accounts[accounts]
-        columns = [step, time_ms, accounts, records["role"], records["settlement"], records["cash"]]
-        for place, column in enumerate([*columns, worths, values[:, 2], worths - records["cash"]]):
+        columns: list[Any] = [
+            step,
+            time_ms,
+            accounts,
+            records["role"],
+            records["settlement"],
+            records["cash"],
+        ]
+        columns += [worths, values[:, 2], worths - records["cash"], both]
+        for place, column in enumerate(columns):
             block[:, place] = column
         self.tape.house(block)
 
@@ -126,6 +147,25 @@ class Recorder:
             fresh = np.flatnonzero(roles > int(Role.HOUSE)) + self._seen
             self._house, self._seen = np.concatenate([self._house, fresh]), count
         return self._house
+
+    def held(self, step: int, time_ms: int) -> None:
+        """What fund, vault and providers hold now; on whole minutes hedged books too."""
+        whole = time_ms % MINUTE_MS == 0
+        accounts = np.concatenate([self._holders, self._books]) if whole else self._holders
+        account = np.repeat(accounts, self.count)
+        instrument = np.tile(np.arange(self.count), len(accounts))
+        lots = sizes_of(self.state, account, instrument)
+        rows = np.flatnonzero(lots)
+        lots, instrument = lots[rows], instrument[rows]
+        mark = np.maximum(self.state.markets["mark"][instrument], 1)
+        unit = self.state.instruments["unit"][instrument]
+        inverse = self.state.instruments["kind"][instrument] == int(InstrumentKind.INVERSE)
+        block = np.empty((len(rows), 6), np.int64)
+        columns = [step, time_ms, account[rows], instrument, lots]
+        value = np.where(inverse, lots * unit // mark, lots * mark * np.where(inverse, 0, unit))
+        for place, column in enumerate([*columns, value]):
+            block[:, place] = column
+        self.tape.block("held", block)
 
     def drained(self, parts: Drained) -> None:
         """Fills, postings and events since the last call; also what they mean for each account."""

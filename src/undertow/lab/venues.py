@@ -79,6 +79,7 @@ class Running:
             recorder.weather(view)
         if time_ms % (1000 * HOUSE_EVERY_SECONDS) == 0:
             recorder.house(step, time_ms)
+            recorder.held(step, time_ms)
             recorder.depth_removed(step, time_ms)
         if step % DRAIN_STEPS == 0:
             recorder.drained(engine.drain())
@@ -138,6 +139,7 @@ def view_of(built: Built, step: int) -> View:
         mark_ticks=markets["mark"].copy(),
         failure=sky.failure,
         transfers=sky.transfers,
+        latency_s=sky.latency_s,
     )
 
 

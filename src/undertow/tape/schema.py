@@ -76,6 +76,7 @@ TABLES: dict[str, Columns] = {
         "lots_per_coin": _BIG,
         "is_collateral": _FLAG,
         "outside_start_ticks": _BIG,
+        "maker_depth": _BIG,  # what makers quote in calm, both sides out to their reach
     },
     "series": {
         "step": _INT,
@@ -105,6 +106,15 @@ TABLES: dict[str, Columns] = {
         "equity": _BIG,
         "gross_notional": _BIG,
         "inventory_value": _BIG,
+        "profit_both": _BIG,  # over both venues, of a backstop that hedges elsewhere; else 0
+    },
+    "held": {  # by the fund, the vault, providers, and by hedged books
+        "step": _INT,
+        "time_ms": _BIG,
+        "account": _INT,
+        "instrument": _SHORT,
+        "lots": _BIG,
+        "value": _BIG,  # of the lots at the mark, signed
     },
     "events": _of(EVENT, {"sequence": _BIG}),
     "fills": _of(FILL),
@@ -166,6 +176,8 @@ TABLES: dict[str, Columns] = {
         "messages": _BIG,  # tried by the crowd in this step
         "failure": _FLOAT,  # share of messages that fail
         "transfers": _FLOAT,  # 1: transfers work, 0: stalled
+        "load": _FLOAT,  # in multiples of an ordinary hour
+        "latency_s": _FLOAT,  # age at which a message sent now is heard
     },
     "waterfall": {
         "step": _INT,

@@ -64,7 +64,7 @@ class TapeWriter:
         self.block("series", block)
 
     def house(self, block: NDArray[np.int64]) -> None:
-        """Rows of the table `house`, shape (rows, 9), columns in schema order."""
+        """Rows of the table `house`, shape (rows, 10), columns in schema order."""
         self.block("house", block)
 
     def causes(self, block: NDArray[np.int64]) -> None:

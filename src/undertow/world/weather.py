@@ -2,11 +2,13 @@
 
     load      = (1 + c_r |r_1m| / sigma + c_m (messages / calm - 1) + c_l liquidations per s) (1 + R p before)
     p         = max(0, 1 - capacity / load)
-    latency   = tau (1 + rho / (1 - rho)), rho = load / capacity below 0.95, then as at 0.95
+    latency   = tau (1 + rho / (1 - rho)) + queue, rho = load / capacity, at most 0.95 here
+    queue     grows by (rho - 1) a second, up to queue_s, and shrinks as it grew
 
-Load is in multiples of an ordinary hour. |r_1m| / sigma is the turnover-weighted mean over coins of the last
-minute's outside move over its calm size. Retries feed back. Liquidations have their own lane: nothing here
-touches them. Recorded incidents are windows with a failing share and a working share of transfers.
+Load is in multiples of an ordinary hour; the queue is the work that waits, in seconds. |r_1m| / sigma is the
+turnover-weighted mean over coins of the last minute's outside move over its calm size. Retries feed back.
+Liquidations have their own lane: nothing here touches them. Recorded incidents are windows with a failing
+share and a working share of transfers.
 
 Source: crowd description, section 6. Units: seconds, shares of one. Invariant: with mode "none" nothing
 fails; with "recorded" the weather is a function of time alone.
@@ -20,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-BUSY = 0.95  # of capacity: from here on the queue's age is not modelled
+BUSY = 0.95  # of capacity: from here on the queue is what makes a message late
 
 
 class _Figures(BaseModel):
@@ -54,6 +56,9 @@ class WeatherRules(_Figures):
     per_liquidation: float = Field(0.01, ge=0, description="load per liquidation order a second (c_l; x/÷ 3)")
     retries: float = Field(2.0, ge=0, description="retries per refusal (R; 0.5 to 10)")
     latency_s: float = Field(0.01, ge=0, description="s in calm, programs (tau_0)")
+    queue_s: float = Field(3.0, ge=0, description="s; the oldest a waiting message gets (own; 1 to 10)")
+    refusals: bool = Field(True, description="False: no message fails, whatever the load and the record")
+    stalls: bool = Field(True, description="False: transfers always work")
     memory_s: float = Field(5.0, gt=0, description="s over which counts are averaged (own)")
     settling_s: float = Field(
         120.0, ge=0, description="s from which the ordinary message rate is learnt (own)"
@@ -84,8 +89,8 @@ class Weather:
         self._volatility = volatility
         self._weights = turnover / max(float(turnover.sum()), 1e-12)
         self._ring = np.tile(np.asarray(start_ticks, np.float64), (max(1, round(60.0 / step_seconds)), 1))
-        # Messages and liquidations a second, ordinary messages a second, refused share, load, move.
-        self._numbers = np.zeros(6)
+        # Messages and liquidations a second, ordinary messages a second, refused share, load, move, queue.
+        self._numbers = np.zeros(7)
         self._numbers[4] = 1.0
         self._step = np.zeros(1, np.int64)
 
@@ -96,16 +101,18 @@ class Weather:
 
     def sky(self, time_s: float) -> Sky:
         """The weather now."""
-        failure, transfers = 0.0, 1.0
+        failure, transfers, used, queue_s = 0.0, 1.0, 0.0, 0.0
         if self.rules.mode in ("load", "both"):
-            failure = float(self._numbers[3])
+            failure, queue_s = float(self._numbers[3]), float(self._numbers[6])
+            used = min(self.load / self.rules.capacity, BUSY)
         if self.rules.mode in ("recorded", "both"):
             for incident in self.rules.incidents:
                 if incident.start_s <= time_s < incident.end_s:
                     failure = 1.0 - (1.0 - failure) * (1.0 - incident.failing)
                     transfers = min(transfers, incident.transfers)
-        used = min(self.load / self.rules.capacity, BUSY)
-        return Sky(failure, transfers, self.rules.latency_s / (1.0 - used))
+        failure = failure if self.rules.refusals else 0.0
+        transfers = transfers if self.rules.stalls else 1.0
+        return Sky(failure, transfers, self.rules.latency_s / (1.0 - used) + queue_s)
 
     def record(self, messages: int, liquidations: int, outside_ticks: NDArray[np.float64]) -> None:
         """Count a step: messages tried, liquidation orders sent, outside prices."""
@@ -130,6 +137,8 @@ class Weather:
         load = (load + rules.per_liquidation * numbers[1]) * (1.0 + rules.retries * numbers[3])
         numbers[4] = load
         numbers[3] += (max(0.0, 1.0 - rules.capacity / load) - numbers[3]) * share
+        numbers[6] += (load / rules.capacity - 1.0) * seconds
+        numbers[6] = min(max(numbers[6], 0.0), rules.queue_s)
         self._step[0] = step + 1
 
     def memory(self) -> dict[str, NDArray[Any]]:
