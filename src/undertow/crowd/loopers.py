@@ -37,6 +37,7 @@ TAIL_EXPONENT = 0.80
 TAIL_START_USD = 250_000.0
 LEAST_USD = 50.0
 TEN_MINUTES = 10.0
+EVERYBODY = slice(None)
 
 
 class Terms(NamedTuple):
@@ -156,26 +157,27 @@ class Loopers:
 
     def _decide(self, view: View) -> None:
         """Who of this step's part of the accounts starts to leave."""
-        hazard = self._hazards(view)
-        if not hazard.any():
-            return
         every = max(1, round(self.rules.round_s / view.step_seconds))
         looking = np.arange(view.step % every, len(self.leaving), every, dtype=np.int64)
-        chance = -np.expm1(-hazard[looking] * every * view.step_seconds / 60.0)
+        hazard = self._hazards(view, looking)
+        if not hazard.any():
+            return
+        chance = -np.expm1(-hazard * every * view.step_seconds / 60.0)
         draws = streams.uniform(self.seed, f"{self.name}: leaving", view.step, looking)
         self.leaving[looking[draws < chance]] = True
 
-    def _hazards(self, view: View) -> Floats:
-        """Of each account that it starts to leave, a minute."""
+    def _hazards(self, view: View, accounts: Integers | slice = EVERYBODY) -> Floats:
+        """Of some accounts that they start to leave, a minute."""
         rules, asset = self.rules, self.terms.asset
         ratio = float(self.gauges.own[self.terms.instrument] / view.outside_ticks[self.terms.instrument])
         looks = -float(np.log1p(-rules.exit_share)) / TEN_MINUTES
         holding = min(rules.holder_per_minute * max(1.0 - ratio, 0.0) * 100.0, rules.holder_cap_per_minute)
         changed = 0.0 < asset.change_s <= view.time_s
         pays = asset.changed_percent if changed else asset.yield_percent
-        unpaid = carry_points(self.multiple, pays, self.rate) < 0.0
-        cheap = (ratio < rules.exit_price) & (self.multiple * (1.0 - ratio) <= rules.exit_loss)
-        leaves: Floats = np.where(self.multiple > 1.0, looks * (unpaid | cheap), holding)
+        multiple = self.multiple[accounts]
+        unpaid = carry_points(multiple, pays, self.rate[accounts]) < 0.0
+        cheap = (ratio < rules.exit_price) & (multiple * (1.0 - ratio) <= rules.exit_loss)
+        leaves: Floats = np.where(multiple > 1.0, looks * (unpaid | cheap), holding)
         return leaves
 
     def memory(self) -> dict[str, NDArray[Any]]:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.units import PPM
-from undertow.venue.depth import depth_near
+from undertow.venue.depth import depth_behind_best
 from undertow.venue.engine import Engine
 from undertow.venue.look import sizes_of, values_of, worths_of
 from undertow.venue.records import COMMAND, CommandKind, OrderFlag, TimeInForce
+from undertow.venue.state import BATCH
 
 Commands = NDArray[np.void]
 Integers = NDArray[np.int64]
@@ -95,6 +96,8 @@ class Desk:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._moment = (-1, -1)  # of the depths looked at last: step, batch of commands
+        self._depths: dict[int, Integers] = {}  # by band
 
     def sizes(self, accounts: Integers, instruments: Integers) -> Integers:
         """Signed lots held by each (account, instrument) pair."""
@@ -111,16 +114,14 @@ class Desk:
     def visible(self, band: float) -> Integers:
         """Money resting within `band` of the best bid and of the best ask, (instruments, 2)."""
         state = self._engine.state
-        count = len(self._engine.listings)
-        bands = np.array([round(band * PPM)], np.int64)
-        depth = np.zeros((count, 2), np.int64)
-        for column, name in enumerate(("best_bid", "best_ask")):
-            best = state.markets[name][:count].copy()
-            best[best >= state.instruments["maximum_ticks"][:count]] = 0
-            out = np.zeros((count, 1, 2), np.int64)
-            depth_near(state, best, bands, out)
-            depth[:, column] = out[:, 0, column]
-        return depth
+        moment, width = (self._engine.step_number, int(state.counters[BATCH])), round(band * PPM)
+        if moment != self._moment:  # nobody's order arrives while the crowd decides
+            self._moment = moment
+            self._depths.clear()
+        if width not in self._depths:
+            self._depths[width] = np.zeros((len(self._engine.listings), 2), np.int64)
+            depth_behind_best(state, width, self._depths[width])
+        return self._depths[width].copy()
 
 
 def no_opening() -> Opening:

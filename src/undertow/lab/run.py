@@ -89,8 +89,7 @@ def run_case(
     results = [_measured(venue, status) for venue in running]
     listener.end()
     watch.lap("measure")
-    laps = {name: round(seconds, 3) for name, seconds in watch.laps.items()}
-    folders[0].write_json("timing.json", {"seconds": laps})
+    folders[0].write_json("timing.json", watch.seconds())
     return replace(results[0], beside=results[1] if beside else None)
 
 

@@ -36,6 +36,7 @@ from undertow.venue.state import (
     MARGIN_FLAT,
     MARGIN_TIERS,
     TICK,
+    WAKES,
     State,
 )
 
@@ -450,6 +451,7 @@ def tick(state: State) -> int:
     counters[COUNT_PENDING] = 0
     counters[COUNT_DIRTY] = 0
     count = _walk(state, count)
+    counters[WAKES] += count
     sort_listed(state, count)
     found = 0
     for position in range(count):

@@ -80,3 +80,28 @@ def depth_near(
                     else:
                         price = level_above(state, instrument, price + 1)
                 out[instrument, band, side] = total
+
+
+@kernel
+def depth_behind_best(state: State, band_ppm: int, out: NDArray[np.int64]) -> None:
+    """Notional resting within a band of the best price of its own side: out[instrument, 0 bids | 1 asks].
+
+    The same as `depth_near` around the best bid, its bids, and around the best ask, its asks.
+    """
+    for instrument in range(len(out)):
+        record = state.instruments[instrument]
+        maximum = state.books[instrument].maximum_ticks
+        for side in range(2):
+            market = state.markets[instrument]
+            price: int = market.best_bid if side == 0 else market.best_ask
+            width = price * band_ppm // 1_000_000
+            limit = price - width if side == 0 else price + width
+            total = 0
+            while 0 < price < maximum and ((side == 0 and price >= limit) or (side == 1 and price <= limit)):
+                lots = state.pages[level_index(state, instrument, price)].size
+                total += fill_value(record.kind, record.unit, lots, price)
+                if side == 0:
+                    price = level_below(state, instrument, price - 1)
+                else:
+                    price = level_above(state, instrument, price + 1)
+            out[instrument, side] = total

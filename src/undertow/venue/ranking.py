@@ -308,7 +308,8 @@ class Ranking:
         bounded = _bounds(state, score, rows, np.full(len(rows), code), self._box)
         if not in_order(bounded[ACCOUNT]):
             bounded = bounded[:, np.argsort(bounded[ACCOUNT], kind="stable")]
-        near = max(LEAST_NEAR, len(rows) // queue.share)
+        # Whoever could lose all his equity inside the box has no bound and is near in any case.
+        near = max(LEAST_NEAR, len(rows) // queue.share) + int((bounded[BOUND] == ANY_KEY).sum())
         self._floor[code] = LOWEST_KEY
         if near < len(rows):
             self._floor[code] = np.partition(bounded[BOUND], len(rows) - near)[len(rows) - near]

@@ -247,6 +247,7 @@ LEDGER_DETAIL = 24  # 1: trade and fee postings are written one by one; 0: only 
 MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
+WAKES = 28  # danger: accounts valued at ticks since the venue opened
 COUNTERS = 32
 PAGE_LEVELS = 64
 SLACK_SLOTS = 1024  # a power of two
