@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.case.facts import Fact
+from undertow.crowd.makers import MakerCause
 from undertow.lab.score import score_run, write_score
 from undertow.tape import RunFolder, Tape, TapeWriter
 from undertow.venue.records import EVENT, FILL, POSTING, Cause, EventKind, Origin, Role
@@ -114,6 +115,7 @@ def make_synthetic_run(folder: Path, sizes: Sizes | None = None) -> RunFolder:
     paths = _paths(sizes.steps)
     writer.series(_series(paths, sizes.steps, rng))
     writer.table("weather", _weather(sizes.steps))
+    writer.block("maker", _maker(sizes.steps))
     writer.table("leverage", _leverage())
     writer.table("forced", _forced())
     fills = _fills(paths, sizes, rng)
@@ -253,6 +255,17 @@ def _weather(steps: int) -> dict[str, object]:
         "load": 1.0 + 20.0 * failure,
         "latency_s": 3.0 * failure,
     }
+
+
+def _maker(steps: int) -> NDArray[np.int64]:
+    """Depth missing by two causes, most of it when prices are lowest."""
+    rows = []
+    for step in range(0, steps, 2 * RECORD_EVERY):
+        stress = float(np.exp(-abs(step / steps - 0.335) / 0.05))
+        for place in range(len(NAMES)):
+            for cause, most in ((MakerCause.VOLATILITY, 4e7), (MakerCause.REJECTION, 2e7)):
+                rows.append((step, step * 1000, place, cause, int(most * MICROS * stress / (1 + place))))
+    return np.array(rows, np.int64)
 
 
 def _leverage() -> dict[str, object]:

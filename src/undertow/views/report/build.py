@@ -19,6 +19,7 @@ from undertow.views.report import (
     sections_beside,
     sections_facts,
     sections_leverage,
+    sections_makers,
     sections_money,
 )
 from undertow.views.report.content import Content, content_of
@@ -44,6 +45,7 @@ def _html(content: Content) -> str:
             sections.head(content),
             sections.prices(content, divs),
             sections.depth(content, divs),
+            sections_makers.makers(content, divs),
             sections_leverage.leverage(content, divs),
             sections.liquidations(content, divs),
             sections_beside.beside(content, divs),
@@ -71,6 +73,8 @@ def _figures(content: Content) -> tuple[str, dict[str, str]]:
         plots["gap"] = charts.gap(first)
         if any(len(one.depth_time_ms) for one in content.instruments):
             plots["depth"] = charts.depth(first)
+    if content.quoting is not None:
+        plots |= sections_makers.makers_charts(content.quoting, charts)
     if content.stages:
         plots["stages"] = charts.stages(content.stage_minutes, content.stages)
     if content.both is not None:

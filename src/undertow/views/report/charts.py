@@ -25,13 +25,15 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
+from undertow.crowd.makers import MakerCause
 from undertow.tape.schema import Stage
 from undertow.venue.records import Role
+from undertow.views.report.makers import Missing, Weather
 from undertow.views.report.series import InstrumentSeries
 
 INK, FAINT, GRID = "#1b1f24", "#5c6670", "#e6e9ed"
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-VERMILLION, PURPLE, SKY = "#D55E00", "#CC79A7", "#56B4E9"
+VERMILLION, PURPLE, SKY, YELLOW = "#D55E00", "#CC79A7", "#56B4E9", "#F0E442"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,21 @@ HOUSE_MARKS = {
     Role.VAULT: Mark("vault", "liquidator vault", GREEN, "dashed"),
     Role.PROVIDER: Mark("provider", "backstop providers", BLUE, "dotted"),
 }
+CAUSE_MARKS = {
+    MakerCause.VOLATILITY: Mark("volatility", "volatility", SKY, "block"),
+    MakerCause.INVENTORY: Mark("inventory", "inventory at its limit", BLUE, "block"),
+    MakerCause.LOSS: Mark("loss", "losses", VERMILLION, "block"),
+    MakerCause.MOVE: Mark("move", "price moved too fast", PURPLE, "block"),
+    MakerCause.GAP: Mark("gap", "gap to the outside", GREEN, "block"),
+    MakerCause.REJECTION: Mark("rejection", "messages refused or late", ORANGE, "block"),
+    MakerCause.REFILL: Mark("refill", "taken, not yet quoted again", "#a9b1ba", "block"),
+    MakerCause.HEDGE: Mark("hedge", "hedge cut", YELLOW, "block"),
+}
+STANDING_MARK = Mark("standing", "depth that stands", INK, "solid", 1.8)
+WEATHER_MARKS = (
+    Mark("stalled", "transfers held up", FAINT, "dashed", 1.6),
+    Mark("refused", "messages refused", VERMILLION, "solid", 1.6),
+)
 
 TIME_RANGE = "time-range"  # names under which the page's script finds what it changes
 PRICE_SOURCE = "price"
@@ -141,6 +158,38 @@ class TimeCharts:
         plot.yaxis.formatter = NumeralTickFormatter(format="$0,0.[0]a")
         plot.y_range.start = 0
         _hover(plot, [(mark.name, f"@{mark.column}{{$0,0.0a}}") for mark in marks])
+        return plot
+
+    def missing(self, missing: Missing) -> Any:
+        """Maker depth missing, stacked by cause, and over it the depth that stands."""
+        plot = self._figure(300)
+        marks = [CAUSE_MARKS[cause] for cause in missing.causes]
+        columns: dict[str, Any] = {CAUSE_MARKS[cause].column: usd for cause, usd in missing.causes.items()}
+        columns |= {"time": self._times(missing.time_ms), STANDING_MARK.column: missing.standing}
+        source = ColumnDataSource(columns)
+        plot.varea_stack(
+            [mark.column for mark in marks],
+            x="time",
+            source=source,
+            color=[mark.colour for mark in marks],
+            fill_alpha=0.85,
+        )
+        line = self._lines(plot, source, [STANDING_MARK])[0]
+        plot.yaxis.formatter = NumeralTickFormatter(format="$0,0.[0]a")
+        plot.y_range.start = 0
+        rows = [STANDING_MARK, *reversed(marks)]
+        _hover(plot, [(mark.name, f"@{mark.column}{{$0,0.0a}}") for mark in rows], line)
+        return plot
+
+    def weather(self, weather: Weather) -> Any:
+        """Per cent of messages refused and of transfers held up."""
+        plot = self._figure(180)
+        columns = {name: getattr(weather, name) for name in ("refused", "stalled", "messages")}
+        source = ColumnDataSource({"time": self._times(weather.time_ms), **columns})
+        lines = self._lines(plot, source, WEATHER_MARKS)
+        plot.y_range.start = 0
+        values = [(mark.name, f"@{mark.column}{{0.0}} %") for mark in reversed(WEATHER_MARKS)]
+        _hover(plot, [*values, ("messages tried", "@messages{0,0}")], lines[-1])
         return plot
 
     def house(self, roles: Mapping[Role, tuple[Any, Any, Any]], held: bool) -> Any:

@@ -22,6 +22,7 @@ from undertow.views.report import money, series
 from undertow.views.report.beside import Both, both_venues
 from undertow.views.report.charts import TimeCharts
 from undertow.views.report.leverage import Leverage, leverage_of
+from undertow.views.report.makers import Quoting, quoting_of
 from undertow.views.report.series import Floats, InstrumentSeries
 
 
@@ -44,6 +45,7 @@ class Content:
     causes: list[tuple[str, int]]
     winners: list[money.Winner]
     shortfalls: list[money.Shortfall]
+    quoting: Quoting | None
     leverage: Leverage | None
     both: Both | None
     case: dict[str, Any]
@@ -104,6 +106,7 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         causes=money.moved_by_cause(tape),
         winners=money.winners(tape),
         shortfalls=money.shortfalls(tape),
+        quoting=quoting_of(tape),
         leverage=leverage_of(tape),
         both=both_venues(folder, tape),
         case=_toml(folder, "case.toml"),

@@ -18,6 +18,7 @@ from undertow.views.text import MISSING, dollars, figures, in_unit
 CONTENTS = (
     ("prices", "What happened"),
     ("depth", "Depth"),
+    ("makers", "Who stopped quoting"),
     ("leverage", "Hidden leverage"),
     ("liquidations", "Liquidations"),
     ("beside", "The venue beside"),
@@ -43,10 +44,9 @@ def head(content: Content) -> str:
         f"outside prices: {escaped(str(record.get('data', 'facts')))}",
         f"Undertow {escaped(str(record.get('version', '')))}",
     ]
+    absent = {"beside": content.both is None, "makers": content.quoting is None}
     links = "".join(
-        f'<a href="#{anchor}">{escaped(title)}</a>'
-        for anchor, title in CONTENTS
-        if anchor != "beside" or content.both is not None
+        f'<a href="#{anchor}">{escaped(title)}</a>' for anchor, title in CONTENTS if not absent.get(anchor)
     )
     return (
         f'<header><p class="kicker">Simulated crash · report</p><h1>{escaped(title_of(content))}</h1>'
