@@ -79,7 +79,7 @@ def test_cases_and_show(folder: Path) -> None:
     assert "oct-2025" in listed.stdout and "binance-2025" in listed.stdout
     shown = undertow("show", "oct-2025", "--set", "accounts=1234", folder=folder)
     assert shown.returncode == 0, shown.stderr
-    for word in ("1,234", "BTC-PERP", "own-book-collateral", "btc-mark-low"):
+    for word in ("1,234", "BTC-PERP", "own-book-collateral", "btc-gap-2120"):
         assert word in shown.stdout, word
 
 
