@@ -204,6 +204,8 @@ def test_every_mechanism_of_what_ships_makes_another_case(shipped: dict[str, Cas
     for name, case in shipped.items():
         assert case.mechanisms
         for mechanism in case.mechanisms.values():
+            if not case.weather.incidents and set(mechanism.set) == {"weather.incidents"}:
+                continue  # taken over from a case that has some; incidents themselves never are
             without = load_case(name, mechanism.set)
             same = without.model_copy(update={"rulebook_overrides": {}}) == case
             assert not same or rulebook_of(without) != rulebook_of(case), mechanism.description
