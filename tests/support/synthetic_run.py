@@ -127,6 +127,7 @@ def make_synthetic_run(folder: Path, sizes: Sizes | None = None) -> RunFolder:
     writer.postings(postings)
     writer.causes(_causes(postings, sizes.steps))
     writer.house(_house(accounts, sizes.steps))
+    writer.table("held", _held(sizes.steps))
     writer.accounts(accounts)
     tape = writer.finish()
     run.update(status=sizes.status, hashes={"venue": "0" * 32, "crowd": "1" * 32, "tape": tape})
@@ -423,3 +424,15 @@ def _house(accounts: dict[str, NDArray[np.int64]], steps: int) -> NDArray[np.int
             money = (equity - stock // 10, equity, stock, stock // 10, both)
             rows.append((step, step * 1000, account, HOUSE_ROLES[account], 0, *money))
     return np.array(rows, np.int64)
+
+
+def _held(steps: int) -> dict[str, object]:
+    """The vault's stock while it sells: long contracts that run out, and an asset that it keeps in part."""
+    rows = []
+    for step in range(10, steps, 10):
+        held = np.exp(-(((step / steps - 0.4) / 0.06) ** 2))
+        for instrument, lots in ((0, int(5e7 * held)), (len(NAMES) - 1, int(1e7 * (held + 0.1)))):
+            if lots:
+                rows.append((step, step * 1000, VAULT, instrument, lots, lots * MICROS))
+    names = ("step", "time_ms", "account", "instrument", "lots", "value")
+    return dict(zip(names, np.array(rows, np.int64).T, strict=True))

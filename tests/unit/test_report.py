@@ -199,9 +199,9 @@ def test_every_fact_is_shown_missed_ones_too(run: RunFolder, read: Elements) -> 
 
 def test_sections_name_their_queries(read: Elements) -> None:
     """Each figure and table of the tape has the SQL that gives it."""
-    assert sum(tag == "figure" for tag, _ in read.elements) == 11
+    assert sum(tag == "figure" for tag, _ in read.elements) == 13
     queries = [text for text in read.text if text.startswith(("select", "with"))]
-    assert len(queries) >= 16
+    assert len(queries) >= 20
 
 
 def test_queries_shown_can_be_put_to_the_tape(run: RunFolder, read: Elements) -> None:

@@ -21,6 +21,7 @@ from undertow.views.report import (
     sections_leverage,
     sections_makers,
     sections_money,
+    sections_stock,
 )
 from undertow.views.report.content import Content, content_of
 from undertow.views.report.series import page_values
@@ -50,6 +51,7 @@ def _html(content: Content) -> str:
             sections.liquidations(content, divs),
             sections_beside.beside(content, divs),
             sections_money.fund(content, divs),
+            sections_stock.stock(content, divs),
             sections_money.adl(content),
             sections_money.bad_debt(content),
             sections_money.who_paid(content),
@@ -83,6 +85,8 @@ def _figures(content: Content) -> tuple[str, dict[str, str]]:
         plots["equity"] = charts.house(content.house, held=False)
         if any(held.any() for _, _, held in content.house.values()):
             plots["held"] = charts.house(content.house, held=True)
+    if content.stock is not None:
+        plots |= sections_stock.stock_charts(content.stock, charts)
     if content.leverage is not None:
         plots["classes"] = charts_leverage.classes_chart(content.leverage)
         if content.leverage.ladders:

@@ -203,6 +203,16 @@ class TimeCharts:
         plot.yaxis.formatter = NumeralTickFormatter(format="$0,0.[0]a")
         return plot
 
+    def amounts(
+        self, times: NDArray[np.int64], columns: Mapping[str, NDArray[np.float64]], marks: Sequence[Mark]
+    ) -> Any:
+        """Several amounts of money over the same times; `columns` by the marks' columns."""
+        plot = self._figure(240)
+        lines = self._lines(plot, ColumnDataSource({"time": self._times(times), **columns}), marks)
+        _hover(plot, [(mark.name, f"@{mark.column}{{$0,0.[00]a}}") for mark in marks], lines[0])
+        plot.yaxis.formatter = NumeralTickFormatter(format="$0,0.[0]a")
+        return plot
+
     def price_source(self, series: InstrumentSeries, name: str) -> ColumnDataSource:
         """One instrument's prices and gap, under a name the page's script knows."""
         columns = {

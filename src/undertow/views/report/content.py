@@ -24,6 +24,7 @@ from undertow.views.report.charts import TimeCharts
 from undertow.views.report.leverage import Leverage, leverage_of
 from undertow.views.report.makers import Quoting, quoting_of
 from undertow.views.report.series import Floats, InstrumentSeries
+from undertow.views.report.stock import House, house_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Content:
     quoting: Quoting | None
     leverage: Leverage | None
     both: Both | None
+    stock: House | None
     case: dict[str, Any]
     rulebook: dict[str, Any]
 
@@ -109,6 +111,7 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         quoting=quoting_of(tape),
         leverage=leverage_of(tape),
         both=both_venues(folder, tape),
+        stock=house_of(tape),
         case=_toml(folder, "case.toml"),
         rulebook=_toml(folder, "rulebook.toml"),
     )

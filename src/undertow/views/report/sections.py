@@ -23,6 +23,7 @@ CONTENTS = (
     ("liquidations", "Liquidations"),
     ("beside", "The venue beside"),
     ("fund", "Fund and backstop"),
+    ("stock", "What was taken over"),
     ("adl", "ADL"),
     ("bad-debt", "Bad debt"),
     ("who-paid", "Who paid"),
@@ -44,7 +45,11 @@ def head(content: Content) -> str:
         f"outside prices: {escaped(str(record.get('data', 'facts')))}",
         f"Undertow {escaped(str(record.get('version', '')))}",
     ]
-    absent = {"beside": content.both is None, "makers": content.quoting is None}
+    absent = {
+        "beside": content.both is None,
+        "makers": content.quoting is None,
+        "stock": content.stock is None,
+    }
     links = "".join(
         f'<a href="#{anchor}">{escaped(title)}</a>' for anchor, title in CONTENTS if not absent.get(anchor)
     )
