@@ -200,13 +200,18 @@ def _validate(data: dict[str, Any]) -> tuple[Case | None, list[Finding]]:
     case, found = _checked(data)
     if isinstance(data.get(PLACE), dict):
         second, misplaced = second_table(data)
-        found = list(dict.fromkeys([*found, *misplaced, *moved(_checked(second)[1], found)]))
+        found = list(dict.fromkeys([*found, *misplaced, *moved(_checked(second, ("crowd",))[1], found)]))
     return (None if found else case), found
 
 
-def _checked(data: dict[str, Any]) -> tuple[Case | None, list[Finding]]:
-    """One venue's case, and everything that the models find; a figure in quotes is reported once."""
-    wrong = list(mistyped(data))
+def _checked(
+    data: dict[str, Any], looked_at: tuple[str, ...] | None = None
+) -> tuple[Case | None, list[Finding]]:
+    """One venue's case, and everything that the models find; a figure in quotes is reported once.
+
+    Figures in quotes are looked for in these tables only: the others were looked at before.
+    """
+    wrong = list(mistyped(data if looked_at is None else {key: data.get(key) for key in looked_at}))
     try:
         return Case.model_validate(data), wrong
     except ValidationError as error:
