@@ -37,7 +37,7 @@ def makers(content: Content, divs: Mapping[str, str]) -> str:
     if found.weather is not None:
         body += chart(
             divs["weather"],
-            "Messages to the venue that failed, and transfers between venues that were held up. Makers that "
+            "Messages to the venue that failed, and transfers of money that were held up. Makers that "
             "are refused too often pull what they quote; without transfers their capital does not come back.",
             WEATHER_QUERY,
             "Refused and held up, %",
