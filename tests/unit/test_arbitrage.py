@@ -71,6 +71,19 @@ def test_what_is_lost_here_takes_the_nerve() -> None:
     assert np.array(sizes) / sizes[0] == pytest.approx([1.0, 1.0, 0.5, 0.0], abs=0.01)
 
 
+def test_firms_open_less_when_there_is_no_way_out() -> None:
+    """As usual down to the share of transfers they need, below it in proportion; closing goes on."""
+    sizes = []
+    for transfers in (1.0, 0.5, 0.1, 0.0):
+        actor = make_arbitrage(needed_transfers=0.5)
+        rows = orders(actor.act(make_view(1, price=0.95, transfers=transfers)), BTC)
+        sizes.append(int(rows["size"].sum()))
+    assert np.array(sizes) / sizes[0] == pytest.approx([1.0, 1.0, 0.2, 0.0], abs=0.01)
+    actor = make_arbitrage(needed_transfers=0.5)
+    actor.desk.lots[(FIRST, BTC)] = 1_000
+    assert orders(actor.act(make_view(1, price=1.0002, transfers=0.0)), BTC)["side"].tolist() == [-1]
+
+
 @pytest.mark.parametrize(("price", "side"), [(0.99, 1), (1.01, -1)])
 def test_beyond_the_band_orders_stop_at_its_edge(price: float, side: int) -> None:
     actor, view = make_arbitrage(), make_view(1, price=price)
@@ -124,10 +137,12 @@ def test_no_room_left_means_no_order() -> None:
 def test_a_position_is_closed_once_the_gap_is_gone() -> None:
     actor = make_arbitrage()
     actor.desk.lots[(FIRST, BTC)] = 1_000
-    rows = orders(actor.act(make_view(1)), BTC)
+    # Half of what paid for it is still there: closing now and buying back at the edge would earn nothing.
+    assert len(orders(actor.act(make_view(1, price=1.0 - 2e-4)), BTC)) == 0
+    rows = orders(actor.act(make_view(1, price=1.0002)), BTC)
     assert rows["side"].tolist() == [-1]
     assert rows["size"][0] == pytest.approx(200, abs=1)
-    assert rows["price"][0] == np.ceil(START_TICKS[BTC] * (1 - 4e-4))
+    assert rows["price"][0] == START_TICKS[BTC]
     assert len(orders(actor.act(make_view(2, price=0.99)), BTC)) == LARGE  # below the outside it buys instead
 
 

@@ -2,7 +2,8 @@
 
     band   b = fees + lambda sigma sqrt(time to settle); that time is a second while stock lasts on both
            sides, then a transfer's, and in a stall what people expect of it
-    room   leverage x equity on this venue, shared over coins; a hedge elsewhere frees nothing here
+    room   leverage x equity on this venue, shared over coins; a hedge elsewhere frees nothing here; less of
+           it is used while transfers are slower than a firm needs
     money  lost here and won elsewhere returns a share a minute, while transfers work
     spot   assets can be carried off and sold outside, or bought outside and brought in, at the same pace
 
@@ -168,12 +169,11 @@ class Arbitrage:
         free = np.minimum(own_room - np.abs(position), (room - spent)[:, None] * self._share)
         # Coins bought for cash cost no margin, so losses take no nerve there.
         nerve = np.where(self.market.perpetual[None, :], self._nerve()[:, None], 1.0)
-        opening = np.maximum(free, 0.0) * nerve
+        opening = np.maximum(free, 0.0) * nerve * self._way_out(view)
         cheap = np.floor(outside * (1.0 - band))
         dear = np.ceil(outside * (1.0 + band))
-        # A position is closed as soon as the gap that paid for it is gone, fees aside.
-        shut_long = np.ceil(outside * (1.0 - rules.fee_band))
-        shut_short = np.floor(outside * (1.0 + rules.fee_band))
+        # A position is closed when the gap that paid for it is gone.
+        shut_long, shut_short = np.ceil(outside), np.floor(outside)
         bid, ask, own = view.bid_ticks, view.ask_ticks, self.gauges.own
         buying = (own <= cheap) | ((ask > 0) & (ask <= cheap))
         selling = ((own >= dear) | ((bid > 0) & (bid >= dear))) & ~buying
@@ -208,6 +208,11 @@ class Arbitrage:
         """
         loss = np.maximum(1.0 - self.worth / self._worth_start, 0.0)
         return np.clip(2.0 - 2.0 * loss / self._loss_limit, 0.0, 1.0)
+
+    def _way_out(self, view: View) -> float:
+        """Share of its free room a firm uses when what it buys here cannot be carried off as usual."""
+        needed = self.rules.needed_transfers
+        return min(1.0, view.transfers / needed) if needed > 0.0 else 1.0
 
     def _sent(
         self, view: View, touched: NDArray[np.bool_], standing: NDArray[np.bool_], offers: Offers

@@ -73,7 +73,7 @@ class MakerRules(ActorRules):
     outside_weight_spread: float = Field(
         0.15, ge=0, description="how far firms' weights lie from it, at most (notes 4)"
     )
-    outside_delay_s: float = Field(3.0, ge=0, description="s; age of the outside price, at most (notes 6)")
+    outside_delay_s: float = Field(1.0, ge=0, description="s; age of the outside price, at most (notes 6)")
     refresh_s: float = Field(5.0, gt=0, description="s; a quote is replaced at least so often (own)")
     requote_widths: float = Field(
         1.0, gt=0, description="a quote moves when off by so many half widths (own)"
@@ -209,6 +209,9 @@ class ArbitrageRules(ActorRules):
     )
     loss_limit: float = Field(
         0.15, gt=0, description="loss here, share of its capital, at which a firm opens nothing more (own)"
+    )
+    needed_transfers: float = Field(
+        0.5, ge=0, le=1, description="share of transfers below which they open less, in proportion (own)"
     )
     pace_per_s: float = Field(0.2, gt=0, le=1, description="share of its room a firm uses in a second (own)")
     standing_share: float = Field(

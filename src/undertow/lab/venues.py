@@ -72,7 +72,9 @@ class Running:
         built.crowd.heard(commands, results)
         watch.lap("matching")
         engine.step(time_ms, built.outside_ticks[step])
-        built.weather.record(built.crowd.messages, len(engine.candidates()), built.outside_ticks[step])
+        # Whom an account stands for, so that load does not depend on how many accounts a crowd is cut into.
+        liquidated = int(built.people[engine.candidates()].sum())
+        built.weather.record(built.crowd.messages, liquidated, built.outside_ticks[step])
         watch.lap("waterfall")
         if time_ms % (1000 * built.case.record_seconds) == 0:
             recorder.sample(step, time_ms)
