@@ -105,7 +105,7 @@ def test_in_a_calm_venue_makers_stay_and_few_leave(
     venue = calm[0]
     assert (venue.crowd.makers._alive(float(STEPS)) == 1.0).all()
     assert venue.crowd.makers.capital.sum() > 0.99e8
-    assert venue.crowd.traders.leaving.mean() < 0.02
+    assert venue.crowd.traders.exits.queued.mean() < 0.02
 
 
 def test_the_same_crowd_twice_is_the_same_to_the_byte(

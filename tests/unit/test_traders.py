@@ -20,6 +20,7 @@ from support.crowd_market import (
     make_view,
     usd_of,
 )
+from undertow import streams
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder
 from undertow.crowd.rules_actors import TraderRules
@@ -69,6 +70,11 @@ def make_traders(step_seconds: float = 1.0, **changes: object) -> Traders:
     return Traders(rules, make_market(), gauges, desk, 1, population, FIRST)
 
 
+def leave(traders: Traders, rows: NDArray[np.int64]) -> None:
+    """Let these positions be closed from now on."""
+    traders.exits.join(rows, streams.uniform(1, "test", 0, rows))
+
+
 def spoken(traders: Traders, steps: range, **view: object) -> NDArray[np.void]:
     return np.concatenate([traders.act(make_view(step, **view)) for step in steps])
 
@@ -109,7 +115,7 @@ def test_stops_of_longs_fire_once_in_the_step_the_mark_reaches_them() -> None:
     rows = traders.act(make_view(20, price=0.95))
     assert len(rows) == pytest.approx(ACCOUNTS / 4, rel=0.25)  # the median stop is five per cent away
     assert (rows["side"] == -1).all() and (rows["flags"] == int(OrderFlag.REDUCE_ONLY)).all()
-    traders.leaving[:] = False
+    traders.exits.drawn(1e9)  # nobody waits any more
     assert len(traders.act(make_view(21, price=0.96))) == 0
     assert len(traders.act(make_view(22, price=0.90))) > 0
 
@@ -130,7 +136,7 @@ def test_closing_rises_as_the_margin_call_comes_near() -> None:
         traders.act(make_view(1))
         traders.desk.usual_value_usd = (equity, 50.0, 5_000.0)
         spoken(traders, range(2, 122))
-        totals.append(int(traders.leaving.sum()))
+        totals.append(len(traders.exits))
     assert totals[0] == 0 < totals[1] < totals[2]
     # D falls from 4.75 to 0.75 daily sigmas (4 % for BTC): for two minutes 3 % x (exp(-0.6) - exp(-3.8)).
     longs = 0.5 * ACCOUNTS * (1.0 - np.exp(-2 * 0.03 * (np.exp(-0.6) - np.exp(-3.8))))
@@ -148,7 +154,7 @@ def test_chances_do_not_depend_on_the_step(step_seconds: float) -> None:
         view = make_view(step, step_seconds=step_seconds)
         traders.gauges.see(view)
         traders._decide(view)
-    share = traders.leaving.mean()
+    share = traders.exits.queued.mean()
     assert share == pytest.approx(1.0 - np.exp(-0.5), abs=0.08)
 
 
@@ -160,15 +166,15 @@ def test_after_a_fall_longs_panic_and_shorts_take_profit() -> None:
         traders.gauges.see(view)
         traders._decide(view)
     longs = traders._row_lots > 0
-    assert traders.leaving[longs].mean() == pytest.approx(1 - np.exp(-0.5 * 0.2), abs=0.05)
-    assert traders.leaving[~longs].mean() == pytest.approx(1 - np.exp(-0.5 * 0.1), abs=0.04)
+    assert traders.exits.queued[longs].mean() == pytest.approx(1 - np.exp(-0.5 * 0.2), abs=0.05)
+    assert traders.exits.queued[~longs].mean() == pytest.approx(1 - np.exp(-0.5 * 0.1), abs=0.04)
 
 
 def test_who_leaves_takes_no_more_than_a_share_of_what_is_visible() -> None:
     traders = make_traders(**quiet())
     traders.act(make_view(1))
     traders.desk.visible_usd = 10_000.0
-    traders.leaving[traders._row_lots > 0] = True
+    leave(traders, np.flatnonzero(traders._row_lots > 0))
     rows = traders.act(make_view(2))
     assert 0 < usd_of(rows).sum() <= 2_500.0
     assert (rows["price"] == round((START_TICKS[BTC] - 1) * 0.97)).all()  # the collar
@@ -178,13 +184,13 @@ def test_a_bound_short_frees_its_bid_before_it_leaves() -> None:
     traders = make_traders(**quiet(take_profit_share=1.0, orders_per_step=1_000))
     traders.act(make_view(1))
     short = 1
-    traders.leaving[short] = True
+    leave(traders, np.array([short]))
     rows = traders.act(make_view(2))
     assert rows["kind"].tolist() == [CANCEL_ALL, NEW] and rows["account"].tolist() == [FIRST + short] * 2
     assert rows["side"][1] == 1 and rows["size"][1] == -SHORT_LOTS
     assert traders.act(make_view(3))["kind"].tolist() == [NEW]
     traders.desk.lots[(FIRST + short, ADA)] = 0
-    assert len(traders.act(make_view(4))) == 0 and not traders.leaving.any()
+    assert len(traders.act(make_view(4))) == 0 and len(traders.exits) == 0
 
 
 def test_margin_is_added_once_when_short_and_transfers_work() -> None:
@@ -220,9 +226,9 @@ def test_holders_of_an_asset_sell_below_the_outside_price() -> None:
 def test_messages_that_fail_wait_in_the_queue() -> None:
     traders = make_traders(**quiet())
     traders.act(make_view(1))
-    traders.leaving[:10] = True
+    leave(traders, np.arange(10))
     assert len(traders.act(make_view(2, failure=1.0))) == 0
-    assert traders.attempts == 10 and traders.leaving.sum() == 10
+    assert traders.attempts == 10 and len(traders.exits) == 10
 
 
 def test_books_are_not_traders() -> None:

@@ -85,10 +85,8 @@ class Traders:
         holder = np.repeat(np.arange(len(assets), dtype=np.int64), assets)
         self._asset_owner = holder[holder < self._count]
         self._asset_instrument = population.collateral_instrument[: len(self._asset_owner)].astype(np.int64)
-        self._exit_turns = Turns(self._row_instrument, len(market.name))
-        self._sale_turns = Turns(self._asset_instrument, len(market.name))
-        self.leaving = np.zeros(len(self._row_owner), np.bool_)
-        self.selling = np.zeros(len(self._asset_owner), np.bool_)
+        self.exits = Turns(self._row_instrument, len(market.name))  # positions that are to be closed
+        self.sales = Turns(self._asset_instrument, len(market.name))  # assets that are to be sold
         self.topped_up = np.zeros(self._count, np.bool_)
         self.cancelled = np.zeros(len(self._row_owner), np.bool_)  # the profit bid of who leaves
         self.calm = np.ones(self._count)  # exp(-k D) at the start
@@ -115,10 +113,10 @@ class Traders:
         if not self.rules.active:
             return nothing()
         parts = [self._begin()] if not self.placed[0] else []
-        self.leaving[self._stops.fired(view.mark_ticks)] = True
+        self._join(view, self.exits, self._stops.fired(view.mark_ticks), "stops")
         self._decide(view)
         self._holders(view)
-        if self.leaving.any() or self.selling.any():
+        if len(self.exits) or len(self.sales):
             depth = self.desk.visible(self.rules.visible_band)
             parts += [self._exits(view, depth), self._sales(view, depth)]
         parts.append(self._top_ups(view))
@@ -158,7 +156,7 @@ class Traders:
         nearer = np.maximum(self._nearness(few) - self.calm[few], 0.0)
         pull = np.where(self._row_lots[rows] > 0, rules.panic_per_minute, rules.profit_per_minute)
         hazard = rules.close_per_minute * nearer[owner] + pull * fall[self._row_instrument[rows]]
-        self.leaving[rows[draws[owner] < -np.expm1(-hazard * minutes)]] = True
+        self._join(view, self.exits, rows[draws[owner] < -np.expm1(-hazard * minutes)], "leavers")
 
     def _rows_of(self, accounts: Integers) -> tuple[Integers, Integers]:
         """Position rows of some accounts, and the place of each row's account in `accounts`."""
@@ -196,20 +194,20 @@ class Traders:
         rows = np.arange(view.step % every, len(self._asset_owner), every, dtype=np.int64)
         chance = -np.expm1(-hazard * every * view.step_seconds / 60.0)[self._asset_instrument[rows]]
         draws = streams.uniform(self.seed, "traders: holders", view.step, rows)
-        self.selling[rows[draws < chance]] = True
+        self._join(view, self.sales, rows[draws < chance], "sellers")
 
     # ---- sending
 
     def _exits(self, view: View, depth: Integers) -> Commands:
         """Orders of those who leave, as many as the depth they see can take."""
-        rows = self._through(view, self._exit_turns, self.leaving, "exits")
+        rows = self._through(view, self.exits, "exits")
         if len(rows) == 0:
             return nothing()
         owner, instrument = self.first + self._row_owner[rows], self._row_instrument[rows]
         held = self.desk.sizes(owner, instrument)
         gone = held * np.sign(self._row_lots[rows]) <= 0
-        self.leaving[rows[gone]] = False
         rows, held, owner, instrument = rows[~gone], held[~gone], owner[~gone], instrument[~gone]
+        self._join(view, self.exits, rows, "exits")  # what this order leaves has another turn
         bound = (self._profit_ticks[rows] > 0) & ~self.cancelled[rows]
         self.cancelled[rows[bound]] = True
         # A profit bid has reserved the position; without it the reduce-only order would be refused.
@@ -221,23 +219,29 @@ class Traders:
 
     def _sales(self, view: View, depth: Integers) -> Commands:
         """Orders of asset holders who sell."""
-        rows = self._through(view, self._sale_turns, self.selling, "sales")
+        rows = self._through(view, self.sales, "sales")
         if len(rows) == 0:
             return nothing()
         owner, instrument = self.first + self._asset_owner[rows], self._asset_instrument[rows]
         held = self.desk.sizes(owner, instrument)
-        self.selling[rows[held <= 0]] = False
         keep = held > 0
+        self._join(view, self.sales, rows[keep], "sales")
         rest = Held(owner[keep], instrument[keep], held[keep])
         return collared(view, self.market, depth, self._door, rest, OrderFlag.NONE)
 
-    def _through(self, view: View, turns: Turns, queue: NDArray[np.bool_], what: str) -> Integers:
-        """A random few of the queue, about so many a coin, less those whose message fails."""
-        key = streams.stream_key(self.seed, f"traders: turn of {what}", view.step)
-        rows = turns.drawn(key, queue, self.rules.orders_per_step * view.step_seconds)
+    def _join(self, view: View, queue: Turns, rows: Integers, what: str) -> None:
+        """These wait for their turn from now on."""
+        if len(rows):
+            queue.join(rows, streams.uniform(self.seed, f"traders: turn of {what}", view.step, rows))
+
+    def _through(self, view: View, queue: Turns, what: str) -> Integers:
+        """A random few of the queue, about so many a coin; those whose message fails wait again."""
+        rows = queue.drawn(self.rules.orders_per_step * view.step_seconds)
         self.attempts += len(rows)
         draws = streams.uniform(self.seed, f"traders: messages of {what}", view.step, rows)
-        return rows[draws >= self.rules.failure_weight * view.failure]
+        failed = draws < self.rules.failure_weight * view.failure
+        self._join(view, queue, rows[failed], what)
+        return rows[~failed]
 
     def _top_ups(self, view: View) -> Commands:
         """Margin added by those who do, once each, when it runs short and transfers work."""
@@ -262,12 +266,13 @@ class Traders:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        return {
-            "leaving": self.leaving,
-            "selling": self.selling,
+        memory = {
             "topped_up": self.topped_up,
             "cancelled": self.cancelled,
             "calm": self.calm,
             "placed": self.placed,
             "lowest": self._stops.lowest,
         }
+        for name, queue in (("exits", self.exits), ("sales", self.sales)):
+            memory |= {f"{name}.{key}": array for key, array in queue.memory().items()}
+        return memory
