@@ -50,6 +50,7 @@ BOX_PPM = 60_000
 SLACK = 4  # per holding: where brackets or inverse values round, a value is this far from monotone
 LEAST_NEAR = 256  # positions of a side that are valued at each close, at least
 NEAR_SHARE = 64  # or this part of them
+WORN = 16  # a side is looked at anew when prices that left its box make more than this part of it count
 ALL_MOVED = 8  # when more than this part of all accounts changed, everything is looked at anew
 PIECE = 16_384  # rows bounded at a time: their columns stay in the cache
 ANY_KEY = (1 << 63) - 1
@@ -210,7 +211,7 @@ class Ranking:
         found = _valued(state, score, sides, picked)
         for place, (code, need) in enumerate(zip(codes, needs, strict=True)):
             queue, offer = self._queues[code], found[place]
-            if len(picked[place]) > len(queue.near) + len(queue.holding) // 4 + LEAST_NEAR:
+            if len(picked[place]) > len(queue.near) + len(queue.holding) // WORN + LEAST_NEAR:
                 queue.bounded = False  # the box is of little use by now
             if int(offer.lots[offer.ranks > self._floor[code]].sum()) < need.need_lots:
                 queue.share = max(queue.share // 2, 1)
