@@ -19,6 +19,7 @@ from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
     BasisRules,
+    HolderRules,
     MakerRules,
     NoiseRules,
     PatientRules,
@@ -91,6 +92,7 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
         traders=rules.get("traders", TraderRules()),
         noise=rules.get("noise", NoiseRules()),
         sellers=rules.get("sellers", SellerRules()),
+        holders=rules.get("holders", HolderRules()),
     )
     crowd = Crowd(chosen, market, Desk(engine), seed, population, first, start_ticks)
     for actor in crowd.actors:

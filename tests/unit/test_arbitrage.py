@@ -27,6 +27,7 @@ from undertow.venue.records import CommandKind
 FIRST = 100
 NEW, CANCEL_ALL = int(CommandKind.NEW), int(CommandKind.CANCEL_ALL)
 DEPOSIT, WITHDRAW_ASSET = int(CommandKind.DEPOSIT), int(CommandKind.WITHDRAW_ASSET)
+COINS = FIRST + 8  # the wallets for coins follow those for contracts
 LARGE = 4  # of the eight firms: those of the two largest coins, which are all coins of this market
 LOT_USD = START_TICKS * make_market().unit / 1e6
 
@@ -169,7 +170,7 @@ def test_money_and_coins_move_only_when_transfers_do(transfers: float) -> None:
     actor = make_arbitrage()
     actor.desk.worth_usd[FIRST] -= 1e6
     bought = 500_000
-    actor.desk.lots[(FIRST, USDE)] += bought
+    actor.desk.lots[(COINS, USDE)] += bought
     views = [make_view(step, price=[1.0, 1.0, 0.95], transfers=transfers) for step in range(1, 61)]
     rows = np.concatenate([actor.act(view) for view in views])
     moved = rows[rows["kind"] == WITHDRAW_ASSET]
@@ -185,7 +186,7 @@ def test_money_and_coins_move_only_when_transfers_do(transfers: float) -> None:
 
 def test_without_redemption_coins_stay() -> None:
     actor = make_arbitrage(redeeming=False)
-    actor.desk.lots[(FIRST, USDE)] += 500_000
+    actor.desk.lots[(COINS, USDE)] += 500_000
     rows = np.concatenate([actor.act(make_view(step)) for step in range(1, 61)])
     assert not (rows["kind"] == WITHDRAW_ASSET).any()
 
@@ -193,10 +194,35 @@ def test_without_redemption_coins_stay() -> None:
 def test_spot_is_never_sold_short() -> None:
     actor = make_arbitrage()
     rows = orders(actor.act(make_view(1, price=[1.0, 1.0, 1.2])), USDE)
-    held = np.array([actor.desk.lots[(FIRST + firm, USDE)] for firm in range(8)])
+    held = np.array([actor.desk.lots[(COINS + firm, USDE)] for firm in range(8)])
     assert (rows["side"] == -1).all() and len(rows) > 0
-    assert (rows["size"] <= held[rows["account"] - FIRST]).all()
+    assert (rows["size"] <= held[rows["account"] - COINS]).all()
     assert usd_of(rows).sum() > 0
+
+
+def test_losses_in_contracts_do_not_touch_the_cash_for_coins() -> None:
+    """Half of the margin is gone: half is opened in contracts, as much as before is bought in coins."""
+    bought = {}
+    for left in (1.0, 0.5):
+        actor = make_arbitrage(loss_limit=10.0)
+        for firm in range(8):
+            actor.desk.worth_usd[FIRST + firm] *= left
+        rows = actor.act(make_view(1, price=0.95))
+        bought[left] = [float(usd_of(orders(rows, place)).sum()) for place in (BTC, USDE)]
+    assert bought[0.5][0] == pytest.approx(0.5 * bought[1.0][0], rel=0.01)
+    assert bought[0.5][1] == pytest.approx(bought[1.0][1], rel=0.01) and bought[1.0][1] > 0.0
+
+
+def test_a_wild_book_does_not_widen_the_band_of_a_coin() -> None:
+    """The venue's own price jumps, the outside stands; a coin is sold there, so the band stays as it was."""
+    bands = []
+    for wild in (False, True):
+        actor = make_arbitrage()
+        for step in range(1, 121):
+            price = [1.01, 1.0, 1.01] if wild and step // 15 % 2 else 1.0
+            actor.gauges.see(make_view(step, price=price))
+        bands.append(actor._band(make_view(121), np.ones((8, 3)))[0])
+    assert bands[1][USDE] == bands[0][USDE] and bands[1][BTC] > 1.5 * bands[0][BTC]
 
 
 def test_an_asset_left_to_others_is_neither_held_nor_bought() -> None:

@@ -23,6 +23,7 @@ from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
     BasisRules,
+    HolderRules,
     LooperRules,
     MakerRules,
     NoiseRules,
@@ -181,6 +182,10 @@ class Crowd(CasePart):
     )
     sellers: SellerRules = Field(
         default=SellerRules.model_validate({}), description="people's asks, which follow the price"
+    )
+    holders: HolderRules = Field(
+        default=HolderRules.model_validate({}),
+        description="people with coins and no debt, who sell some in a fall",
     )
 
 

@@ -2,8 +2,9 @@
 
     band   b = fees + lambda sigma sqrt(time to settle); that time is a second while stock lasts on both
            sides, then a transfer's, and in a stall what people expect of it
-    room   leverage x equity on this venue, shared over coins; a hedge elsewhere frees nothing here; less of
-           it is used while transfers are slower than a firm needs
+    room   leverage x equity on this venue, shared over contracts; a hedge elsewhere frees nothing here; less
+           of it is used while transfers are slower than a firm needs
+    coins  are bought for cash in a wallet of its own, which losses in contracts do not touch
     money  lost here and won elsewhere returns a share a minute, while transfers work
     spot   assets can be carried off and sold outside, or bought outside and brought in, at the same pace
 
@@ -12,7 +13,7 @@ until the next look. Where nobody offers, it is these bids that bring the price 
 order waits at either edge.
 
 Source: crowd description 4; modelling notes, section 3. Units: ticks, lots, USD (floats) until the commands,
-seconds. Invariant: no firm's gross notional is increased beyond leverage x its worth on the venue.
+seconds. Invariant: no firm's notional in contracts is increased beyond leverage x its worth there.
 """
 
 from __future__ import annotations
@@ -48,7 +49,6 @@ LEAST_ORDER_USD = 100.0
 RETURN_S = 60.0
 STANDING_S = 5.0
 TRANSFER_FAILURE_WEIGHT = 2.0
-SPOT_SHARE = 0.2  # of a firm's room for all spot assets together
 
 
 class Offers(NamedTuple):
@@ -70,9 +70,10 @@ class Arbitrage:
         self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
         count = len(market.name)
         self.attempts = 0
-        self.accounts = np.zeros(rules.firms, np.int64)
+        self.accounts = np.zeros(rules.firms, np.int64)  # wallets for contracts; those for coins come next
         self._firm, self._instrument = (grid.astype(np.int64) for grid in np.indices((rules.firms, count)))
         self._identity = self._firm * IDS_PER_FIRM + self._instrument
+        self._wallet = self._firm.copy()
         self._capital_usd = self._capital()
         self._share = self._shares()
         turnover = market.turnover_usd * market.perpetual
@@ -100,7 +101,7 @@ class Arbitrage:
         return each
 
     def _shares(self) -> Floats:
-        """Each instrument's part of a firm's room, by turnover among its contracts; spot a part of its own.
+        """Each instrument's part of a firm's room for contracts, or of its cash for coins, by turnover.
 
         Firms keep to the two largest coins or to the others, so that a rout in one does not ruin the other.
         """
@@ -111,22 +112,29 @@ class Arbitrage:
         contracts = market.perpetual & (big != small)
         draws = streams.normal(self.seed, "arbitrage: coins", 0, self._identity.ravel()).reshape(share.shape)
         taste = np.exp(self.rules.taste_spread * draws)
-        for members, part in ((contracts, 1.0), (~(market.perpetual | left)[None, :], SPOT_SHARE)):
-            weights = market.turnover_usd**self.rules.room_exponent * members * taste
-            share += part * weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+        coins = ~(market.perpetual | left)[None, :]
+        for members, power in (
+            (contracts, self.rules.room_exponent),
+            (coins, self.rules.spot_room_exponent),
+        ):
+            weights = market.turnover_usd**power * members * taste
+            share += weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
         return share
 
     def opening(self) -> Opening:
-        """One wallet a firm; spot stock on top of the cash."""
+        """Two wallets a firm: for contracts, and for coins, with their stock on top of the cash."""
         firms = self.rules.firms
-        cash = np.rint(self._capital_usd * MICROS).astype(np.int64)
+        shares = np.repeat([1.0, self.rules.spot_capital_share], firms)
+        cash = np.rint(np.tile(self._capital_usd, 2) * shares * MICROS).astype(np.int64)
         spot = np.flatnonzero(~self.market.perpetual)
-        assets = [(int(instrument), self._start_lots[:, instrument].copy()) for instrument in spot]
-        return Opening(firms, self.rules.profile, cash, assets)
+        none = np.zeros(firms, np.int64)
+        assets = [(int(place), np.concatenate([none, self._start_lots[:, place]])) for place in spot]
+        return Opening(2 * firms, self.rules.profile, cash, assets)
 
     def opened(self, first_account: int) -> None:
         """The firms' wallets begin at `first_account`."""
         self.accounts = first_account + np.arange(self.rules.firms, dtype=np.int64)
+        self._wallet = self.accounts[self._firm] + np.where(self.market.perpetual, 0, self.rules.firms)
         self.worth[:] = self.desk.worths(self.accounts) / MICROS
         self._worth_start = self.worth.copy()
 
@@ -139,7 +147,7 @@ class Arbitrage:
         if not self.rules.active:
             return nothing()
         shape = self._firm.shape
-        held = self.desk.sizes(self.accounts[self._firm.ravel()], self._instrument.ravel()).reshape(shape)
+        held = self.desk.sizes(self._wallet.ravel(), self._instrument.ravel()).reshape(shape)
         held = held - self._start_lots
         self.worth[:] = self.desk.worths(self.accounts) / MICROS
         lot_usd = self.gauges.own * self.market.unit / MICROS
@@ -154,7 +162,9 @@ class Arbitrage:
         slow = np.minimum(slow, np.maximum(rules.stalled_settlement_s, self._slow_s))
         weight = np.clip(2.0 * used - 1.0, 0.0, 1.0)  # the first half of the stock settles at once
         settle_s = rules.fast_settlement_s + weight * (slow - rules.fast_settlement_s)
-        sigma = self.gauges.volatility * self.market.volatility
+        # A coin is sold outside; a contract can be left only here.
+        moves = np.where(self.market.perpetual, self.gauges.volatility, self.gauges.outside_volatility)
+        sigma = moves * self.market.volatility
         # Nobody opens inside the fees, or firms would hand positions round among themselves.
         risk: Floats = rules.band_sigmas * sigma * np.sqrt(settle_s / 60.0) * self._band_factor
         return rules.fee_band + risk
@@ -162,13 +172,16 @@ class Arbitrage:
     def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
         rules, outside = self.rules, view.outside_ticks
         room = rules.leverage * np.maximum(self.worth, 0.0)
-        spent = np.abs(position).sum(axis=1)
-        own_room = np.maximum(room[:, None] * self._share, 1.0)
+        contracts = self.market.perpetual[None, :]
+        spent = np.abs(position * contracts).sum(axis=1)
+        cash = rules.spot_capital_share * self._capital_usd
+        own_room = np.maximum(np.where(contracts, room[:, None], cash[:, None]) * self._share, 1.0)
         used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
         band = np.minimum(self._band(view, used), 0.9)
-        free = np.minimum(own_room - np.abs(position), (room - spent)[:, None] * self._share)
+        free = own_room - np.abs(position)
+        free = np.where(contracts, np.minimum(free, (room - spent)[:, None] * self._share), free)
         # Coins bought for cash cost no margin, so losses take no nerve there.
-        nerve = np.where(self.market.perpetual[None, :], self._nerve()[:, None], 1.0)
+        nerve = np.where(contracts, self._nerve()[:, None], 1.0)
         opening = np.maximum(free, 0.0) * nerve * self._way_out(view)
         cheap = np.floor(outside * (1.0 - band))
         dear = np.ceil(outside * (1.0 + band))
@@ -227,10 +240,10 @@ class Arbitrage:
         send = offers.wanted & through
         self.resting[:] = (self.resting & ~through) | send.any(axis=0)
         self.standing[:] = (self.standing & ~through) | (standing & through)
-        cancelled = cancel_all(self.accounts[self._firm[out]], self._instrument[out])
+        cancelled = cancel_all(self._wallet[out], self._instrument[out])
         orders = [
             new_orders(
-                self.accounts[self._firm[send[way]]],
+                self._wallet[send[way]],
                 self._instrument[send[way]],
                 offers.sides[way][send[way]],
                 offers.limits[way][send[way]].astype(np.int64),
@@ -261,7 +274,7 @@ class Arbitrage:
         due &= self._through(view, self._identity.ravel(), "coins").reshape(due.shape)
         if not due.any():
             return nothing()
-        account, instrument, moved = self.accounts[self._firm[due]], self._instrument[due], lots[due]
+        account, instrument, moved = self._wallet[due], self._instrument[due], lots[due]
         price = np.rint(view.outside_ticks[instrument]).astype(np.int64)
         money = moved * price * self.market.unit[instrument]
         out = moved > 0

@@ -23,6 +23,7 @@ from undertow.crowd.arbitrage import Arbitrage
 from undertow.crowd.basis import BasisBooks
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.hedges import Hedges
+from undertow.crowd.holders import Holders
 from undertow.crowd.makers import Makers
 from undertow.crowd.noise import Noise
 from undertow.crowd.patient import Patient
@@ -31,6 +32,7 @@ from undertow.crowd.post import Post
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
     BasisRules,
+    HolderRules,
     MakerRules,
     NoiseRules,
     PatientRules,
@@ -64,6 +66,8 @@ class CrowdRules(Protocol):
     def noise(self) -> NoiseRules: ...
     @property
     def sellers(self) -> SellerRules: ...
+    @property
+    def holders(self) -> HolderRules: ...
 
 
 class Crowd:
@@ -93,6 +97,7 @@ class Crowd:
         self.patient = Patient(rules.patient, market, self.gauges, desk, seed)
         self.noise = Noise(rules.noise, market, self.gauges, desk, seed)
         self.sellers = Sellers(rules.sellers, rules.makers, market, self.gauges, desk, seed)
+        self.holders = Holders(rules.holders, market, self.gauges, desk, seed)
         self.actors: tuple[Actor, ...] = (
             self.traders,
             self.hedges,  # before the makers, who look at them
@@ -102,6 +107,7 @@ class Crowd:
             self.patient,
             self.noise,
             self.sellers,
+            self.holders,
         )
         self.messages = 0
         self.refused = 0

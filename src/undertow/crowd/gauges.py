@@ -57,6 +57,7 @@ class Gauges:
         self._short = np.ones((2, count))  # squared returns over calm: own, outside
         self._long = np.ones((2, count))
         self.volatility = np.ones(count)
+        self.outside_volatility = np.ones(count)  # of the outside alone
         self.own_move = np.zeros(count)  # own log move of a minute, signed, also of a wide book
         self.move = np.zeros(count)  # larger log move of a minute, tight own or outside, signed
         self.long_move = np.zeros(count)  # own log move in the last half hour
@@ -91,7 +92,8 @@ class Gauges:
         squared = np.minimum(np.stack([own_return, outside_return]) ** 2 / calm, SQUARED_RETURN_CAP)
         self._short += (squared - self._short) * _share(seconds, SHORT_MEMORY_S)
         self._long += (squared - self._long) * _share(seconds, LONG_MEMORY_S)
-        self.volatility[:] = np.sqrt(np.maximum(self._short, self._long).max(axis=0))
+        both = np.sqrt(np.maximum(self._short, self._long))
+        self.volatility[:], self.outside_volatility[:] = both.max(axis=0), both[1]
 
     def outside_before(self, view: View, delays: Integers) -> Floats:
         """The outside price as it was `delays` steps ago, (len(delays), instruments); a minute at most."""
@@ -106,7 +108,17 @@ class Gauges:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        names = ("own", "smooth", "gap", "slow_gap", "volatility", "own_move", "move", "long_move")
+        names = (
+            "own",
+            "smooth",
+            "gap",
+            "slow_gap",
+            "volatility",
+            "outside_volatility",
+            "own_move",
+            "move",
+            "long_move",
+        )
         hidden = (
             "_seen",
             "_own_ring",

@@ -183,6 +183,24 @@ class SellerRules(ActorRules):
         return self
 
 
+class HolderRules(ActorRules):
+    """People with coins here and no debt, who sell some in a fall (section 5, `panic`)."""
+
+    holdings_days: float = Field(
+        7.0, ge=0, description="coins that people hold here, in days of spot turnover (own; 3 to 30)"
+    )
+    share: float = Field(
+        0.0015, ge=0, le=0.1, description="of them sold per 10 % of fall in half an hour (5; 0.0005 to 0.005)"
+    )
+    pace_s: float = Field(60.0, gt=0, description="s from the decision to the order, on average (own)")
+    turn_s: float = Field(5.0, gt=0, description="s; a wallet sells so often on average (own)")
+    collar: float = Field(
+        0.03, gt=0, lt=1, description="market orders reach so far through the market (notes 7.5)"
+    )
+    accounts: int = Field(8, ge=1, le=64, description="wallets that stand for them (own)")
+    failure_weight: float = Field(1.5, ge=0, description="how often their messages fail (6, app)")
+
+
 class ArbitrageRules(ActorRules):
     """Firms that buy here and sell elsewhere, or the reverse, with finite capital (section 4)."""
 
@@ -193,9 +211,15 @@ class ArbitrageRules(ActorRules):
         0.35, gt=0, lt=1, description="of the capital, in firms that leave the two largest coins alone (own)"
     )
     room_exponent: float = Field(
-        1.2, ge=0, le=2, description="a coin's part of a firm's room grows with turnover to this (notes 6)"
+        0.7, ge=0, le=2, description="a coin's part of a firm's room grows with turnover to this (own)"
     )
     taste_spread: float = Field(0.3, ge=0, description="sd of the ln part that a firm gives a coin (own)")
+    spot_capital_share: float = Field(
+        1.5, ge=0, description="cash for coins in wallets of their own, over the capital above (own)"
+    )
+    spot_room_exponent: float = Field(
+        1.8, ge=0, le=3, description="a coin's part of that cash grows with turnover to this (own)"
+    )
     fee_band: float = Field(4e-4, ge=0, description="least gap worth trading, share of price (4, fees)")
     band_sigmas: float = Field(
         0.6, ge=0, description="band in standard deviations over the settlement time (4, lambda; 0.3 to 1.2)"
@@ -240,11 +264,11 @@ class BasisRules(Figures):
     band: float = Field(0.004, ge=0, lt=1, description="discount from which they buy back (4, fees; own)")
     band_spread: float = Field(0.5, ge=0, description="standard deviation of the ln band (own)")
     close_per_minute: float = Field(
-        0.03, ge=0, description="share of the short bought back a minute per point of discount (own)"
+        0.05, ge=0, description="share of the short bought back a minute per point of discount (own)"
     )
     most_per_minute: float = Field(0.05, ge=0, description="the largest such share (own)")
     largest_most_per_minute: float = Field(
-        0.15, ge=0, description="the same in the two largest coins, where most such money is (4; own)"
+        0.3, ge=0, description="the same in the two largest coins, where most such money is (4; own)"
     )
     turn_s: float = Field(5.0, gt=0, description="s; bids are renewed so often (own)")
     coins_here: float = Field(

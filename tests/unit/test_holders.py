@@ -1,0 +1,102 @@
+"""People with coins and no debt: how many sell, when, and never twice.
+
+Figures: crowd description 5, `panic`: 0.15 % of holdings per ten per cent of fall in half an hour. The asset
+of the test market plays ADA's spot book.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from support.crowd_market import START_TICKS, USDE, ToldDesk, make_gauges, make_market, make_view, usd_of
+from undertow.crowd.holders import Holders
+from undertow.crowd.rules_actors import HolderRules
+from undertow.venue.records import TimeInForce
+
+COIN = USDE
+
+
+def make_open(step_seconds: float = 1.0, **changes: object) -> Holders:
+    """Holders whose desk knows what they hold."""
+    market, desk = make_market()._replace(spot=np.array([-1, COIN, -1])), ToldDesk()
+    holders = Holders(HolderRules(**changes), market, make_gauges(step_seconds), desk, 1)
+    opened: Holders = desk.open(holders)
+    return opened
+
+
+def sold(
+    holders: Holders,
+    price: float | list[float],
+    seconds: int,
+    step_seconds: float = 1.0,
+    fills: bool = True,
+    first: int = 1,
+) -> NDArray[np.void]:
+    """Everything they send while the price stands there; what they send is sold, if `fills`."""
+    rows = []
+    for step in range(first, first + round(seconds / step_seconds)):
+        sent = holders.act(make_view(step, price=price, step_seconds=step_seconds))
+        for row in sent if fills else []:
+            holders.desk.lots[(int(row["account"]), int(row["instrument"]))] -= int(row["size"])
+        rows.append(sent)
+    return np.concatenate(rows)
+
+
+def share_of_holdings(rows: NDArray[np.void]) -> float:
+    market = make_market()
+    usd = float((rows["size"] * START_TICKS[COIN] * market.unit[COIN] / 1e6).sum())
+    return usd / (7.0 * float(market.turnover_usd[COIN]))
+
+
+def test_a_quiet_price_sells_nothing() -> None:
+    assert len(sold(make_open(), 1.0, 120)) == 0
+
+
+@pytest.mark.parametrize("step_seconds", [1.0, 5.0])
+def test_ten_per_cent_of_fall_sell_the_share(step_seconds: float) -> None:
+    """0.15 % of what is held, within some minutes, at any length of step; and not once more."""
+    holders = make_open(step_seconds)
+    rows = sold(holders, 0.9, 900, step_seconds)
+    assert share_of_holdings(rows) == pytest.approx(0.0015, rel=0.03)
+    assert (rows["side"] == -1).all() and set(rows["instrument"].tolist()) == {COIN}
+    assert (rows["time_in_force"] == int(TimeInForce.IMMEDIATE_OR_CANCEL)).all()
+
+
+def test_the_fall_of_the_contract_alone_sells_the_coin() -> None:
+    """The contract falls by 20 %, the coin stands: twice the share is sold."""
+    rows = sold(make_open(), [1.0, 0.8, 1.0], 900)
+    assert share_of_holdings(rows) == pytest.approx(0.003, rel=0.03)
+
+
+def test_what_finds_no_bid_is_offered_again_and_never_more_than_decided() -> None:
+    holders = make_open()
+    unsold = sold(holders, 0.9, 300, fills=False)
+    assert share_of_holdings(unsold) > 0.0015
+    assert share_of_holdings(sold(holders, 0.9, 900, first=301)) == pytest.approx(0.0015, rel=0.03)
+
+
+def test_orders_reach_a_collar_through_the_bid() -> None:
+    rows = sold(make_open(collar=0.03), 0.9, 60)
+    bid = round(0.9 * START_TICKS[COIN]) - 1
+    assert (rows["price"] == int(np.floor(bid * 0.97))).all()
+    assert usd_of(rows).min() > 0.0
+
+
+def test_in_an_empty_book_nobody_sells() -> None:
+    holders = make_open()
+    bids = np.zeros(3, np.int64)
+    assert len(holders.act(make_view(1, price=0.5, bid_ticks=bids))) == 0
+
+
+def test_messages_that_fail_sell_nothing_and_switched_off_they_hold() -> None:
+    holders = make_open()
+    assert all(len(holders.act(make_view(step, price=0.8, failure=1.0))) == 0 for step in range(1, 40))
+    assert len(sold(make_open(active=False), 0.5, 60)) == 0
+
+
+def test_a_venue_without_spot_books_has_no_holders_who_sell() -> None:
+    desk = ToldDesk()
+    holders = desk.open(Holders(HolderRules(), make_market(), make_gauges(), desk, 1))
+    assert len(sold(holders, 0.5, 30)) == 0
