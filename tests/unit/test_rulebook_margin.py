@@ -6,7 +6,6 @@ import json
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,18 +16,11 @@ from undertow.rulebook.margin import MarginClass, maintenance_deductions
 from undertow.units import MICROS, isqrt, sqrt_rate_ppm
 
 DOLLARS = MICROS
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "spec" / "mechanism_vectors.json"
 
 
 @cache
 def bracket_class(name: str) -> MarginClass:
     return load_rulebook("binance-2025").margin_class(name)
-
-
-def vectors(prefix: str) -> list[dict[str, Any]]:
-    if not SHARED.exists():
-        return []
-    return [row for row in json.loads(SHARED.read_text()) if row["id"].startswith(prefix)]
 
 
 def test_deduction_of_the_quote_margined_page() -> None:
@@ -83,14 +75,16 @@ def test_tier_maintenance(coin: str, notional: int, maintenance_micros: int) -> 
     assert rule.maintenance_micros(notional * DOLLARS) == maintenance_micros
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="../shared/spec/mechanism_vectors.json is not there")
-@pytest.mark.parametrize("row", [*vectors("bin-mm-"), *vectors("hl-mm-")], ids=lambda row: str(row["id"]))
-def test_recorded_vectors(row: dict[str, Any]) -> None:
-    preset = "binance-2025" if row["id"].startswith("bin") else "hyperliquid-2025"
-    coin = row["id"].split("-")[2].upper() if preset == "hyperliquid-2025" else "BTC"
-    rule = load_rulebook(preset).margin_class(coin)
-    expected = round(row["expected"]["maintenance_margin"] * DOLLARS)
-    assert rule.maintenance_micros(round(row["inputs"]["notional"]) * DOLLARS) == expected
+@pytest.mark.parametrize(("prefix", "preset"), [("bin-mm-", "binance-2025"), ("hl-mm-", "hyperliquid-2025")])
+def test_recorded_vectors(shared: Path, prefix: str, preset: str) -> None:
+    listed = json.loads((shared / "spec" / "mechanism_vectors.json").read_text())
+    rows = [row for row in listed if row["id"].startswith(prefix)]
+    assert rows
+    for row in rows:
+        coin = row["id"].split("-")[2].upper() if preset == "hyperliquid-2025" else "BTC"
+        rule = load_rulebook(preset).margin_class(coin)
+        expected = round(row["expected"]["maintenance_margin"] * DOLLARS)
+        assert rule.maintenance_micros(round(row["inputs"]["notional"]) * DOLLARS) == expected, row["id"]
 
 
 @pytest.mark.parametrize("coin", ["BTC", "ETH", "SOL", "major", "small"])
