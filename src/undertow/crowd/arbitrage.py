@@ -198,9 +198,10 @@ class Arbitrage:
         usd = np.where(buying | selling, opening + against, against)
         pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * view.step_seconds)
         acting = (side != 0) & (usd * pace >= LEAST_ORDER_USD)
-        # Who does nothing else leaves a small order at either edge, renewed now and then.
+        # Who does nothing else leaves a small order at either edge, renewed at times, or where nobody stands.
         turn = (view.step + self._identity) % max(1, round(STANDING_S / view.step_seconds)) == 0
-        standing = ~acting & turn & (rules.standing_share > 0.0)
+        empty = (bid < cheap) | (ask == 0) | (ask > dear)
+        standing = ~acting & (turn | empty) & (rules.standing_share > 0.0)
         sides = np.stack([np.where(acting, side, 1), np.where(standing, -1, 0)])
         limits = np.stack([np.where(acting, limit, cheap), np.where(standing, dear, 0.0)])
         waiting = opening * np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)

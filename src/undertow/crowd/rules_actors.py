@@ -187,15 +187,15 @@ class HolderRules(ActorRules):
     """People with coins here and no debt, who sell some in a fall (section 5, `panic`)."""
 
     holdings_days: float = Field(
-        7.0, ge=0, description="coins that people hold here, in days of spot turnover (own; 3 to 30)"
+        7.5, ge=0, description="coins that people hold here, in days of spot turnover (own; 3 to 30)"
     )
     share: float = Field(
         0.0015, ge=0, le=0.1, description="of them sold per 10 % of fall in half an hour (5; 0.0005 to 0.005)"
     )
     pace_s: float = Field(60.0, gt=0, description="s from the decision to the order, on average (own)")
-    turn_s: float = Field(5.0, gt=0, description="s; a wallet sells so often on average (own)")
+    turn_s: float = Field(3.0, gt=0, description="s; a wallet sells so often on average (own)")
     collar: float = Field(
-        0.03, gt=0, lt=1, description="market orders reach so far through the market (notes 7.5)"
+        0.02, gt=0, lt=1, description="market orders reach so far through the market (notes 7.5)"
     )
     accounts: int = Field(8, ge=1, le=64, description="wallets that stand for them (own)")
     failure_weight: float = Field(1.5, ge=0, description="how often their messages fail (6, app)")
@@ -218,7 +218,7 @@ class ArbitrageRules(ActorRules):
         1.5, ge=0, description="cash for coins in wallets of their own, over the capital above (own)"
     )
     spot_room_exponent: float = Field(
-        1.8, ge=0, le=3, description="a coin's part of that cash grows with turnover to this (own)"
+        1.65, ge=0, le=3, description="a coin's part of that cash grows with turnover to this (own)"
     )
     fee_band: float = Field(4e-4, ge=0, description="least gap worth trading, share of price (4, fees)")
     band_sigmas: float = Field(
