@@ -47,7 +47,7 @@ def sold(
 def share_of_holdings(rows: NDArray[np.void]) -> float:
     market = make_market()
     usd = float((rows["size"] * START_TICKS[COIN] * market.unit[COIN] / 1e6).sum())
-    return usd / (7.0 * float(market.turnover_usd[COIN]))
+    return usd / (HolderRules().holdings_days * float(market.turnover_usd[COIN]))
 
 
 def test_a_quiet_price_sells_nothing() -> None:

@@ -195,9 +195,11 @@ def _note_rulebook(data: dict[str, Any], key: str, value: Any) -> None:
         table.setdefault("written_for", table["rulebook"])
 
 
-def _validate(data: dict[str, Any]) -> tuple[Case | None, list[Finding]]:
+def _validate(
+    data: dict[str, Any], looked_at: tuple[str, ...] | None = None
+) -> tuple[Case | None, list[Finding]]:
     """The case, and everything that the models find in it and in its second venue."""
-    case, found = _checked(data)
+    case, found = _checked(data, looked_at)
     if isinstance(data.get(PLACE), dict):
         second, misplaced = second_table(data)
         found = list(dict.fromkeys([*found, *misplaced, *moved(_checked(second, ("crowd",))[1], found)]))
@@ -288,7 +290,7 @@ def _set_faults(
             write(trial, key, value)
         except InputError as error:
             yield (*where, *key.split(".")), str(error)
-    for place, sentence in _validate(trial)[1]:
+    for place, sentence in _validate(trial, tuple({key.split(".")[0]: None for key in figures}))[1]:
         if (place, sentence) not in known:
             yield (*where, *place), sentence
 
