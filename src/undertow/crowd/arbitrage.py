@@ -169,22 +169,29 @@ class Arbitrage:
         risk: Floats = rules.band_sigmas * sigma * np.sqrt(settle_s / 60.0) * self._band_factor
         return rules.fee_band + risk
 
-    def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
-        rules, outside = self.rules, view.outside_ticks
-        room = rules.leverage * np.maximum(self.worth, 0.0)
+    def _room(self, view: View, position: Floats) -> tuple[Floats, Floats]:
+        """Share of its room each pair has used, and USD it would still open.
+
+        Room is margin for contracts and cash for coins.
+        """
         contracts = self.market.perpetual[None, :]
-        spent = np.abs(position * contracts).sum(axis=1)
-        cash = rules.spot_capital_share * self._capital_usd
-        own_room = np.maximum(np.where(contracts, room[:, None], cash[:, None]) * self._share, 1.0)
-        used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
-        band = np.minimum(self._band(view, used), 0.9)
+        room = (self.rules.leverage * np.maximum(self.worth, 0.0))[:, None]
+        cash = (self.rules.spot_capital_share * self._capital_usd)[:, None]
+        own_room = np.maximum(np.where(contracts, room, cash) * self._share, 1.0)
+        spent = np.abs(position * contracts).sum(axis=1, keepdims=True)
         free = own_room - np.abs(position)
-        free = np.where(contracts, np.minimum(free, (room - spent)[:, None] * self._share), free)
+        free = np.where(contracts, np.minimum(free, (room - spent) * self._share), free)
         # Coins bought for cash cost no margin, so losses take no nerve there.
         nerve = np.where(contracts, self._nerve()[:, None], 1.0)
-        opening = np.maximum(free, 0.0) * nerve * self._way_out(view)
-        cheap = np.floor(outside * (1.0 - band))
-        dear = np.ceil(outside * (1.0 + band))
+        used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
+        return used, np.maximum(free, 0.0) * nerve * self._way_out(view)
+
+    def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
+        """Taking and bidding beyond the band, closing at the outside price, and what waits in quiet."""
+        rules, outside = self.rules, view.outside_ticks
+        used, opening = self._room(view, position)
+        band = np.minimum(self._band(view, used), 0.9)
+        cheap, dear = np.floor(outside * (1.0 - band)), np.ceil(outside * (1.0 + band))
         # A position is closed when the gap that paid for it is gone.
         shut_long, shut_short = np.ceil(outside), np.floor(outside)
         bid, ask, own = view.bid_ticks, view.ask_ticks, self.gauges.own
@@ -205,15 +212,20 @@ class Arbitrage:
         sides = np.stack([np.where(acting, side, 1), np.where(standing, -1, 0)])
         limits = np.stack([np.where(acting, limit, cheap), np.where(standing, dear, 0.0)])
         waiting = opening * np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)
-        lots = np.floor(np.stack([np.where(acting, usd * pace, waiting), waiting]) / lot_usd).astype(np.int64)
-        stock = np.maximum(held + self._start_lots, 0)
-        lots = np.where(~self.market.perpetual & (sides < 0), np.minimum(lots, stock), lots)
+        amounts = np.stack([np.where(acting, usd * pace, waiting), waiting])
+        lots = self._lots(sides, amounts, held, lot_usd)
         wanted = (lots > 0) & (lots * lot_usd >= LEAST_ORDER_USD) & (limits >= 1.0)
         wanted &= (limits < self.market.maximum_ticks) & np.stack([acting | standing, standing])
         # An order whose reason is gone is withdrawn; a standing one waits for its turn.
         self.standing[:] &= ~acting
         touched = acting | standing | (self.resting & ~self.standing)
         return self._sent(view, touched, standing, Offers(wanted, sides, limits, lots))
+
+    def _lots(self, sides: Integers, usd: Floats, held: Integers, lot_usd: Floats) -> Integers:
+        """Whole lots of each order; of a coin no more than is there."""
+        lots = np.floor(usd / lot_usd).astype(np.int64)
+        stock = np.maximum(held + self._start_lots, 0)
+        return np.where(~self.market.perpetual & (sides < 0), np.minimum(lots, stock), lots)
 
     def _nerve(self) -> Floats:
         """Share of its free room a firm still uses: from half its limit of losses here less, at it nothing.
