@@ -202,7 +202,8 @@ def _validate(
     case, found = _checked(data, looked_at)
     if isinstance(data.get(PLACE), dict):
         second, misplaced = second_table(data)
-        found = list(dict.fromkeys([*found, *misplaced, *moved(_checked(second, ("crowd",))[1], found)]))
+        crowd = ("crowd",) if looked_at is None or {"crowd", PLACE} & set(looked_at) else ()
+        found = list(dict.fromkeys([*found, *misplaced, *moved(_checked(second, crowd)[1], found)]))
     return (None if found else case), found
 
 

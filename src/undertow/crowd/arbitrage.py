@@ -169,7 +169,7 @@ class Arbitrage:
         risk: Floats = rules.band_sigmas * sigma * np.sqrt(settle_s / 60.0) * self._band_factor
         return rules.fee_band + risk
 
-    def _room(self, view: View, position: Floats) -> tuple[Floats, Floats]:
+    def _room(self, view: View, held: Integers, position: Floats) -> tuple[Floats, Floats]:
         """Share of its room each pair has used, and USD it would still open.
 
         Room is margin for contracts and cash for coins.
@@ -181,15 +181,24 @@ class Arbitrage:
         spent = np.abs(position * contracts).sum(axis=1, keepdims=True)
         free = own_room - np.abs(position)
         free = np.where(contracts, np.minimum(free, (room - spent) * self._share), free)
+        free = np.maximum(free, 0.0) * np.where(contracts, 1.0, self._affordable(view, held, free)[:, None])
         # Coins bought for cash cost no margin, so losses take no nerve there.
         nerve = np.where(contracts, self._nerve()[:, None], 1.0)
         used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
-        return used, np.maximum(free, 0.0) * nerve * self._way_out(view)
+        return used, free * nerve * self._way_out(view)
+
+    def _affordable(self, view: View, held: Integers, free: Floats) -> Floats:
+        """Share of what a firm would spend on coins that its cash still pays: those it has may be worth less."""
+        coins = ~self.market.perpetual
+        stock = (held + self._start_lots)[:, coins] * (view.mark_ticks * self.market.unit)[coins]
+        cash = (self.desk.worths(self.accounts + self.rules.firms) - stock.sum(axis=1)) / MICROS
+        wanted = np.maximum(free[:, coins], 0.0).sum(axis=1)
+        return np.clip(cash / np.maximum(wanted, 1.0), 0.0, 1.0)
 
     def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
         """Taking and bidding beyond the band, closing at the outside price, and what waits in quiet."""
         rules, outside = self.rules, view.outside_ticks
-        used, opening = self._room(view, position)
+        used, opening = self._room(view, held, position)
         band = np.minimum(self._band(view, used), 0.9)
         cheap, dear = np.floor(outside * (1.0 - band)), np.ceil(outside * (1.0 + band))
         # A position is closed when the gap that paid for it is gone.
@@ -211,7 +220,10 @@ class Arbitrage:
         standing = ~acting & (turn | empty) & (rules.standing_share > 0.0)
         sides = np.stack([np.where(acting, side, 1), np.where(standing, -1, 0)])
         limits = np.stack([np.where(acting, limit, cheap), np.where(standing, dear, 0.0)])
-        waiting = opening * np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)
+        share = np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)
+        share = np.minimum(share, 0.999)
+        # Where nobody stands, each second brings its share, however long a step is.
+        waiting = opening * np.where(turn, share, -np.expm1(np.log1p(-share) * view.step_seconds))
         amounts = np.stack([np.where(acting, usd * pace, waiting), waiting])
         lots = self._lots(sides, amounts, held, lot_usd)
         wanted = (lots > 0) & (lots * lot_usd >= LEAST_ORDER_USD) & (limits >= 1.0)

@@ -69,13 +69,14 @@ class Holders:
             return nothing()
         self._decide(view)
         chance = -np.expm1(-view.step_seconds / self.rules.turn_s)
-        ids = self._wallet * IDS_PER_WALLET + self._row
+        part = min(-np.expm1(-view.step_seconds / self.rules.pace_s) / chance, 1.0)
+        ids = self._wallet * IDS_PER_WALLET + self._coin[self._row]
         turn = streams.uniform(self.seed, "holders: turn", view.step, ids) < chance
         account, row = self.accounts[self._wallet[turn]], self._row[turn]
         coin = self._coin[row]
         left = self.desk.sizes(account, coin)
         owed = np.minimum(self.decided_lots[row] - (self._start_lots[row] - left), left)
-        lots = np.floor(np.maximum(owed, 0.0) * -np.expm1(-self.rules.turn_s / self.rules.pace_s))
+        lots = np.where(owed >= 1.0, np.maximum(np.floor(owed * part), 1.0), 0.0)
         price = np.floor(view.bid_ticks[coin] * (1.0 - self.rules.collar)).astype(np.int64)
         wanted = (lots >= 1.0) & (price > 0)
         self.attempts = int(wanted.sum())
@@ -87,8 +88,10 @@ class Holders:
 
     def _decide(self, view: View) -> None:
         """Some more sell with every new depth of the fall; an old fall is forgotten."""
-        move = np.minimum(self.gauges.long_move[self._coin], self.gauges.long_move[self._contract])
-        fall = np.maximum(-np.expm1(move), 0.0)
+        gauges = self.gauges
+        # Of the smoothed price: one order in an empty book frightens few.
+        moves = gauges.long_move + np.log(gauges.smooth / gauges.own)
+        fall = np.maximum(-np.expm1(np.minimum(moves[self._coin], moves[self._contract])), 0.0)
         deeper = np.maximum(fall - self.deepest, 0.0) / TEN_PERCENT
         self.decided_lots += self.rules.share * self._held_lots * deeper
         self.deepest += np.where(deeper > 0.0, fall - self.deepest, 0.0)
