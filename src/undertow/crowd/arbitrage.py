@@ -188,7 +188,7 @@ class Arbitrage:
         return used, free * nerve * self._way_out(view)
 
     def _affordable(self, view: View, held: Integers, free: Floats) -> Floats:
-        """Share of what a firm would spend on coins that its cash still pays: those it has may be worth less."""
+        """Share of what a firm would spend on coins that its cash pays: those it has may be worth less."""
         coins = ~self.market.perpetual
         stock = (held + self._start_lots)[:, coins] * (view.mark_ticks * self.market.unit)[coins]
         cash = (self.desk.worths(self.accounts + self.rules.firms) - stock.sum(axis=1)) / MICROS
