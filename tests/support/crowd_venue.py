@@ -19,14 +19,13 @@ from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
     BasisRules,
-    HolderRules,
     MakerRules,
     NoiseRules,
     PatientRules,
-    SellerRules,
     TraderRules,
 )
 from undertow.crowd.rules_hedges import HedgeRules
+from undertow.crowd.rules_people import HolderRules, SellerRules
 from undertow.crowd.view import Desk, Market, Opening, View
 from undertow.rulebook.load import load_rulebook
 from undertow.venue.compile import Listing

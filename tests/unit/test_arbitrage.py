@@ -213,6 +213,36 @@ def test_losses_in_contracts_do_not_touch_the_cash_for_coins() -> None:
     assert bought[0.5][1] == pytest.approx(bought[1.0][1], rel=0.01) and bought[1.0][1] > 0.0
 
 
+def test_coins_that_lost_their_worth_leave_no_cash_to_buy_more() -> None:
+    """All cash went into the coin, which then halves: its room in dollars is back, the money is not."""
+    actor = make_arbitrage()
+    for firm in range(8):
+        cash = actor.desk.worth_usd[COINS + firm]
+        lots = round(cash / LOT_USD[USDE])
+        actor.desk.lots[(COINS + firm, USDE)] += lots
+        held = actor.desk.lots[(COINS + firm, USDE)]
+        actor.desk.worth_usd[COINS + firm] = 0.5 * held * float(LOT_USD[USDE])
+    rows = orders(actor.act(make_view(1, price=[1.0, 1.0, 0.5])), USDE)
+    assert not (rows["side"] > 0).any()
+
+
+@pytest.mark.parametrize("step_seconds", [0.5, 1.0, 5.0])
+def test_what_is_bid_in_an_empty_book_does_not_depend_on_the_step(step_seconds: float) -> None:
+    """A fifth of the room each second, taken at once: 0.8^5 of it is left after five seconds."""
+    actor = make_arbitrage(step_seconds, standing_share=0.01, standing_share_spot=0.2)
+    room = {wallet: actor.desk.worth_usd[wallet] for wallet in range(COINS, COINS + 8)}
+    start = dict(actor.desk.lots)
+    empty = np.array([1_168_999, 77_359, 0])
+    for step in range(1, 1 + round(5 / step_seconds)):
+        view = make_view(step, step_seconds=step_seconds, bid_ticks=empty)
+        rows = orders(actor.act(view), USDE)
+        for row in rows[rows["side"] > 0]:
+            actor.desk.lots[(int(row["account"]), USDE)] += int(row["size"])
+    for wallet, usd in room.items():
+        bought = (actor.desk.lots[(wallet, USDE)] - start[(wallet, USDE)]) * LOT_USD[USDE]
+        assert bought / usd == pytest.approx(1.0 - 0.8**5, abs=0.05)
+
+
 def test_a_wild_book_does_not_widen_the_band_of_a_coin() -> None:
     """The venue's own price jumps, the outside stands; a coin is sold there, so the band stays as it was."""
     bands = []

@@ -94,3 +94,12 @@ def test_the_good_file_is_good() -> None:
     case, faults = check_case(ROOT / "docs/how-to/small-crash.toml", check_facts)
     assert faults == []
     assert case is not None and case.beside is not None
+
+
+def test_one_fault_is_said_once_however_many_mechanisms_there_are(tmp_path: Path) -> None:
+    text = (ROOT / "src/undertow/case/library/oct-2025.toml").read_text()
+    broken = text.replace("depth_share = 0.005\n", 'depth_share = "0.005"\n', 1)
+    (tmp_path / "broken.toml").write_text(broken)
+    faults = check_case(tmp_path / "broken.toml")[1]
+    assert broken != text and len(faults) == 1
+    assert faults[0].endswith("crowd.makers.depth_share: is '0.005'; must be a number above 0")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from support.crowd_market import START_TICKS, USDE, ToldDesk, make_gauges, make_market, make_view, usd_of
 from undertow.crowd.holders import Holders
-from undertow.crowd.rules_actors import HolderRules
+from undertow.crowd.rules_people import HolderRules
 from undertow.venue.records import TimeInForce
 
 COIN = USDE
@@ -62,6 +62,45 @@ def test_ten_per_cent_of_fall_sell_the_share(step_seconds: float) -> None:
     assert share_of_holdings(rows) == pytest.approx(0.0015, rel=0.03)
     assert (rows["side"] == -1).all() and set(rows["instrument"].tolist()) == {COIN}
     assert (rows["time_in_force"] == int(TimeInForce.IMMEDIATE_OR_CANCEL)).all()
+
+
+@pytest.mark.parametrize("step_seconds", [0.5, 1.0, 5.0])
+def test_the_pace_does_not_depend_on_the_step(step_seconds: float) -> None:
+    """Decided in the first ten seconds, of which 1 - exp(-60 / 60) is sold a minute later."""
+    holders = make_open(step_seconds, accounts=64)
+    first = sold(holders, 0.9, 70, step_seconds)
+    assert share_of_holdings(first) / 0.0015 == pytest.approx(1.0 - np.exp(-1.0), abs=0.06)
+
+
+def test_who_sold_in_a_fall_does_not_sell_again_in_the_same() -> None:
+    """Down by a tenth, up, and down as far: little of the old fall is forgotten, none sold twice."""
+    holders = make_open()
+    sold(holders, 0.9, 600)
+    sold(holders, 1.0, 120, first=601)
+    again = share_of_holdings(sold(holders, 0.9, 600, first=721))
+    assert again < 0.15 * 0.0015
+    deeper = share_of_holdings(sold(holders, 0.8, 900, first=1321))
+    assert deeper == pytest.approx(0.0015, rel=0.1)
+
+
+def test_a_print_of_one_second_frightens_few() -> None:
+    """One trade at 0.4 and back: a tenth of what a fall to 0.4 would sell, at most."""
+    holders = make_open()
+    sold(holders, 1.0, 60)
+    sold(holders, 0.4, 1, first=61)
+    assert share_of_holdings(sold(holders, 1.0, 900, first=62)) <= 0.1 * 6 * 0.0015
+
+
+def test_memory_restores_what_was_decided() -> None:
+    one, other = make_open(), make_open()
+    sold(one, 0.85, 30)
+    for name, array in one.gauges.memory().items():
+        other.gauges.memory()[name][...] = array
+    for name, array in one.memory().items():
+        other.memory()[name][...] = array
+    other.desk.lots.update(one.desk.lots)
+    going_on = [sold(holders, 0.85, 120, first=31) for holders in (one, other)]
+    assert len(going_on[0]) > 0 and going_on[0].tobytes() == going_on[1].tobytes()
 
 
 def test_the_fall_of_the_contract_alone_sells_the_coin() -> None:

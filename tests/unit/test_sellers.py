@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from support.crowd_market import ADA, BTC, START_TICKS, ToldDesk, make_gauges, make_market, make_view, usd_of
-from undertow.crowd.rules_actors import MakerRules, SellerRules
+from undertow.crowd.rules_actors import MakerRules
+from undertow.crowd.rules_people import SellerRules
 from undertow.crowd.sellers import Sellers
 from undertow.venue.records import CommandKind
 

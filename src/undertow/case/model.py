@@ -23,17 +23,16 @@ from undertow.crowd.rules import PopulationRules
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
     BasisRules,
-    HolderRules,
     LooperRules,
     MakerRules,
     NoiseRules,
     PatientRules,
     RedemptionRules,
-    SellerRules,
     TraderRules,
 )
 from undertow.crowd.rules_between import BetweenRules
 from undertow.crowd.rules_hedges import HedgeRules
+from undertow.crowd.rules_people import HolderRules, SellerRules
 from undertow.rulebook.base import Part
 from undertow.world.prices import Anchor, CoinPath, Shape, shaped
 from undertow.world.weather import WeatherRules

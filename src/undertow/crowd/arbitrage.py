@@ -193,7 +193,8 @@ class Arbitrage:
         stock = (held + self._start_lots)[:, coins] * (view.mark_ticks * self.market.unit)[coins]
         cash = (self.desk.worths(self.accounts + self.rules.firms) - stock.sum(axis=1)) / MICROS
         wanted = np.maximum(free[:, coins], 0.0).sum(axis=1)
-        return np.clip(cash / np.maximum(wanted, 1.0), 0.0, 1.0)
+        paid: Floats = np.clip(cash / np.maximum(wanted, 1.0), 0.0, 1.0)
+        return paid
 
     def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
         """Taking and bidding beyond the band, closing at the outside price, and what waits in quiet."""
@@ -223,7 +224,7 @@ class Arbitrage:
         share = np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)
         share = np.minimum(share, 0.999)
         # Where nobody stands, each second brings its share, however long a step is.
-        waiting = opening * np.where(turn, share, -np.expm1(np.log1p(-share) * view.step_seconds))
+        waiting = opening * np.where(empty, -np.expm1(np.log1p(-share) * view.step_seconds), share)
         amounts = np.stack([np.where(acting, usd * pace, waiting), waiting])
         lots = self._lots(sides, amounts, held, lot_usd)
         wanted = (lots > 0) & (lots * lot_usd >= LEAST_ORDER_USD) & (limits >= 1.0)

@@ -32,14 +32,13 @@ from undertow.crowd.post import Post
 from undertow.crowd.rules_actors import (
     ArbitrageRules,
     BasisRules,
-    HolderRules,
     MakerRules,
     NoiseRules,
     PatientRules,
-    SellerRules,
     TraderRules,
 )
 from undertow.crowd.rules_hedges import HedgeRules
+from undertow.crowd.rules_people import HolderRules, SellerRules
 from undertow.crowd.sellers import Sellers
 from undertow.crowd.traders import Traders
 from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View, nothing, rearranged, together

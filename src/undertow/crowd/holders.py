@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from undertow import streams
 from undertow.crowd.gauges import Gauges
-from undertow.crowd.rules_actors import HolderRules
+from undertow.crowd.rules_people import HolderRules
 from undertow.crowd.view import Commands, Desk, Market, Opening, View, new_orders, nothing
 from undertow.venue.records import TimeInForce
 

@@ -157,55 +157,13 @@ class PatientRules(ActorRules):
     failure_weight: float = Field(1.5, ge=0, description="how often hunters' messages fail (6, app)")
 
 
-class SellerRules(ActorRules):
-    """People's limit orders to sell, which follow the price down (section 3.2, `sticky`)."""
-
-    share: float = Field(0.08, ge=0, description="of calm maker depth within 4 % (3.2; 0.03 to 0.12)")
-    stock_share: float = Field(
-        0.05, ge=0, description="of open interest, what they want to sell at once (own)"
-    )
-    arrivals_per_minute: float = Field(
-        0.02,
-        ge=0,
-        description="of open interest, who joins them a minute, per 10 % fall in that minute (own)",
-    )
-    accounts: int = Field(4, ge=1, le=64, description="wallets that stand for them (own)")
-    levels: int = Field(6, ge=1, le=64, description="asks a wallet and coin (own)")
-    nearest: float = Field(0.002, gt=0, lt=1, description="distance of the nearest ask, share of price (own)")
-    reach: float = Field(0.04, gt=0, lt=1, description="distance of the furthest (3.2)")
-    turn_s: float = Field(8.0, gt=0, description="s; asks are re-posted so often on average (own)")
-    failure_weight: float = Field(1.0, ge=0, description="how often their messages fail (6)")
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        if self.nearest >= self.reach:
-            raise ValueError(f"nearest is {self.nearest}; less than reach ({self.reach}) is needed")
-        return self
-
-
-class HolderRules(ActorRules):
-    """People with coins here and no debt, who sell some in a fall (section 5, `panic`)."""
-
-    holdings_days: float = Field(
-        7.5, ge=0, description="coins that people hold here, in days of spot turnover (own; 3 to 30)"
-    )
-    share: float = Field(
-        0.0015, ge=0, le=0.1, description="of them sold per 10 % of fall in half an hour (5; 0.0005 to 0.005)"
-    )
-    pace_s: float = Field(60.0, gt=0, description="s from the decision to the order, on average (own)")
-    turn_s: float = Field(3.0, gt=0, description="s; a wallet sells so often on average (own)")
-    collar: float = Field(
-        0.02, gt=0, lt=1, description="market orders reach so far through the market (notes 7.5)"
-    )
-    accounts: int = Field(8, ge=1, le=64, description="wallets that stand for them (own)")
-    failure_weight: float = Field(1.5, ge=0, description="how often their messages fail (6, app)")
-
-
 class ArbitrageRules(ActorRules):
     """Firms that buy here and sell elsewhere, or the reverse, with finite capital (section 4)."""
 
     firms: int = Field(16, ge=2, le=64, description="firms (4; 10 to 60)")
-    capital_usd: float = Field(0.8e9, gt=0, description="USD on the venue (4, K_arb; 0.3 to 3 billion)")
+    capital_usd: float = Field(
+        0.8e9, gt=0, description="USD of margin for contracts (4, K_arb; 0.3 to 3 billion)"
+    )
     leverage: float = Field(5.0, gt=0, description="largest gross notional over equity (own; 2 to 10)")
     small_coin_share: float = Field(
         0.35, gt=0, lt=1, description="of the capital, in firms that leave the two largest coins alone (own)"
@@ -215,7 +173,7 @@ class ArbitrageRules(ActorRules):
     )
     taste_spread: float = Field(0.3, ge=0, description="sd of the ln part that a firm gives a coin (own)")
     spot_capital_share: float = Field(
-        1.5, ge=0, description="cash for coins in wallets of their own, over the capital above (own)"
+        1.5, ge=0, description="cash for coins in wallets of their own, over that margin (own)"
     )
     spot_room_exponent: float = Field(
         1.65, ge=0, le=3, description="a coin's part of that cash grows with turnover to this (own)"

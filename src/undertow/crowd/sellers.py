@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from undertow import streams
 from undertow.crowd.gauges import Gauges
-from undertow.crowd.rules_actors import MakerRules, SellerRules
+from undertow.crowd.rules_actors import MakerRules
+from undertow.crowd.rules_people import SellerRules
 from undertow.crowd.view import (
     Commands,
     Desk,
