@@ -45,7 +45,7 @@ class HolderRules(ActorRules):
     """People with coins here and no debt, who sell some in a fall (section 5, `panic`)."""
 
     holdings_days: float = Field(
-        7.5, ge=0, description="coins that people hold here, in days of spot turnover (own; 3 to 30)"
+        10.0, ge=0, description="coins that people hold here, in days of spot turnover (own; 3 to 30)"
     )
     share: float = Field(
         0.0015, ge=0, le=0.1, description="of them sold per 10 % of fall in half an hour (5; 0.0005 to 0.005)"
