@@ -46,7 +46,7 @@ def make_view(step: int, **changes: Any) -> View:
     middle = np.rint(np.broadcast_to(price, (COUNT,))).astype(np.int64)
     return View(
         step=step,
-        time_s=round(step * seconds),
+        time_s=step * seconds,
         step_seconds=seconds,
         outside_ticks=np.broadcast_to(outside, (COUNT,)).astype(np.float64),
         bid_ticks=middle - 1,

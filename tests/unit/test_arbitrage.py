@@ -72,6 +72,42 @@ def test_what_is_lost_here_takes_the_nerve() -> None:
     assert np.array(sizes) / sizes[0] == pytest.approx([1.0, 1.0, 0.5, 0.0], abs=0.01)
 
 
+def test_nerve_is_lost_at_once_and_comes_back_slowly() -> None:
+    actor = make_arbitrage(loss_limit=0.2, nerve_s=600.0)
+    worth = {firm: float(actor._worth_start[firm]) for firm in range(8)}
+    for firm in range(8):
+        actor.desk.worth_usd[FIRST + firm] = 0.8 * worth[firm]
+    actor.act(make_view(1, price=0.95))
+    assert actor.nerve == pytest.approx(np.zeros(8))
+    actor.desk.worth_usd.update({FIRST + firm: worth[firm] for firm in worth})
+    for step in range(2, 302):
+        actor.act(make_view(step, price=0.95))
+    assert actor.nerve == pytest.approx(np.full(8, 1.0 - np.exp(-0.5)), rel=1e-6)
+
+
+def test_in_half_steps_a_firm_still_looks_once_a_second() -> None:
+    """Half of the firms in either half of the second, each with the orders of a whole second."""
+    whole = orders(make_arbitrage().act(make_view(1, price=0.95)), BTC)
+    actor = make_arbitrage(0.5)
+    halves = [orders(actor.act(make_view(step, price=0.95, step_seconds=0.5)), BTC) for step in (2, 3)]
+    assert [len(half) for half in halves] == [LARGE // 2, LARGE // 2]
+    both = np.sort(np.concatenate(halves), order="account")
+    assert both["account"].tolist() == np.sort(whole["account"]).tolist()
+    assert both["size"].sum() == pytest.approx(whole["size"].sum(), rel=1e-6)
+
+
+def test_firms_of_a_kind_are_as_strict_together_in_every_crowd() -> None:
+    """One limit in each eighth of the distribution: their mean hardly moves, who has which does."""
+    limits = []
+    for seed in range(20):
+        rules = ArbitrageRules(firms=16, band_spread=0.5)
+        limits.append(Arbitrage(rules, make_market(), make_gauges(), ToldDesk(), seed)._loss_limit)
+    for kind in (0, 1):
+        means = np.log(np.array(limits)[:, kind::2]).mean(axis=1)
+        assert means.std() < 0.05 < 0.5 / np.sqrt(8)
+    assert len({int(np.argmax(row)) for row in limits}) > 4
+
+
 def test_firms_open_less_when_there_is_no_way_out() -> None:
     """As usual down to the share of transfers they need, below it in proportion; closing goes on."""
     sizes = []

@@ -139,3 +139,16 @@ def test_a_venue_without_spot_books_has_no_holders_who_sell() -> None:
     desk = ToldDesk()
     holders = desk.open(Holders(HolderRules(), make_market(), make_gauges(), desk, 1))
     assert len(sold(holders, 0.5, 30)) == 0
+
+
+@pytest.mark.parametrize(("bid", "sells"), [(0.79, True), (0.70, False)])
+def test_nobody_who_need_not_sell_takes_a_bid_far_below_the_price(bid: float, sells: bool) -> None:
+    """The price is 0.8 and people want to sell; a bid a tenth below it is left alone."""
+    holders = make_open()
+    sold(holders, 0.8, 60, fills=False)
+    bids = np.floor(START_TICKS * bid).astype(np.int64)
+    prices = np.floor(START_TICKS * 0.8).astype(np.int64)
+    rows = [
+        holders.act(make_view(step, price=0.8, bid_ticks=bids, last_ticks=prices)) for step in range(61, 90)
+    ]
+    assert any(len(row) for row in rows) == sells

@@ -5,12 +5,14 @@ Figures: the crowd's description 3.2 (forms and limits) and 3.1 (elasticity), mo
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from support.crowd_market import ADA, BTC, START_TICKS, ToldDesk, make_gauges, make_market, make_view, usd_of
-from undertow.crowd.firms import draw_plan, firm_weights
+from undertow.crowd.firms import draw_plan, firm_weights, spread_normals
 from undertow.crowd.makers import MakerCause, Makers
 from undertow.crowd.rules_actors import MakerRules
 from undertow.venue.records import CommandKind
@@ -61,6 +63,14 @@ def test_five_largest_firms_hold_the_concentration() -> None:
     assert weights[:5].sum() == pytest.approx(0.65)
     assert (np.diff(weights) < 0.0).all()
     assert firm_weights(4, 0.65).tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize("count", [1, 7, 12])
+def test_normals_of_few_firms_hold_one_of_each_range(count: int) -> None:
+    draws = spread_normals(3, "test", count, 2)
+    ranks = np.array([[NormalDist().cdf(value) for value in row] for row in draws])
+    expected = np.tile(np.arange(count), (2, 1)).T
+    assert np.array_equal(np.sort(np.floor(ranks * count), axis=0), expected)
 
 
 def test_quotes_share_no_grid() -> None:
@@ -265,3 +275,12 @@ def test_late_acknowledgements_make_firms_leave() -> None:
         out = makers._alive(11.0) == 0.0
         assert out.all() == leaves
         assert (makers.cause[out] == MakerCause.REJECTION).all()
+
+
+def test_a_quote_stands_a_second_however_short_a_step() -> None:
+    """So that it is as stale when somebody else looks."""
+    makers = make_makers(step_seconds=0.25)
+    makers.act(make_view(0, step_seconds=0.25))
+    views = [make_view(step, price=1.0 + 0.004 * step, step_seconds=0.25) for step in range(1, 5)]
+    sent = [len(makers.act(view)) for view in views]
+    assert sent[:3] == [0, 0, 0] and sent[3] > 0

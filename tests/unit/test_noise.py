@@ -94,3 +94,22 @@ def test_spot_books_start_with_what_they_may_sell() -> None:
     assert [instrument for instrument, _lots in opening.assets] == [2]
     lots = opening.assets[0][1]
     assert (lots[noise.instrument == 2] > 0).all() and (lots[noise.instrument != 2] == 0).all()
+
+
+def test_in_half_steps_a_book_still_sends_one_slice_a_second() -> None:
+    noise = make_noise(step_seconds=0.5)
+    halves = [noise.act(make_view(step, step_seconds=0.5)) for step in (2, 3)]
+    accounts = [set(half["account"].tolist()) for half in halves]
+    assert accounts[0] and accounts[1] and not accounts[0] & accounts[1]
+
+
+@pytest.mark.parametrize(("bid", "sells"), [(0.95, True), (0.85, False)])
+def test_a_hole_is_no_price_to_sell_at(bid: float, sells: bool) -> None:
+    """The last price stands, the best bid is far below it: nobody who need not sell takes it."""
+    noise = make_noise()
+    bids = np.floor(START_TICKS * bid).astype(np.int64)
+    asks = np.ceil(START_TICKS * 1.06).astype(np.int64)
+    commands = np.concatenate(
+        [noise.act(make_view(step, bid_ticks=bids, ask_ticks=asks)) for step in range(1, 20)]
+    )
+    assert (commands["side"] < 0).any() == sells and (commands["side"] > 0).any()

@@ -58,8 +58,10 @@ def make_population() -> Population:
     )
 
 
-def make_traders(step_seconds: float = 1.0, **changes: object) -> Traders:
-    desk, population = ToldDesk(), make_population()
+def make_traders(
+    step_seconds: float = 1.0, population: Population | None = None, **changes: object
+) -> Traders:
+    desk, population = ToldDesk(), population or make_population()
     for account in range(ACCOUNTS + 1):
         instrument = int(population.position_instrument[account])
         desk.lots[(FIRST + account, instrument)] = int(population.position_lots[account])
@@ -110,7 +112,7 @@ def test_profit_bids_of_shorts_rest_once_below_the_market() -> None:
 
 
 def test_stops_of_longs_fire_once_in_the_step_the_mark_reaches_them() -> None:
-    traders = make_traders(**quiet(stop_share=1.0, orders_per_step=1_000))
+    traders = make_traders(**quiet(stop_share=1.0, people_per_second=1_000.0))
     assert len(spoken(traders, range(1, 20))) == 0
     rows = traders.act(make_view(20, price=0.95))
     assert len(rows) == pytest.approx(ACCOUNTS / 4, rel=0.25)  # the median stop is five per cent away
@@ -181,7 +183,7 @@ def test_who_leaves_takes_no_more_than_a_share_of_what_is_visible() -> None:
 
 
 def test_a_bound_short_frees_its_bid_before_it_leaves() -> None:
-    traders = make_traders(**quiet(take_profit_share=1.0, orders_per_step=1_000))
+    traders = make_traders(**quiet(take_profit_share=1.0, people_per_second=1_000.0))
     traders.act(make_view(1))
     short = 1
     leave(traders, np.array([short]))
@@ -228,10 +230,28 @@ def test_messages_that_fail_wait_in_the_queue() -> None:
     traders.act(make_view(1))
     leave(traders, np.arange(10))
     assert len(traders.act(make_view(2, failure=1.0))) == 0
-    assert traders.attempts == 10 and len(traders.exits) == 10
+    assert traders.attempts == 10 * 0.012 and len(traders.exits) == 10
 
 
 def test_books_are_not_traders() -> None:
     traders = make_traders(stop_share=1.0, take_profit_share=1.0, top_up_share=1.0)
     rows = spoken(traders, range(1, 40), price=0.5)
     assert FIRST + ACCOUNTS not in set(rows["account"].tolist())
+
+
+def test_turns_come_by_people_however_the_crowd_is_cut() -> None:
+    """Twelve people a coin and second: twelve rows of one, or one and a fifth of ten each; so their load."""
+    rates, loads = [], []
+    for members in (1, 10):
+        population = make_population()
+        population = population._replace(members=np.full(ACCOUNTS + 1, members, np.int64))
+        traders = make_traders(population=population, **quiet(people_per_second=12.0, message_weight=0.5))
+        leave(traders, np.arange(0, ACCOUNTS, 2, dtype=np.int64))
+        count, load = 0, 0
+        for step in range(1, 31):
+            count += len(np.unique(traders.act(make_view(step))["account"]))
+            load += traders.attempts
+        rates.append(count * members / 30)
+        loads.append(load / 30)
+    assert rates == pytest.approx([12.0, 12.0], rel=0.35)
+    assert loads == pytest.approx([6.0, 6.0], rel=0.35)

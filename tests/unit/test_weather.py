@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from undertow.lab.build import Built
+from undertow.lab.venues import Running
 from undertow.world.weather import Incident, Weather, WeatherRules
 
 START = np.array([100_000.0, 1_000.0])
@@ -147,3 +152,14 @@ def test_refusals_and_stalls_can_be_taken_away_alone(off: str, failure: float, t
     window = Incident(start_s=0, end_s=10, failing=0.5, transfers=0.2)
     sky = make_weather(mode="recorded", incidents=(window,), **{off: False}).sky(5)
     assert (sky.failure, sky.transfers) == (failure, transfers)
+
+
+def test_a_liquidation_weighs_once_and_by_its_people() -> None:
+    """However long it takes: two accounts, then a third with them, then one that was there before."""
+    running = object.__new__(Running)
+    listed = iter([[3, 5], [3, 5, 9], [5, 9], [], [3]])
+    engine = SimpleNamespace(candidates=lambda: np.array(next(listed), np.int32))
+    people = np.arange(10, dtype=np.int64) * 10
+    running.built = cast(Built, SimpleNamespace(engine=engine, people=people))
+    running._in_liquidation = np.zeros(0, np.int64)
+    assert [running._newly_liquidated() for _ in range(5)] == [80, 90, 0, 0, 30]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.firms import IDS_PER_FIRM, largest
+from undertow.crowd.firms import IDS_PER_FIRM, largest, spread_normals
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_actors import ArbitrageRules
 from undertow.crowd.view import (
@@ -80,10 +80,8 @@ class Arbitrage:
         slow = np.full(count, rules.slow_settlement_s)
         slow[int(np.argmax(turnover))] = rules.largest_settlement_s
         self._slow_s = slow
-        spread = streams.normal(seed, "arbitrage: bands", 0, np.arange(rules.firms, dtype=np.int64))
-        self._band_factor = np.exp(rules.band_spread * spread)[:, None]
-        limits = streams.normal(seed, "arbitrage: limits", 0, np.arange(rules.firms, dtype=np.int64))
-        self._loss_limit = rules.loss_limit * np.exp(rules.band_spread * limits)
+        self._band_factor = np.exp(rules.band_spread * self._drawn("arbitrage: bands"))[:, None]
+        self._loss_limit = rules.loss_limit * np.exp(rules.band_spread * self._drawn("arbitrage: limits"))
         stock_usd = rules.stock_turnover * market.turnover_usd / rules.firms
         lots = gauges.lots_for(stock_usd, gauges.start_ticks, np.arange(count, dtype=np.int64))
         kept = market.perpetual | np.isin(market.name, rules.leaves)
@@ -91,7 +89,13 @@ class Arbitrage:
         self.resting = np.zeros((rules.firms, count), np.bool_)
         self.standing = np.zeros((rules.firms, count), np.bool_)  # what rests waits at the edges of the band
         self.worth = self._capital_usd.copy()
+        self.nerve = np.ones(rules.firms)
         self._worth_start = self.worth.copy()
+
+    def _drawn(self, stream: str) -> Floats:
+        """A normal of each firm, spread evenly over the firms of either kind of coin."""
+        kinds = spread_normals(self.seed, stream, -(-self.rules.firms // 2), 2)
+        return kinds.ravel()[: self.rules.firms]
 
     def _capital(self) -> Floats:
         """USD of each firm: every second one trades the smaller coins, together their share of it all."""
@@ -150,6 +154,7 @@ class Arbitrage:
         held = self.desk.sizes(self._wallet.ravel(), self._instrument.ravel()).reshape(shape)
         held = held - self._start_lots
         self.worth[:] = self.desk.worths(self.accounts) / MICROS
+        self._take_heart(view)
         lot_usd = self.gauges.own * self.market.unit / MICROS
         position = held * lot_usd
         orders = self._orders(view, held, position, lot_usd)
@@ -183,7 +188,7 @@ class Arbitrage:
         free = np.where(contracts, np.minimum(free, (room - spent) * self._share), free)
         free = np.maximum(free, 0.0) * np.where(contracts, 1.0, self._affordable(view, held, free)[:, None])
         # Coins bought for cash cost no margin, so losses take no nerve there.
-        nerve = np.where(contracts, self._nerve()[:, None], 1.0)
+        nerve = np.where(contracts, self.nerve[:, None], 1.0)
         used = np.clip(np.abs(position) / own_room, 0.0, 1.0)
         return used, free * nerve * self._way_out(view)
 
@@ -213,26 +218,33 @@ class Arbitrage:
         limit = np.select([buying, selling, covering, leaving], [cheap, dear, shut_short, shut_long], 0.0)
         against = np.where(side * held < 0, np.abs(position), 0.0)
         usd = np.where(buying | selling, opening + against, against)
-        pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * view.step_seconds)
-        acting = (side != 0) & (usd * pace >= LEAST_ORDER_USD)
+        every, looking = self._looking(view)
+        seconds = every * view.step_seconds
+        pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * seconds)
+        acting = looking & (side != 0) & (usd * pace >= LEAST_ORDER_USD)
         # Who does nothing else leaves a small order at either edge, renewed at times, or where nobody stands.
-        turn = (view.step + self._identity) % max(1, round(STANDING_S / view.step_seconds)) == 0
+        turn = (view.step // every + self._identity) % max(1, round(STANDING_S / seconds)) == 0
         empty = (bid < cheap) | (ask == 0) | (ask > dear)
-        standing = ~acting & (turn | empty) & (rules.standing_share > 0.0)
+        standing = looking & ~acting & (turn | empty) & (rules.standing_share > 0.0)
         sides = np.stack([np.where(acting, side, 1), np.where(standing, -1, 0)])
         limits = np.stack([np.where(acting, limit, cheap), np.where(standing, dear, 0.0)])
         share = np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)
         share = np.minimum(share, 0.999)
         # Where nobody stands, each second brings its share, however long a step is.
-        waiting = opening * np.where(empty, -np.expm1(np.log1p(-share) * view.step_seconds), share)
+        waiting = opening * np.where(empty, -np.expm1(np.log1p(-share) * seconds), share)
         amounts = np.stack([np.where(acting, usd * pace, waiting), waiting])
         lots = self._lots(sides, amounts, held, lot_usd)
         wanted = (lots > 0) & (lots * lot_usd >= LEAST_ORDER_USD) & (limits >= 1.0)
         wanted &= (limits < self.market.maximum_ticks) & np.stack([acting | standing, standing])
         # An order whose reason is gone is withdrawn; a standing one waits for its turn.
         self.standing[:] &= ~acting
-        touched = acting | standing | (self.resting & ~self.standing)
+        touched = acting | standing | (looking & self.resting & ~self.standing)
         return self._sent(view, touched, standing, Offers(wanted, sides, limits, lots))
+
+    def _looking(self, view: View) -> tuple[int, NDArray[np.bool_]]:
+        """Steps between two looks of a firm, and which look now: a quote is as old in short steps."""
+        every = max(1, round(self.rules.look_s / view.step_seconds))
+        return every, (view.step + self._firm // 2) % every == 0
 
     def _lots(self, sides: Integers, usd: Floats, held: Integers, lot_usd: Floats) -> Integers:
         """Whole lots of each order; of a coin no more than is there."""
@@ -240,13 +252,16 @@ class Arbitrage:
         stock = np.maximum(held + self._start_lots, 0)
         return np.where(~self.market.perpetual & (sides < 0), np.minimum(lots, stock), lots)
 
-    def _nerve(self) -> Floats:
+    def _take_heart(self, view: View) -> None:
         """Share of its free room a firm still uses: from half its limit of losses here less, at it nothing.
 
-        What it won elsewhere cannot be brought in time.
+        What it won elsewhere cannot be brought in time. Nerve is lost at once and comes back slowly: a desk
+        that was stopped is not let loose again by the first good minute.
         """
         loss = np.maximum(1.0 - self.worth / self._worth_start, 0.0)
-        return np.clip(2.0 - 2.0 * loss / self._loss_limit, 0.0, 1.0)
+        now = np.clip(2.0 - 2.0 * loss / self._loss_limit, 0.0, 1.0)
+        back = -np.expm1(-view.step_seconds / self.rules.nerve_s)
+        self.nerve += np.minimum(now - self.nerve, 0.0) + np.maximum(now - self.nerve, 0.0) * back
 
     def _way_out(self, view: View) -> float:
         """Share of its free room a firm uses when what it buys here cannot be carried off as usual."""
@@ -327,4 +342,4 @@ class Arbitrage:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        return {"worth": self.worth, "resting": self.resting, "standing": self.standing}
+        return {"worth": self.worth, "nerve": self.nerve, "resting": self.resting, "standing": self.standing}

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from undertow import streams
 from undertow.crowd.firms import largest
-from undertow.crowd.gauges import Gauges
+from undertow.crowd.gauges import WAITS_BELOW, Gauges
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder
 from undertow.crowd.rules_actors import BasisRules
@@ -147,6 +147,7 @@ class BasisBooks:
         bid = view.bid_ticks[spot]
         price = np.floor(bid * (1.0 - self.rules.collar)).astype(np.int64)
         wanted = (spare * bid * (self.market.unit[spot] / MICROS) >= LEAST_ORDER_USD) & (price > 0)
+        wanted &= bid >= WAITS_BELOW * self.gauges.own[spot]
         wanted &= self._through(view, rows, wanted, "sales")
         sell = np.full(int(wanted.sum()), -1, np.int64)
         what = (account[wanted], spot[wanted], sell, price[wanted], spare[wanted])

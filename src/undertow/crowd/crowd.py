@@ -128,7 +128,7 @@ class Crowd:
     def act(self, view: View) -> Commands:
         """The commands that arrive in this step, in order; those sent in a long queue arrive later."""
         spoken = [actor.act(view) for actor in self.actors]
-        self.messages = sum(actor.attempts for actor in self.actors)
+        self.messages = round(sum(actor.attempts for actor in self.actors))
         names = [actor.name for actor in self.actors]
         return self.post.passed(in_random_order(names, spoken, self.seed, view.step), view)
 

@@ -2,8 +2,8 @@
 
 Holds the plan of the makers, drawn once. Holds no behaviour (makers.py) and no state.
 
-Units: USD, lots, shares of one. Invariant: weights of the firms in one instrument sum to one; a firm's draws
-do not depend on how many instruments or firms there are beside it.
+Units: USD, lots, shares of one. Invariant: weights of the firms in one instrument sum to one; the limits of
+all firms together are the same in every crowd, who has which differs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
+from undertow.crowd.quantiles import normal_quantile, stratified
 from undertow.crowd.rules_actors import MakerRules
 from undertow.crowd.view import Floats, Integers, Market
 
@@ -65,6 +66,15 @@ def firm_weights(count: int, concentration: float) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
+def spread_normals(seed: int, stream: str, count: int, columns: int = 1) -> Floats:
+    """Standard normals (count, columns), a column's one in each of `count` equally likely ranges.
+
+    Firms are few: independent draws would make the strictness of all of them together a matter of luck.
+    """
+    draws = normal_quantile(stratified(seed, stream, columns * count, count))
+    return draws.reshape(columns, count).T
+
+
 def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float) -> Plan:
     """The firms of a run."""
     weights = firm_weights(rules.firms, rules.concentration)
@@ -79,7 +89,7 @@ def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float)
     total = np.bincount(firm, reach, rules.firms)
     side = 2.0 * streams.uniform(seed, "makers: outside weight", 0, firms) - 1.0
     delay = streams.uniform(seed, "makers: delay", 0, firms) * rules.outside_delay_s / step_seconds
-    limits = streams.normal(seed, "makers: limits", 0, np.arange(4 * rules.firms, dtype=np.int64))
+    limits = spread_normals(seed, "makers: limits", rules.firms, 4)
     return Plan(
         rules.capital_usd * weights,
         firm,
@@ -91,7 +101,7 @@ def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float)
         np.clip(rules.outside_weight + rules.outside_weight_spread * side, 0.0, 1.0),
         np.rint(delay).astype(np.int64),
         streams.uniform(seed, "makers: phase", 0, identity),
-        np.exp(rules.trip_spread * limits.reshape(rules.firms, 4)),
+        np.exp(rules.trip_spread * limits),
     )
 
 

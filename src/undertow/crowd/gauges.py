@@ -31,6 +31,7 @@ SLOW_GAP_S = 60.0
 LONG_MOVE_S = 1800.0
 SAMPLE_S = 10.0
 SQUARED_RETURN_CAP = 40.0**2  # in calm variances
+WAITS_BELOW = 0.9  # of the own price: who need not sell waits for a better bid, a hole is no price
 TIGHT = 0.005  # spread over price up to which a mid is a price
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.gauges import Gauges
+from undertow.crowd.gauges import WAITS_BELOW, Gauges
 from undertow.crowd.rules_people import HolderRules
 from undertow.crowd.view import Commands, Desk, Market, Opening, View, new_orders, nothing
 from undertow.venue.records import TimeInForce
@@ -78,7 +78,7 @@ class Holders:
         owed = np.minimum(self.decided_lots[row] - (self._start_lots[row] - left), left)
         lots = np.where(owed >= 1.0, np.maximum(np.floor(owed * part), 1.0), 0.0)
         price = np.floor(view.bid_ticks[coin] * (1.0 - self.rules.collar)).astype(np.int64)
-        wanted = (lots >= 1.0) & (price > 0)
+        wanted = (lots >= 1.0) & (price > 0) & (view.bid_ticks[coin] >= WAITS_BELOW * self.gauges.own[coin])
         self.attempts = int(wanted.sum())
         heard = streams.uniform(self.seed, "holders: messages", view.step, ids[turn])
         send = wanted & (heard >= self.rules.failure_weight * view.failure)

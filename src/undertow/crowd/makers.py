@@ -46,6 +46,7 @@ from undertow.venue.records import COMMAND, CommandKind
 
 NEVER = -1e12
 LEAST_ORDER_USD = 10.0
+LEAST_QUOTE_S = 1.0  # a quote stands so long, so that it is as stale in short steps
 SIZE_CHANGE = 0.25
 GAP_OPENS = 0.1  # of the limit of gaps: so much wider than a minute ago
 STOCK_COVER = 1.5
@@ -270,7 +271,7 @@ class Makers:
         resized = (change > SIZE_CHANGE * np.maximum(target.total_usd, self.standing_usd)).any(axis=1)
         # A quote has its own round, so that they do not all come in one second.
         old = age >= rules.refresh_s * (0.75 + 0.5 * self.plan.phase)
-        settled = age >= rules.refresh_s * 0.2 * self.plan.phase
+        settled = age >= LEAST_QUOTE_S
         wanted = old | ((moved | resized) & settled)
         return np.flatnonzero(np.where(alive > 0.0, wanted, self.quoting))
 

@@ -1,6 +1,6 @@
 """Noise: two-sided taker flow from many small books, so that last prices and volumes live.
 
-Every coin has a few books. Each works a parent order on one side for half a minute or so, a slice a step,
+Every coin has a few books. Each works a parent order on one side for half a minute or so, a slice a second,
 then draws a new side; the more it holds, the likelier it turns back. Sizes are heavy-tailed, but no slice is
 larger than a share of the depth it can see, and none reaches far through the market. Flow grows with
 volatility.
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.gauges import Gauges
+from undertow.crowd.gauges import WAITS_BELOW, Gauges
 from undertow.crowd.rules_actors import NoiseRules
 from undertow.crowd.view import Commands, Desk, Floats, Integers, Market, Opening, View, new_orders, nothing
 from undertow.units import MICROS
@@ -27,6 +27,7 @@ from undertow.venue.records import TimeInForce
 SECONDS_A_DAY = 86_400.0
 IDS_PER_BOOK = 1024
 LEAST_ORDER_USD = 10.0
+SLICE_S = 1.0  # between two slices of a parent order
 TURNING = 0.9  # how sure a book at its limit turns back
 
 
@@ -73,11 +74,13 @@ class Noise:
             return nothing()
         held = self.desk.sizes(self.accounts, self.instrument) - self._start_lots
         self._turn(view, held)
-        usd = self._slices(view)
+        every = max(1, round(SLICE_S / view.step_seconds))
+        usd = self._slices(view, every * view.step_seconds)
         price = self._limits(view)
         lots = self.gauges.lots_for(usd, self.gauges.own[self.instrument], self.instrument)
         draws = streams.uniform(self.seed, "noise: messages", view.step, self._identity)
         wanted = (lots > 0) & (usd >= LEAST_ORDER_USD) & (price > 0)
+        wanted &= (view.step + np.arange(len(lots))) % every == 0
         wanted &= price < self.market.maximum_ticks[self.instrument]
         self.attempts = int(wanted.sum())
         send = np.flatnonzero(wanted & (draws >= self.rules.failure_weight * view.failure))
@@ -101,24 +104,26 @@ class Noise:
         ending = (first < ends) | (np.abs(full) >= 1.0)
         self.side[ending] = np.where(second < chance, 1, -1)[ending]
 
-    def _slices(self, view: View) -> Floats:
+    def _slices(self, view: View, seconds: float) -> Floats:
         """USD of each slice: heavy-tailed, growing with volatility, small against what can be seen."""
         rules = self.rules
         spread = rules.size_spread
         draws = streams.normal(self.seed, "noise: size", view.step, self._identity)
         size = np.exp(spread * draws - 0.5 * spread * spread)
         growth = np.clip(self.gauges.volatility**rules.growth, 1.0, rules.growth_cap)
-        usd = self._flow_usd_per_s * view.step_seconds * growth[self.instrument] * size
+        usd = self._flow_usd_per_s * seconds * growth[self.instrument] * size
         depth = self.desk.visible(rules.visible_band) / MICROS
         facing = np.where(self.side > 0, depth[self.instrument, 1], depth[self.instrument, 0])
-        capped: Floats = np.minimum(usd, rules.visible_share * view.step_seconds * facing)
+        capped: Floats = np.minimum(usd, rules.visible_share * seconds * facing)
         return capped
 
     def _limits(self, view: View) -> Integers:
         """The furthest price each slice may reach; 0 where there is nobody to trade with."""
         best = np.where(self.side > 0, view.ask_ticks[self.instrument], view.bid_ticks[self.instrument])
         reach = np.rint(best * (1.0 + self.side * self.rules.collar)).astype(np.int64)
-        return np.where(best > 0, np.maximum(reach, 1), 0)
+        own = self.gauges.own[self.instrument]
+        fair = (best >= WAITS_BELOW * own) & (best <= own / WAITS_BELOW)
+        return np.where((best > 0) & fair, np.maximum(reach, 1), 0)
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""

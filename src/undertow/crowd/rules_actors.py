@@ -192,9 +192,13 @@ class ArbitrageRules(ActorRules):
     loss_limit: float = Field(
         0.15, gt=0, description="loss here, share of its capital, at which a firm opens nothing more (own)"
     )
+    nerve_s: float = Field(
+        600.0, gt=0, description="s in which a firm that opened less opens again (own; 60 to 1200)"
+    )
     needed_transfers: float = Field(
         0.5, ge=0, le=1, description="share of transfers below which they open less, in proportion (own)"
     )
+    look_s: float = Field(1.0, gt=0, description="s; a firm looks at a book so often (own)")
     pace_per_s: float = Field(0.2, gt=0, le=1, description="share of its room a firm uses in a second (own)")
     standing_share: float = Field(
         0.01, ge=0, le=1, description="of its free room, what rests at the edges of the band in quiet (own)"
@@ -286,7 +290,12 @@ class TraderRules(ActorRules):
         0.25, gt=0, le=1, description="share of the visible depth that leavers use in a second (notes 7.5)"
     )
     visible_band: float = Field(0.01, gt=0, lt=1, description="what counts as visible, from the touch (own)")
-    orders_per_step: int = Field(40, ge=1, description="leavers a coin that get through in a second (own)")
+    people_per_second: float = Field(
+        3_300.0, gt=0, description="people a coin whose turn comes in a second, of those who leave (own)"
+    )
+    message_weight: float = Field(
+        0.012, ge=0, description="load of a person's message over that of one of the crowd's programs (own)"
+    )
     failure_weight: float = Field(1.5, ge=0, description="messages of an app fail more often (6)")
     transfer_failure_weight: float = Field(2.0, ge=0, description="and transfers more still (6)")
 

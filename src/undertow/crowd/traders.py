@@ -68,7 +68,7 @@ class Traders:
         first: int,
     ) -> None:
         self.rules, self.market, self.gauges, self.desk, self.seed = rules, market, gauges, desk, seed
-        self.attempts = 0
+        self.attempts = 0.0
         self.first = first
         self._door = Door(rules.collar, rules.visible_share)
         trader = np.flatnonzero(population.kind == int(Holder.TRADER)).astype(np.int64)
@@ -81,6 +81,9 @@ class Traders:
         self._row_lots = population.position_lots[mine]
         self._row_start = population.position_offsets[: self._count + 1]
         self._equity_start = population.equity_micros[: self._count]
+        self._people = population.members[: self._count]
+        # A row is as many people as it stands for, so the queue moves as fast however a crowd is cut.
+        self._turns_per_s = rules.people_per_second * self._count / max(int(self._people.sum()), 1)
         assets = np.diff(population.collateral_offsets)
         holder = np.repeat(np.arange(len(assets), dtype=np.int64), assets)
         self._asset_owner = holder[holder < self._count]
@@ -109,7 +112,7 @@ class Traders:
     def act(self, view: View) -> Commands:
         """Decide, then send what the decisions of this and earlier steps ask for."""
         self.gauges.see(view)
-        self.attempts = 0
+        self.attempts = 0.0
         if not self.rules.active:
             return nothing()
         parts = [self._begin()] if not self.placed[0] else []
@@ -200,7 +203,7 @@ class Traders:
 
     def _exits(self, view: View, depth: Integers) -> Commands:
         """Orders of those who leave, as many as the depth they see can take."""
-        rows = self._through(view, self.exits, "exits")
+        rows = self._through(view, self.exits, self._row_owner, "exits")
         if len(rows) == 0:
             return nothing()
         owner, instrument = self.first + self._row_owner[rows], self._row_instrument[rows]
@@ -219,7 +222,7 @@ class Traders:
 
     def _sales(self, view: View, depth: Integers) -> Commands:
         """Orders of asset holders who sell."""
-        rows = self._through(view, self.sales, "sales")
+        rows = self._through(view, self.sales, self._asset_owner, "sales")
         if len(rows) == 0:
             return nothing()
         owner, instrument = self.first + self._asset_owner[rows], self._asset_instrument[rows]
@@ -234,14 +237,18 @@ class Traders:
         if len(rows):
             queue.join(rows, streams.uniform(self.seed, f"traders: turn of {what}", view.step, rows))
 
-    def _through(self, view: View, queue: Turns, what: str) -> Integers:
+    def _through(self, view: View, queue: Turns, owner: Integers, what: str) -> Integers:
         """A random few of the queue, about so many a coin; those whose message fails wait again."""
-        rows = queue.drawn(self.rules.orders_per_step * view.step_seconds)
-        self.attempts += len(rows)
+        rows = queue.drawn(self._turns_per_s * view.step_seconds)
+        self.attempts += self._messages(owner[rows])
         draws = streams.uniform(self.seed, f"traders: messages of {what}", view.step, rows)
         failed = draws < self.rules.failure_weight * view.failure
         self._join(view, queue, rows[failed], what)
         return rows[~failed]
+
+    def _messages(self, accounts: Integers) -> float:
+        """What the messages of these people weigh in messages of the crowd's programs."""
+        return self.rules.message_weight * float(self._people[accounts].sum())
 
     def _top_ups(self, view: View) -> Commands:
         """Margin added by those who do, once each, when it runs short and transfers work."""
@@ -258,7 +265,7 @@ class Traders:
         short = (values[:, 0] < rules.top_up_ratio * values[:, 1]) & (values[:, 0] > 0.0)
         looking = looking[short]
         self.topped_up[looking] = True
-        self.attempts += len(looking)
+        self.attempts += self._messages(looking)
         low, high = rules.top_up_size
         size = low + (high - low) * streams.uniform(self.seed, "traders: margin added", 0, looking)
         amounts = np.floor(size * self._equity_start[looking]).astype(np.int64)

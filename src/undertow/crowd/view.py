@@ -71,8 +71,12 @@ class Actor(Protocol):
 
     name: str
     group: str  # what a report counts it under
-    attempts: int  # messages tried in the last step, those that failed too
     seed: int  # of everything it draws
+
+    @property
+    def attempts(self) -> float:
+        """Messages tried in the last step, those that failed too."""
+        ...
 
     def opening(self) -> Opening:
         """The wallets it needs; `count` 0 when it acts for wallets that exist."""

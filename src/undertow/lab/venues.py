@@ -63,6 +63,17 @@ class Running:
         self.writer = TapeWriter(folder, step_ms=built.case.step_ms)
         self.recorder = Recorder(built, self.writer)
         self.recorder.leverage(0, 0)
+        self._in_liquidation = np.zeros(0, np.int64)  # accounts, in order
+
+    def _newly_liquidated(self) -> int:
+        """People whose liquidation began in this step.
+
+        Neither how many accounts a crowd is cut into nor how long each takes to close changes this load.
+        """
+        now = self.built.engine.candidates()
+        begun = np.setdiff1d(now, self._in_liquidation, assume_unique=True)
+        self._in_liquidation = np.array(now, np.int64)
+        return int(self.built.people[begun].sum())
 
     def act(self, view: View, commands: Commands, watch: Stopwatch) -> NDArray[np.void]:
         """Carry out what was said on a view, step, and record; returns what the venue answered."""
@@ -72,9 +83,7 @@ class Running:
         built.crowd.heard(commands, results)
         watch.lap("matching")
         engine.step(time_ms, built.outside_ticks[step])
-        # Whom an account stands for, so that load does not depend on how many accounts a crowd is cut into.
-        liquidated = int(built.people[engine.candidates()].sum())
-        built.weather.record(built.crowd.messages, liquidated, built.outside_ticks[step])
+        built.weather.record(built.crowd.messages, self._newly_liquidated(), built.outside_ticks[step])
         watch.lap("waterfall")
         if time_ms % (1000 * built.case.record_seconds) == 0:
             recorder.sample(step, time_ms)
