@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from support.crowd_venue import VOLATILITY, Venue, make_venue, play, view_of
 from undertow import streams
-from undertow.crowd.crowd import blocks_of, in_random_order
+from undertow.crowd.arrivals import blocks_of, in_random_order
 from undertow.crowd.rules_actors import NoiseRules
 from undertow.crowd.view import Commands, cancel_all, new_orders, nothing, together
 

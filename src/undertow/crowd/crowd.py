@@ -1,13 +1,8 @@
-"""Everybody on the venue: the actors, and the order in which their commands arrive within a second.
+"""Everybody on the venue: the actors, and what they say together in a second.
 
-Holds the assembly of the actors and the order of their commands. Holds no behaviour.
+Holds the assembly of the actors. Holds no behaviour; the order in which commands arrive is in `arrivals`.
 
-Commands of one account in one instrument that follow each other (a cancellation and the new quotes) stay
-together as a block; blocks arrive in random order, drawn anew every step and keyed by actor, account within
-the actor, and instrument, so that taking one actor away leaves the order among the others as it was. "Sells
-first" and "buys first" would give different lows (modelling notes, trap 3).
-
-Units: commands, steps. Invariant: no command is lost, doubled or parted from its block.
+Units: commands, steps. Invariant: every actor is asked once a step, in the same order.
 """
 
 from __future__ import annotations
@@ -18,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow import streams
 from undertow.crowd.arbitrage import Arbitrage
+from undertow.crowd.arrivals import in_random_order
 from undertow.crowd.basis import BasisBooks
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.hedges import Hedges
@@ -41,9 +36,7 @@ from undertow.crowd.rules_hedges import HedgeRules
 from undertow.crowd.rules_people import HolderRules, SellerRules
 from undertow.crowd.sellers import Sellers
 from undertow.crowd.traders import Traders
-from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View, nothing, rearranged, together
-
-IDS_PER_ACCOUNT = 1024
+from undertow.crowd.view import Actor, Commands, Desk, Integers, Market, View
 
 
 class CrowdRules(Protocol):
@@ -150,32 +143,3 @@ class Crowd:
         for actor in self.actors:
             parts |= {f"{actor.name}.{key}": array for key, array in actor.memory().items()}
         return parts | {f"post.{key}": array for key, array in self.post.memory().items()}
-
-
-def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:
-    """The commands of all actors, blocks of one account and instrument in an order drawn for this step."""
-    draws: list[NDArray[np.float64]] = []
-    lengths: list[Integers] = []
-    for name, commands in zip(names, spoken, strict=True):
-        if len(commands):
-            starts, ids = blocks_of(commands)
-            draws.append(streams.uniform(seed, f"order of arrival: {name}", step, ids))
-            lengths.append(np.diff(np.append(starts, len(commands))))
-    if not draws:
-        return nothing()
-    sizes = np.concatenate(lengths)
-    order = np.argsort(np.concatenate(draws), kind="stable")
-    begins = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-    moved = sizes[order]
-    offsets = np.repeat(begins[order] - np.concatenate([[0], np.cumsum(moved)])[:-1], moved)
-    return rearranged(together(spoken), offsets + np.arange(len(offsets)))
-
-
-def blocks_of(commands: Commands) -> tuple[Integers, Integers]:
-    """Where each block begins, and its id: account and instrument."""
-    account = commands["account"].astype(np.int64)
-    key = account * IDS_PER_ACCOUNT + commands["instrument"]
-    new = np.ones(len(key), np.bool_)
-    new[1:] = key[1:] != key[:-1]
-    starts = np.flatnonzero(new)
-    return starts, key[starts]

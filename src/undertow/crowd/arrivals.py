@@ -1,0 +1,104 @@
+"""In which order the commands of a second arrive: blocks of one account and instrument, shuffled.
+
+Commands of one account in one instrument that follow each other (a cancellation and the new quotes) stay
+together as a block; blocks arrive in random order, drawn anew every step and keyed by actor, account within
+the actor, and instrument, so that taking one actor away leaves the order among the others as it was. "Sells
+first" and "buys first" would give different lows (modelling notes, trap 3).
+
+Holds the cut into blocks and their order, compiled because every command of a run passes here, and the same
+in array operations as the reference. Holds no command of its own.
+
+Units: commands, steps. Invariant: no command is lost, doubled or parted from its block.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow import streams
+from undertow._jit import kernel
+from undertow.crowd.view import Commands, Floats, Integers, nothing, rearranged, together
+from undertow.venue.records import COMMAND
+
+IDS_PER_ACCOUNT = 1024
+WORDS = COMMAND.itemsize // 8  # a command as whole numbers, which are moved faster than records
+
+
+@kernel
+def _cut(
+    commands: NDArray[np.void], ends: Integers, keys: NDArray[np.uint64], starts: Integers, draws: Floats
+) -> int:
+    """Where each block begins, and its draw; a block never reaches from one actor to the next."""
+    count, begin = 0, 0
+    for actor in range(len(ends)):
+        before = np.int64(-1)
+        for position in range(begin, ends[actor]):
+            command = commands[position]
+            identity = np.int64(command.account) * IDS_PER_ACCOUNT + command.instrument
+            if position == begin or identity != before:
+                starts[count] = position
+                draws[count] = streams.uniform_at(keys[actor], identity)
+                count += 1
+                before = identity
+        begin = ends[actor]
+    return count
+
+
+@kernel
+def _move(
+    words: NDArray[np.int64], starts: Integers, order: Integers, width: int, out: NDArray[np.int64]
+) -> None:
+    """Copy whole blocks into their order; `starts` ends with the number of commands."""
+    place = 0
+    for block in order:
+        for position in range(starts[block] * width, starts[block + 1] * width):
+            out[place] = words[position]
+            place += 1
+
+
+def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:
+    """The commands of all actors, blocks of one account and instrument in an order drawn for this step."""
+    full = [(name, commands) for name, commands in zip(names, spoken, strict=True) if len(commands)]
+    if not full:
+        return nothing()
+    commands = together([part for _name, part in full])
+    ends = np.array([len(part) for _name, part in full], np.int64).cumsum()
+    keys = np.array([streams.stream_key(seed, f"order of arrival: {name}", step) for name, _part in full])
+    starts, draws = np.empty(len(commands) + 1, np.int64), np.empty(len(commands))
+    count = int(_cut(commands, ends, keys, starts, draws))
+    starts[count] = len(commands)
+    words = np.ascontiguousarray(commands).view(np.int64)
+    out = np.empty_like(words)
+    _move(words, starts, draws[:count].argsort(kind="stable"), WORDS, out)
+    arrived: Commands = out.view(COMMAND)
+    return arrived
+
+
+def in_random_order_reference(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:
+    """`in_random_order` in array operations, an actor at a time."""
+    draws: list[Floats] = []
+    lengths: list[Integers] = []
+    for name, commands in zip(names, spoken, strict=True):
+        if len(commands):
+            starts, ids = blocks_of(commands)
+            draws.append(streams.uniform(seed, f"order of arrival: {name}", step, ids))
+            lengths.append(np.diff(np.append(starts, len(commands))))
+    if not draws:
+        return nothing()
+    sizes = np.concatenate(lengths)
+    order = np.argsort(np.concatenate(draws), kind="stable")
+    begins = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    moved = sizes[order]
+    offsets = np.repeat(begins[order] - np.concatenate([[0], np.cumsum(moved)])[:-1], moved)
+    return rearranged(together(spoken), offsets + np.arange(len(offsets)))
+
+
+def blocks_of(commands: Commands) -> tuple[Integers, Integers]:
+    """Where each block begins, and its id: account and instrument."""
+    account = commands["account"].astype(np.int64)
+    key = account * IDS_PER_ACCOUNT + commands["instrument"]
+    new = np.ones(len(key), np.bool_)
+    new[1:] = key[1:] != key[:-1]
+    starts = np.flatnonzero(new)
+    return starts, key[starts]

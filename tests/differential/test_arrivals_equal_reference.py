@@ -1,0 +1,35 @@
+"""The order of arrival: the compiled cut and move give what array operations give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from undertow.crowd.arrivals import in_random_order, in_random_order_reference
+from undertow.crowd.view import Commands, cancel_all, nothing
+
+
+def spoken_by(draw: np.random.Generator, length: int) -> Commands:
+    """Commands of few accounts in few coins, so that neighbours often share a block."""
+    commands = cancel_all(draw.integers(0, 4, length), draw.integers(0, 3, length))
+    commands["price"] = np.arange(length)
+    return commands
+
+
+@pytest.mark.parametrize("step", range(20))
+def test_arrivals_equal_reference(step: int) -> None:
+    draw = np.random.default_rng(step)
+    names = ["makers", "noise", "traders", "nobody", "sellers"]
+    spoken = [spoken_by(draw, int(length)) for length in draw.integers(0, 40, len(names))]
+    spoken[3] = nothing()
+    found = in_random_order(names, spoken, 7, step)
+    expected = in_random_order_reference(names, spoken, 7, step)
+    assert found.dtype == expected.dtype
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_strided_commands_are_taken_as_well() -> None:
+    whole = spoken_by(np.random.default_rng(1), 30)
+    spoken = [whole[::3], nothing()]
+    expected = in_random_order_reference(["a", "b"], spoken, 1, 2)
+    assert in_random_order(["a", "b"], spoken, 1, 2).tobytes() == expected.tobytes()
