@@ -67,6 +67,15 @@ class Loopers:
         self.rate = self._rates()
         points = carry_points(full, terms.asset.yield_percent, self.rate)
         self.multiple: Floats = np.where(points > rules.least_points, full, 1.0)
+        self._loops = self.multiple > 1.0
+        # Whose carry is negative, before and after the asset's yield has changed.
+        self._unpaid = [
+            self._loops & (carry_points(self.multiple, pays, self.rate) < 0.0)
+            for pays in (terms.asset.yield_percent, terms.asset.changed_percent)
+        ]
+        self._anybody = [bool(unpaid.any()) for unpaid in self._unpaid]
+        # Own over outside from which on nobody looks at the price: loops at the exit price, holders at par.
+        self._content = float(max(rules.exit_price * self._loops.any(), 1.0 - self._loops.all()))
         self._lots = self._holdings(full)
         self.accounts = np.zeros(rules.accounts, np.int64)
         self._where = np.full(rules.accounts, terms.instrument, np.int64)
@@ -129,7 +138,7 @@ class Loopers:
         if not self.rules.active:
             return nothing()
         self._decide(view)
-        rows = np.flatnonzero(self.leaving)
+        rows = self.leaving.nonzero()[0]
         if len(rows) == 0:
             return nothing()
         chance = self.rules.orders_per_step * view.step_seconds / len(rows)
@@ -157,28 +166,39 @@ class Loopers:
 
     def _decide(self, view: View) -> None:
         """Who of this step's part of the accounts starts to leave."""
+        if self._quiet(view):
+            return
         every = max(1, round(self.rules.round_s / view.step_seconds))
-        looking = np.arange(view.step % every, len(self.leaving), every, dtype=np.int64)
-        hazard = self._hazards(view, looking)
+        hazard = self._hazards(view, slice(view.step % every, None, every))
         if not hazard.any():
             return
+        looking = np.arange(view.step % every, len(self.leaving), every, dtype=np.int64)
         chance = -np.expm1(-hazard * every * view.step_seconds / 60.0)
         draws = streams.uniform(self.seed, f"{self.name}: leaving", view.step, looking)
         self.leaving[looking[draws < chance]] = True
 
-    def _hazards(self, view: View, accounts: Integers | slice = EVERYBODY) -> Floats:
+    def _own_over_outside(self, view: View) -> float:
+        instrument = self.terms.instrument
+        return float(self.gauges.own[instrument] / view.outside_ticks[instrument])
+
+    def _changed(self, view: View) -> bool:
+        """Whether the asset's yield is no longer the one that loops were built on."""
+        return 0.0 < self.terms.asset.change_s <= view.time_s
+
+    def _quiet(self, view: View) -> bool:
+        """Whether nobody has a reason to leave, as in most steps; found without looking at an account."""
+        return self._own_over_outside(view) >= self._content and not self._anybody[self._changed(view)]
+
+    def _hazards(self, view: View, accounts: slice = EVERYBODY) -> Floats:
         """Of some accounts that they start to leave, a minute."""
-        rules, asset = self.rules, self.terms.asset
-        ratio = float(self.gauges.own[self.terms.instrument] / view.outside_ticks[self.terms.instrument])
+        rules, ratio = self.rules, self._own_over_outside(view)
         looks = -float(np.log1p(-rules.exit_share)) / TEN_MINUTES
         holding = min(rules.holder_per_minute * max(1.0 - ratio, 0.0) * 100.0, rules.holder_cap_per_minute)
-        changed = 0.0 < asset.change_s <= view.time_s
-        pays = asset.changed_percent if changed else asset.yield_percent
-        multiple = self.multiple[accounts]
-        unpaid = carry_points(multiple, pays, self.rate[accounts]) < 0.0
-        cheap = (ratio < rules.exit_price) & (multiple * (1.0 - ratio) <= rules.exit_loss)
-        leaves: Floats = np.where(multiple > 1.0, looks * (unpaid | cheap), holding)
-        return leaves
+        leaves = self._unpaid[self._changed(view)][accounts]
+        if ratio < rules.exit_price:
+            leaves = leaves | (self.multiple[accounts] * (1.0 - ratio) <= rules.exit_loss)
+        hazards: Floats = np.where(self._loops[accounts], looks * leaves, holding)
+        return hazards
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
