@@ -59,6 +59,17 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
         np.testing.assert_array_equal(values, given)
 
 
+def test_a_held_table_and_a_kept_answer_say_the_same(tmp_path: Path) -> None:
+    run, _ = write(tmp_path / "run", 77)
+    question = "select price, size from fills order by time_ms, price limit 5"
+    with Tape(run) as plain, Tape(run) as held:
+        held.hold("fills")
+        first = held.rows(question)
+        assert first == plain.rows(question)
+        first.clear()
+        assert held.rows(question) == plain.rows(question)
+
+
 @pytest.mark.parametrize(("chunk", "part_rows"), [(1, 100), (77, 300), (1000, 10), (999, 1 << 20)])
 def test_hash_and_bytes_ignore_the_cut(tmp_path: Path, chunk: int, part_rows: int) -> None:
     whole, expected = write(tmp_path / "whole", 1000)

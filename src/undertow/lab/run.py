@@ -109,6 +109,7 @@ def _measured(venue: Running, status: str) -> RunResult:
     folder, facts = venue.folder, venue.built.case.facts
     if status == COMPLETE:
         with Tape(folder) as tape:
+            tape.hold("series")
             write_summary(folder, outcomes(tape))
             if facts:
                 score = score_run(facts, tape)

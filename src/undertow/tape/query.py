@@ -26,6 +26,7 @@ from undertow.tape.schema import TABLES, TEXT, Columns, quoted, sql_type
 from undertow.tape.waterfall import waterfall_query
 
 PARTS = "parts"  # sub-folder of a run that is being written
+KEPT_ROWS = 1000  # answers up to so many rows are kept: measures ask the same small questions over and over
 
 
 def connection() -> duckdb.DuckDBPyConnection:
@@ -44,6 +45,7 @@ class Tape:
         self.folder = folder if isinstance(folder, RunFolder) else RunFolder.open(Path(folder))
         self.record = self.folder.read()
         self._database = connection()
+        self._answers: dict[str, list[tuple[Any, ...]]] = {}
         self.tables = tuple(name for name in TABLES if self._add_view(name))
 
     def _add_view(self, table: str) -> bool:
@@ -65,16 +67,26 @@ class Tape:
             raise DataError(f"{self.folder.path}: cannot read {names}: {_first_line(error)}") from None
         return bool(files)
 
+    def hold(self, table: str) -> None:
+        """Keep a table in memory from now on: for whoever asks it hundreds of questions in a row."""
+        self._database.execute(f"create table held_{table} as select * from {table}")
+        self._database.execute(f"create or replace view {table} as select * from held_{table}")
+
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """The relation a query names, for use with DuckDB's own methods."""
         return self._database.sql(query)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """A query's rows as plain Python values; sums of integers are exact."""
+        if query in self._answers:
+            return list(self._answers[query])
         try:
-            return self._database.execute(query).fetchall()
+            found = self._database.execute(query).fetchall()
         except duckdb.Error as error:
             raise DataError(f"{self.folder.path}: {_first_line(error)}") from None
+        if len(found) <= KEPT_ROWS:
+            self._answers[query] = found
+        return list(found)
 
     def value(self, query: str) -> Any:
         """The single value of a query of one row and one column; None when it has no row."""
