@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from undertow.lab.measures.registry import start_of
-from undertow.lab.outcomes import Outcome, outcomes
+from undertow.lab.outcomes import Outcome, outcomes, read_summary
 from undertow.lab.score import Score, read_score
 from undertow.tape import RunFolder, Tape
 from undertow.tape.schema import Stage
@@ -92,14 +92,17 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
     """Fetch a report's content from a run."""
     rows = tape.rows("select coalesce(max(time_ms), 0) from series")
     minutes, stages = series.stages_by_minute(tape)
+    found = read_summary(folder)
+    if found is None:
+        found = outcomes(tape)
     return Content(
         folder=folder,
         record=tape.record,
         start=start_of(tape),
         length_ms=int(rows[0][0]),
-        found={(outcome.name, outcome.instrument): outcome for outcome in outcomes(tape)},
+        found={(outcome.name, outcome.instrument): outcome for outcome in found},
         score=read_score(folder),
-        instruments=[series.instrument_series(tape, name) for name in series.instrument_names(tape)],
+        instruments=series.all_series(tape),
         stage_minutes=minutes,
         stages=stages,
         house=series.house_by_role(tape),

@@ -27,15 +27,14 @@ PRICE_BUCKETS = 450
 DEPTH_BUCKETS = 250
 SMALL_BUCKETS = 120
 
-PRICES_QUERY = (
-    "select time_ms, last_ticks * tick_usd as last, mark_ticks * tick_usd as mark, "
-    "outside_ticks * tick_usd as outside from series join instruments using (instrument) "
-    "where name = '{name}' order by time_ms"
-)
+_PRICES = "last_ticks * tick_usd as last, mark_ticks * tick_usd as mark, outside_ticks * tick_usd as outside"
+_DEPTHS = "bid_1pct, ask_1pct, bid_4pct, ask_4pct"
+_SOURCE = "from series join instruments using (instrument)"
+PRICES_QUERY = f"select time_ms, {_PRICES} {_SOURCE} where name = '{{name}}' order by time_ms"
 DEPTH_QUERY = (
-    "select time_ms, bid_1pct, ask_1pct, bid_4pct, ask_4pct from series join instruments using (instrument) "
-    "where name = '{name}' and bid_1pct >= 0 order by time_ms"
+    f"select time_ms, {_DEPTHS} {_SOURCE} where name = '{{name}}' and bid_1pct >= 0 order by time_ms"
 )
+EVERYTHING_QUERY = f"select instrument, time_ms, {_PRICES}, {_DEPTHS} {_SOURCE} order by instrument, time_ms"
 STAGES_QUERY = (
     "select time_ms // 60000 as minute, stage, sum(case when kind = 'inverse' then lots * unit * tick_usd "
     "else notional end) as notional from waterfall join instruments using (instrument) "
@@ -85,26 +84,32 @@ def instrument_names(tape: Tape) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-def instrument_series(tape: Tape, name: str) -> InstrumentSeries:
-    """One instrument's curves, thinned."""
-    quoted = name.replace("'", "''")
-    prices = tape.fetch(PRICES_QUERY.format(name=quoted))
-    last, mark, outside = (_or_missing(prices[column]) for column in ("last", "mark", "outside"))
+def all_series(tape: Tape) -> list[InstrumentSeries]:
+    """Every instrument's curves, thinned, in one pass over the table (two queries each took a second)."""
+    rows = tape.fetch(EVERYTHING_QUERY)
+    edges = [0, *(np.flatnonzero(np.diff(rows["instrument"])) + 1).tolist(), len(rows["instrument"])]
+    parts = [{column: values[start:end] for column, values in rows.items()} for start, end in pairwise(edges)]
+    return [_series(tape, *pair) for pair in zip(instrument_names(tape), parts, strict=False)]
+
+
+def _series(tape: Tape, name: str, rows: dict[str, NDArray[Any]]) -> InstrumentSeries:
+    """One instrument's curves from its rows."""
+    last, mark, outside = (_or_missing(rows[column]) for column in ("last", "mark", "outside"))
     kept = thinned(last, PRICE_BUCKETS)
-    depths = tape.fetch(DEPTH_QUERY.format(name=quoted))
+    looked = rows["bid_1pct"] >= 0  # no depth was taken elsewhere
     sides = {
-        column: depths[column] / money_unit(tape)
+        column: rows[column][looked] / money_unit(tape)
         for column in ("bid_1pct", "ask_1pct", "bid_4pct", "ask_4pct")
     }
     depth_kept = thinned(sides["bid_1pct"] + sides["ask_1pct"], DEPTH_BUCKETS)
     return InstrumentSeries(
         name=name,
-        time_ms=prices["time_ms"][kept],
+        time_ms=rows["time_ms"][kept],
         last=last[kept],
         mark=mark[kept],
         outside=outside[kept],
         small=thinned(last[kept], SMALL_BUCKETS),
-        depth_time_ms=depths["time_ms"][depth_kept],
+        depth_time_ms=rows["time_ms"][looked][depth_kept],
         depth={column: values[depth_kept] for column, values in sides.items()},
     )
 
