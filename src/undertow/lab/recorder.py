@@ -46,6 +46,8 @@ class Recorder:
         self.adl_lots = np.zeros(accounts, np.int64)
         self.taken = np.zeros(accounts, np.int8)
         self._house, self._seen = np.zeros(0, np.int64), 0
+        self._samples: list[NDArray[np.int64]] = []  # not yet on the tape: many rows cost as much as one
+        self._skies: list[dict[str, float]] = []
         self.causes = self.state.cause_totals.copy()
         self.depth = np.zeros((self.count, len(BANDS_PPM), 2), np.int64)
         self._write_instruments()
@@ -100,22 +102,32 @@ class Recorder:
         ]
         for place, column in enumerate(columns):
             block[:, place] = column
-        self.tape.series(block)
+        self._samples.append(block)
         for name in ("volume_lots", "volume_value", "sell_value"):
             markets[name] = 0
 
     def weather(self, view: View) -> None:
         """How messages and transfers fared in a step."""
         row = {
-            "step": [view.step],
-            "time_ms": [round(view.time_s * 1000)],
-            "messages": [self.built.crowd.messages],
-            "failure": [view.failure],
-            "transfers": [view.transfers],
-            "load": [self.built.weather.load],
-            "latency_s": [view.latency_s],
+            "step": view.step,
+            "time_ms": round(view.time_s * 1000),
+            "messages": self.built.crowd.messages,
+            "failure": view.failure,
+            "transfers": view.transfers,
+            "load": self.built.weather.load,
+            "latency_s": view.latency_s,
         }
-        self.tape.table("weather", row)
+        self._skies.append(row)
+
+    def _sampled(self) -> None:
+        """Put samples and skies since the last call on the tape."""
+        if self._samples:
+            self.tape.series(np.concatenate(self._samples))
+            self._samples.clear()
+        if self._skies:
+            columns = {name: [row[name] for row in self._skies] for name in self._skies[0]}
+            self.tape.table("weather", columns)
+            self._skies.clear()
 
     def house(self, step: int, time_ms: int) -> None:
         """One row a house account that ever held anything."""
@@ -168,7 +180,8 @@ class Recorder:
         self.tape.block("held", block)
 
     def drained(self, parts: Drained) -> None:
-        """Fills, postings and events since the last call; also what they mean for each account."""
+        """Fills, postings, events and samples since the last call; also what they mean for each account."""
+        self._sampled()
         self.tape.fills(parts.fills)
         self.tape.postings(parts.postings)
         self.tape.events(parts.events)

@@ -138,7 +138,7 @@ def view_of(built: Built, step: int) -> View:
     asks[asks >= engine.state.instruments["maximum_ticks"][:count]] = 0
     time_s = step * case.step_ms / 1000
     sky = built.weather.sky(time_s)
-    ticks_usd = built.outside_usd[step] / np.array([float(row.tick_usd) for row in case.instruments])
+    ticks_usd = built.outside_usd[step] / built.crowd.gauges.market.tick_usd
     return View(
         step=step,
         time_s=time_s,

@@ -235,6 +235,8 @@ def _typed(table: str, name: str, values: Any, dtype: np.dtype[np.generic]) -> N
     if dtype == TEXT:
         return np.array([str(value) for value in values], dtype=object)
     given = np.asarray(values)
+    if given.dtype == dtype:
+        return given
     array = given.astype(dtype)
     if given.dtype.kind in "iuf" and dtype.kind in "iu" and not np.array_equal(array, given):
         raise InvariantError(f"tape: {table}.{name}: values do not fit {dtype.name}")
