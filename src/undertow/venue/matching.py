@@ -25,7 +25,7 @@ from undertow.venue.book import (
     remove,
     take_slot,
 )
-from undertow.venue.ledger import FEE, apply_fill, free_if_empty, pay, swap_spot
+from undertow.venue.ledger import FEE, apply_fill, find_holding, free_if_empty, pay, swap_spot
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.records import OrderFlag, SelfTrade
 from undertow.venue.slack import forget
@@ -270,10 +270,21 @@ def rest(state: State, taker: Taker, lots: int, holding: int) -> int:
 
 @kernel
 def cancel_all(state: State, account: int, instrument: int) -> int:
-    """Withdraw every resting order of an account in one instrument (-1: in all). Returns how many."""
+    """Withdraw every resting order of an account in one instrument (-1: in all). Returns how many.
+
+    What rests is reserved for, so the walk ends where nothing is reserved any more: a firm with quotes in
+    fifty coins renews one of them at a time.
+    """
     cancelled = 0
     slot = int(state.accounts[account].first_order)
+    holding = -1
+    if instrument >= 0 and slot >= 0:
+        holding = find_holding(state, account, instrument)
+        if holding < 0:
+            return 0
     while slot >= 0:
+        if holding >= 0 and state.holdings[holding].open_buy == 0 and state.holdings[holding].open_sell == 0:
+            break
         following = int(state.orders[slot].own_next)
         if instrument < 0 or state.orders[slot].instrument == instrument:
             cancel_order(state, slot, 1)
