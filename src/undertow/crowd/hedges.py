@@ -49,6 +49,20 @@ LEAST_ORDER_USD = 100.0
 BIDS, ASKS = 0, 1
 
 
+def regrown(since_s: Floats, makers: MakerRules) -> Floats:
+    """Share of full size so long after the end of a cool-off: 0 before it, then doubling up to 1.
+
+    Most have been back for long, or were never out; only the others are worth a power of two.
+    """
+    share = np.ones(since_s.shape)
+    growing = since_s < makers.doubling_s * (1.0 - np.log2(makers.reentry))
+    if growing.any():
+        since = since_s[growing]
+        grown = makers.reentry * np.exp2(np.clip(since / makers.doubling_s, 0.0, 60.0))
+        share[growing] = np.where(since < 0.0, 0.0, np.minimum(grown, 1.0))
+    return share
+
+
 class Hedges:
     """The population's hedge books, for the firms behind them. Account i is wallet `first` + i."""
 
@@ -82,6 +96,7 @@ class Hedges:
         self.resume_s = np.full((pairs, 2), NEVER)
         firms = np.arange(len(plan.capital_usd), dtype=np.int64)
         limits = streams.normal(seed, "hedges: limits", 0, firms)
+        self._calm = (np.zeros(0, np.int64), np.zeros(0, np.int64))  # held and reviewed that tripped nobody
         self._limit = rules.trip_cut * np.exp(rules.trip_spread * limits)[plan.firm]
 
     def _tied(self, books: Integers) -> Integers:
@@ -109,7 +124,9 @@ class Hedges:
         if not self.rules.active or len(self.start) == 0:
             return nothing()
         self.held[:] = self.desk.sizes(self.account, self.instrument)
-        self._trip(view)
+        held, reviewed = self._calm  # what tripped nobody trips nobody now
+        if not (np.array_equal(self.held, held) and np.array_equal(self.reviewed, reviewed)):
+            self._trip(view)
         return self._rebuilt(view)
 
     # ---- what makers see
@@ -127,10 +144,7 @@ class Hedges:
 
     def quoted(self, time_s: float) -> Floats:
         """Share of its size that each pair still quotes, (pairs, 2): bids, asks."""
-        since = time_s - self.resume_s
-        makers = self.makers
-        grown = makers.reentry * np.exp2(np.clip(since / makers.doubling_s, 0.0, 60.0))
-        return np.where(since < 0.0, 0.0, np.minimum(grown, 1.0))
+        return regrown(time_s - self.resume_s, self.makers)
 
     def _cut(self, before: Integers) -> Floats:
         """Share lost of what stood `before`, in lots, by pair."""
@@ -146,6 +160,7 @@ class Hedges:
         deep = cut > self.rules.both_sides * self._limit
         tripped = cut > self._limit
         if not tripped.any():
+            self._calm = (self.held.copy(), self.reviewed.copy())
             return
         identity = self.plan.firm * IDS_PER_FIRM + self.plan.instrument
         wait = 0.5 + streams.uniform(self.seed, "hedges: cool-off", view.step, identity)

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow.crowd.firms import draw_plan, largest
 from undertow.crowd.gauges import Gauges
-from undertow.crowd.hedges import Hedges
+from undertow.crowd.hedges import Hedges, regrown
+from undertow.crowd.quotes import Pairs, Touch, quotes
 from undertow.crowd.rules_actors import MakerRules
 from undertow.crowd.view import (
     Commands,
@@ -42,10 +43,8 @@ from undertow.crowd.view import (
     together,
 )
 from undertow.units import MICROS
-from undertow.venue.records import COMMAND, CommandKind
 
 NEVER = -1e12
-LEAST_ORDER_USD = 10.0
 LEAST_QUOTE_S = 1.0  # a quote stands so long, so that it is as stale in short steps
 SIZE_CHANGE = 0.25
 GAP_OPENS = 0.1  # of the limit of gaps: so much wider than a minute ago
@@ -94,6 +93,14 @@ class Makers:
         self._limit_usd = rules.inventory_depths * self.plan.depth_usd
         self._factor = np.where(largest(market), 1.0, rules.small_coin_factor)[self.plan.instrument]
         self._start_lots = self._asset_lots()
+        limits = self.plan.limit_factor[self.plan.firm]
+        self._trip_move = rules.trip_move * self._factor * limits[:, 1]
+        self._trip_gap = rules.trip_gap * self._factor * limits[:, 2]
+        self._trip_loss = rules.trip_loss * limits[:, 0]
+        self._trip_refused = np.minimum(rules.trip_rejections * limits[:, 3], 0.95)
+        self._trip_age_s = rules.trip_age_s * limits[:, 3]
+        self._outside_weight = self.plan.outside_weight[self.plan.firm]
+        self._reach_usd = np.repeat(self.plan.reach_usd[:, None], 2, axis=1)
         self.stock = np.ones((pairs, 2))
         self.inventory = np.zeros(pairs, np.int64)
         self.resume_s = np.full(pairs, NEVER)
@@ -107,7 +114,12 @@ class Makers:
         self.refused = np.zeros(firms)
         self.age_s = np.zeros(1)  # of acknowledgements, over some seconds
         self.hedges: Hedges | None = None
-        self._stages = [np.repeat(self.plan.reach_usd[:, None], 2, axis=1)] * 7
+        self._stages = [self._reach_usd] * 7
+        # Where the levels stand, in powers of the reach: each pair has its own grid between the same edges.
+        rank = np.arange(rules.levels)
+        self._ids = self.plan.identity[:, None] * 64 + np.arange(2 * rules.levels)
+        self._place = np.where(rank == 0, 0.0, (rank + self.plan.phase[:, None]) / rules.levels)
+        self._edges = np.arange(rules.levels + 1) / rules.levels - 1.0
 
     # ---- opening
 
@@ -172,8 +184,7 @@ class Makers:
         self.capital_before += (self.capital - self.capital_before) * share
 
     def _lot_usd(self) -> Floats:
-        instrument = self.plan.instrument
-        return self.gauges.own[instrument] * self.market.unit[instrument] / MICROS
+        return (self.gauges.own * self.market.unit / MICROS)[self.plan.instrument]
 
     def _loss(self) -> Floats:
         """Loss of each firm over its capital of the last minutes, 0 or more."""
@@ -181,16 +192,16 @@ class Makers:
 
     def _trip(self, view: View) -> None:
         """Pairs beyond one of their firm's limits stop until the cool-off is over."""
-        rules, plan, limits = self.rules, self.plan, self.plan.limit_factor[self.plan.firm]
-        move = np.abs(self.gauges.move)[plan.instrument] > rules.trip_move * self._factor * limits[:, 1]
+        rules, plan = self.rules, self.plan
+        move = np.abs(self.gauges.move)[plan.instrument] > self._trip_move
         # A gap that stands still or closes keeps nobody out: it is what a returning firm earns.
         size, before = np.abs(self.gauges.gap), np.abs(self.gauges.slow_gap)
         opening = (size > before + GAP_OPENS * rules.trip_gap)[plan.instrument]
-        gap = opening & (size[plan.instrument] > rules.trip_gap * self._factor * limits[:, 2])
-        loss = self._loss()[plan.firm] > rules.trip_loss * limits[:, 0]
+        gap = opening & (size[plan.instrument] > self._trip_gap)
+        loss = self._loss()[plan.firm] > self._trip_loss
         self.age_s += (view.latency_s - self.age_s) * -np.expm1(-view.step_seconds / REJECTION_MEMORY_S)
-        refused = self.refused[plan.firm] > np.minimum(rules.trip_rejections * limits[:, 3], 0.95)
-        refused |= self.age_s[0] > rules.trip_age_s * limits[:, 3]
+        refused = self.refused[plan.firm] > self._trip_refused
+        refused |= self.age_s[0] > self._trip_age_s
         tripped = move | gap | loss | refused
         if not tripped.any():
             return
@@ -204,24 +215,24 @@ class Makers:
 
     def _alive(self, time_s: float) -> Floats:
         """0 while a pair is out, then its share of full size."""
-        since = time_s - self.resume_s
-        grown = self.rules.reentry * np.exp2(np.clip(since / self.rules.doubling_s, 0.0, 60.0))
-        return np.where(since < 0.0, 0.0, np.minimum(grown, 1.0))
+        return regrown(time_s - self.resume_s, self.rules)
 
     def _target(self, view: View, alive: Floats) -> Target:
         rules, plan, gauges = self.rules, self.plan, self.gauges
         instrument = plan.instrument
         outside = gauges.outside_before(view, plan.delay_steps)[plan.firm, instrument]
-        weight = plan.outside_weight[plan.firm]
-        reference = np.exp(weight * np.log(outside) + (1.0 - weight) * np.log(gauges.smooth[instrument]))
-        volatility = np.minimum(gauges.volatility[instrument], rules.volatility_cap)
-        sigma = volatility * self.market.volatility[instrument]
+        weight, smooth = self._outside_weight, np.log(gauges.smooth)[instrument]
+        reference = np.exp(weight * np.log(outside) + (1.0 - weight) * smooth)
+        volatility = np.minimum(gauges.volatility, rules.volatility_cap)
+        sigma = volatility * self.market.volatility
         width = rules.fee_width + rules.width_sigmas * sigma * np.sqrt(rules.quote_life_s / 60.0)
-        width = np.minimum(np.maximum(width, 1.0 / reference), rules.reach / 3.0)
+        width = np.minimum(np.maximum(width[instrument], 1.0 / reference), rules.reach / 3.0)
         full = self.inventory * self._lot_usd() / self._limit_usd
-        reference = reference * (1.0 - rules.skew_sigmas * sigma * np.clip(full, -1.5, 1.5))
-        calm = np.repeat(plan.reach_usd[:, None], 2, axis=1)
-        quiet = np.minimum(1.0, (volatility / rules.knee) ** -rules.size_elasticity)[:, None] * calm
+        skew = (rules.skew_sigmas * sigma)[instrument] * np.clip(full, -1.5, 1.5)
+        reference = reference * (1.0 - skew)
+        calm = self._reach_usd
+        eased = np.minimum(1.0, (volatility / rules.knee) ** -rules.size_elasticity)
+        quiet = eased[instrument, None] * calm
         room = self._roomy(quiet, full)
         loss = self._loss() / (rules.trip_loss * plan.limit_factor[:, 0])
         wealth = np.minimum(self.capital / self._capital_start, 1.0) * (1.0 - 0.5 * np.minimum(loss, 1.0))
@@ -290,56 +301,30 @@ class Makers:
 
     def _quotes(self, view: View, target: Target, sent: Integers) -> Commands:
         """CANCEL_ALL and the new orders of each pair that gets through, in this order."""
-        rules, plan = self.rules, self.plan
-        levels = rules.levels
-        prices, lots, usd = self._ladder(view, target, sent)
-        block = np.zeros((len(sent), 1 + 2 * levels), COMMAND)
-        block["account"] = self.accounts[plan.firm[sent], None]
-        block["instrument"] = plan.instrument[sent, None]
-        block["self_trade"] = -1
-        block["kind"] = int(CommandKind.NEW)
-        block["kind"][:, 0] = int(CommandKind.CANCEL_ALL)
-        block["side"][:, 1 : 1 + levels] = 1
-        block["side"][:, 1 + levels :] = -1
-        block["price"][:, 1:] = prices.reshape(len(sent), 2 * levels)
-        block["size"][:, 1:] = lots.reshape(len(sent), 2 * levels)
-        keep = block["size"] > 0
-        keep[:, 0] = True
-        self.quoted[sent, 0] = target.reference[sent]
+        plan, market = self.plan, self.market
+        distance, part = self._ladder(view, target, sent)
+        accounts, total = self.accounts[plan.firm[sent]], target.total_usd[sent]
+        pairs = Pairs(accounts, plan.instrument[sent], target.reference[sent], total, distance, part)
+        touch = Touch(view.bid_ticks, view.ask_ticks, market.unit, market.maximum_ticks)
+        commands, usd = quotes(touch, pairs)
+        self.quoted[sent, 0] = pairs.reference
         self.quoted[sent, 1] = view.time_s
         self.standing_usd[sent] = usd
         self.quoting[sent] = usd.sum(axis=1) > 0.0
-        return block[keep]
+        return commands
 
-    def _ladder(self, view: View, target: Target, sent: Integers) -> tuple[Integers, Integers, Floats]:
-        """Prices and lots (pairs, 2, levels), and what they sum to in USD."""
-        rules, plan = self.rules, self.plan
-        levels, count = rules.levels, len(sent)
-        ids = plan.identity[sent, None] * 64 + np.arange(2 * levels)
+    def _ladder(self, view: View, target: Target, sent: Integers) -> tuple[Floats, Floats]:
+        """Distances of the levels (pairs, 2, levels), and the part of a side on each (pairs, levels)."""
+        rules, levels = self.rules, self.rules.levels
+        ids = self._ids[sent]
         noise = streams.normal(self.seed, "makers: distances", view.step, ids.ravel())
-        noise = np.exp(rules.level_jitter * noise).reshape(count, 2, levels)
-        width = target.half_width[sent, None, None]
+        noise = np.exp(rules.level_jitter * noise).reshape(len(sent), 2, levels)
+        width = target.half_width[sent, None]
         ratio = rules.reach / width
-        rank = np.arange(levels)
-        place = np.where(rank == 0, 0.0, (rank + plan.phase[sent, None, None]) / levels)
-        distance = width * ratio**place * noise
-        edges = ratio ** ((np.arange(levels + 1)) / levels - 1.0)
-        cumulative = edges**rules.depth_exponent
-        cumulative[..., 0] = 0.0
-        usd = target.total_usd[sent, :, None] * np.diff(cumulative, axis=-1)
-        usd = np.where(usd < LEAST_ORDER_USD, 0.0, usd)
-        instrument = plan.instrument[sent, None, None]
-        reference = target.reference[sent, None, None]
-        bids = np.floor(reference[:, 0] * (1.0 - distance[:, 0]))
-        asks = np.ceil(reference[:, 0] * (1.0 + distance[:, 1]))
-        best_bid, best_ask = view.bid_ticks[instrument[:, 0]], view.ask_ticks[instrument[:, 0]]
-        bids = np.where(best_ask > 0, np.minimum(bids, best_ask - 1), bids)
-        asks = np.maximum(asks, best_bid + 1)
-        prices = np.stack([bids, asks], axis=1)
-        inside = (prices >= 1.0) & (prices < self.market.maximum_ticks[instrument])
-        lots = np.floor(usd * MICROS / (np.maximum(prices, 1.0) * self.market.unit[instrument]))
-        lots = np.where(inside, lots, 0.0).astype(np.int64)
-        return prices.astype(np.int64), lots, usd.sum(axis=2)
+        distance = (width * ratio ** self._place[sent])[:, None, :] * noise
+        cumulative = (ratio**self._edges) ** rules.depth_exponent
+        cumulative[:, 0] = 0.0
+        return distance, cumulative[:, 1:] - cumulative[:, :-1]
 
     def _top_ups(self, view: View) -> Commands:
         """Capital lost here and won elsewhere comes back through transfers, a minute's share at a time."""
