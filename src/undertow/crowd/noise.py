@@ -18,17 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.gauges import WAITS_BELOW, Gauges
+from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_actors import NoiseRules
-from undertow.crowd.view import Commands, Desk, Floats, Integers, Market, Opening, View, new_orders, nothing
+from undertow.crowd.slices import Books, Manner, Seen, slices
+from undertow.crowd.view import Commands, Desk, Floats, Market, Opening, View, nothing
 from undertow.units import MICROS
-from undertow.venue.records import TimeInForce
 
 SECONDS_A_DAY = 86_400.0
 IDS_PER_BOOK = 1024
-LEAST_ORDER_USD = 10.0
 SLICE_S = 1.0  # between two slices of a parent order
-TURNING = 0.9  # how sure a book at its limit turns back
 
 
 class Noise:
@@ -72,58 +70,37 @@ class Noise:
         self.attempts = 0
         if not self.rules.active:
             return nothing()
+        market, own = self.market, self.gauges.own
         held = self.desk.sizes(self.accounts, self.instrument) - self._start_lots
-        self._turn(view, held)
+        depth = self.desk.visible(self.rules.visible_band)
+        books = Books(self.accounts, self.instrument, self._identity, self._limit_usd, self.side)
+        seen = Seen(view.bid_ticks, view.ask_ticks, own, depth, market.unit, market.maximum_ticks)
+        draw = (self.seed, view.step)
         every = max(1, round(SLICE_S / view.step_seconds))
-        usd = self._slices(view, every * view.step_seconds)
-        price = self._limits(view)
-        lots = self.gauges.lots_for(usd, self.gauges.own[self.instrument], self.instrument)
-        draws = streams.uniform(self.seed, "noise: messages", view.step, self._identity)
-        wanted = (lots > 0) & (usd >= LEAST_ORDER_USD) & (price > 0)
-        wanted &= (view.step + np.arange(len(lots))) % every == 0
-        wanted &= price < self.market.maximum_ticks[self.instrument]
-        self.attempts = int(wanted.sum())
-        send = np.flatnonzero(wanted & (draws >= self.rules.failure_weight * view.failure))
-        return new_orders(
-            self.accounts[send],
-            self.instrument[send],
-            self.side[send],
-            price[send],
-            lots[send],
-            TimeInForce.IMMEDIATE_OR_CANCEL,
+        usd = self._wishes(view, every * view.step_seconds)
+        commands, self.attempts = slices(books, seen, self._manner(view, every), draw, held, usd)
+        return commands
+
+    def _manner(self, view: View, every: int) -> Manner:
+        rules = self.rules
+        return Manner(
+            ends=float(-np.expm1(-view.step_seconds / rules.parent_s)),
+            most=rules.visible_share * every * view.step_seconds,
+            collar=rules.collar,
+            failing=rules.failure_weight * view.failure,
+            every=every,
+            step=view.step,
         )
 
-    def _turn(self, view: View, held: Integers) -> None:
-        """Some parent orders end; a new one takes the side that the book's inventory makes likely."""
-        ends = -np.expm1(-view.step_seconds / self.rules.parent_s)
-        first = streams.uniform(self.seed, "noise: parent ends", view.step, self._identity)
-        second = streams.uniform(self.seed, "noise: new side", view.step, self._identity)
-        worth = held * self.gauges.own[self.instrument] * self.market.unit[self.instrument] / MICROS
-        full = np.clip(worth / self._limit_usd, -1.0, 1.0)
-        chance = 0.5 * (1.0 - TURNING * full)
-        ending = (first < ends) | (np.abs(full) >= 1.0)
-        self.side[ending] = np.where(second < chance, 1, -1)[ending]
-
-    def _slices(self, view: View, seconds: float) -> Floats:
-        """USD of each slice: heavy-tailed, growing with volatility, small against what can be seen."""
+    def _wishes(self, view: View, seconds: float) -> Floats:
+        """USD of each slice before it is held against the depth: heavy-tailed, growing with volatility."""
         rules = self.rules
         spread = rules.size_spread
         draws = streams.normal(self.seed, "noise: size", view.step, self._identity)
         size = np.exp(spread * draws - 0.5 * spread * spread)
         growth = np.clip(self.gauges.volatility**rules.growth, 1.0, rules.growth_cap)
-        usd = self._flow_usd_per_s * seconds * growth[self.instrument] * size
-        depth = self.desk.visible(rules.visible_band) / MICROS
-        facing = np.where(self.side > 0, depth[self.instrument, 1], depth[self.instrument, 0])
-        capped: Floats = np.minimum(usd, rules.visible_share * seconds * facing)
-        return capped
-
-    def _limits(self, view: View) -> Integers:
-        """The furthest price each slice may reach; 0 where there is nobody to trade with."""
-        best = np.where(self.side > 0, view.ask_ticks[self.instrument], view.bid_ticks[self.instrument])
-        reach = np.rint(best * (1.0 + self.side * self.rules.collar)).astype(np.int64)
-        own = self.gauges.own[self.instrument]
-        fair = (best >= WAITS_BELOW * own) & (best <= own / WAITS_BELOW)
-        return np.where((best > 0) & fair, np.maximum(reach, 1), 0)
+        usd: Floats = self._flow_usd_per_s * seconds * growth[self.instrument] * size
+        return usd
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
