@@ -13,6 +13,8 @@ Units: commands, steps. Invariant: no command is lost, doubled or parted from it
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,18 +29,24 @@ WORDS = COMMAND.itemsize // 8  # a command as whole numbers, which are moved fas
 
 @kernel
 def _cut(
-    commands: NDArray[np.void], ends: Integers, keys: NDArray[np.uint64], starts: Integers, draws: Floats
+    commands: NDArray[np.void],
+    ends: Integers,
+    bases: NDArray[np.uint64],
+    step: int,
+    starts: Integers,
+    draws: Floats,
 ) -> int:
     """Where each block begins, and its draw; a block never reaches from one actor to the next."""
     count, begin = 0, 0
     for actor in range(len(ends)):
+        key = streams.key_at(bases[actor], step)
         before = np.int64(-1)
         for position in range(begin, ends[actor]):
             command = commands[position]
             identity = np.int64(command.account) * IDS_PER_ACCOUNT + command.instrument
             if position == begin or identity != before:
                 starts[count] = position
-                draws[count] = streams.uniform_at(keys[actor], identity)
+                draws[count] = streams.uniform_at(key, identity)
                 count += 1
                 before = identity
         begin = ends[actor]
@@ -57,6 +65,12 @@ def _move(
             place += 1
 
 
+@lru_cache(maxsize=4096)
+def _bases(seed: int, names: tuple[str, ...]) -> NDArray[np.uint64]:
+    """The streams of those who speak; the same few companies speak in most steps."""
+    return np.array([streams.stream_base(seed, f"order of arrival: {name}") for name in names])
+
+
 def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:
     """The commands of all actors, blocks of one account and instrument in an order drawn for this step."""
     full = [(name, commands) for name, commands in zip(names, spoken, strict=True) if len(commands)]
@@ -64,9 +78,9 @@ def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: i
         return nothing()
     commands = together([part for _name, part in full])
     ends = np.array([len(part) for _name, part in full], np.int64).cumsum()
-    keys = np.array([streams.stream_key(seed, f"order of arrival: {name}", step) for name, _part in full])
+    bases = _bases(seed, tuple(name for name, _part in full))
     starts, draws = np.empty(len(commands) + 1, np.int64), np.empty(len(commands))
-    count = int(_cut(commands, ends, keys, starts, draws))
+    count = int(_cut(commands, ends, bases, step, starts, draws))
     starts[count] = len(commands)
     words = np.ascontiguousarray(commands).view(np.int64)
     out = np.empty_like(words)
