@@ -57,6 +57,12 @@ class Gauges:
         self._samples = np.tile(start, (round(LONG_MOVE_S / self._sample_s) + 1, 1))  # own, every ten seconds
         self._short = np.ones((2, count))  # squared returns over calm: own, outside
         self._long = np.ones((2, count))
+        memories = (SMOOTHING_S, GAP_SMOOTHING_S, SLOW_GAP_S, SHORT_MEMORY_S, LONG_MEMORY_S)
+        shares = [_share(step_seconds, memory_s) for memory_s in memories]
+        self._smoothing, self._gap_smoothing, self._slow_smoothing, *rest = shares
+        self._short_share, self._long_share = rest
+        self._calm = market.volatility**2 * (len(self._own_ring) * step_seconds / 60.0)
+        self._ratios = np.ones((6, count))  # of prices, whose logarithms are taken together
         self.volatility = np.ones(count)
         self.outside_volatility = np.ones(count)  # of the outside alone
         self.own_move = np.zeros(count)  # own log move of a minute, signed, also of a wide book
@@ -68,31 +74,32 @@ class Gauges:
         if self._seen[0] == view.step:
             return
         self._seen[0] = view.step
-        seconds = self.step_seconds
-        outside = view.outside_ticks
-        self.own[:] = own_price(view)
-        self.smooth += (self.own - self.smooth) * _share(seconds, SMOOTHING_S)
-        gap = np.log(self.own / outside)
-        self.gap += (gap - self.gap) * _share(seconds, GAP_SMOOTHING_S)
-        self.slow_gap += (gap - self.slow_gap) * _share(seconds, SLOW_GAP_S)
-        tight = is_tight(view).astype(np.float64)
-        before = (view.step - len(self._own_ring)) % len(self._move_ring)
-        old_own = _pushed(self._own_ring, self.own, view.step)
-        own_return = np.log(self.own / old_own) * tight * self._tight_ring[before]
-        self._learn(own_return, np.log(outside / self._move_ring[before]), seconds)
-        self.own_move[:] = np.log(self.own / _pushed(self._own_move_ring, self.own, view.step))
-        own_move = self.own_move * tight * _pushed(self._tight_ring, tight, view.step)
-        outside_move = np.log(outside / _pushed(self._move_ring, outside, view.step))
-        self.move[:] = np.where(np.abs(own_move) > np.abs(outside_move), own_move, outside_move)
-        slot = int(view.step * seconds // self._sample_s) % len(self._samples)
+        step, outside = view.step, view.outside_ticks
+        tight = is_tight(view)
+        self.own[:] = _price(view, tight)
+        before = (step - len(self._own_ring)) % len(self._move_ring)
+        was_tight, ratios = self._tight_ring[before].copy(), self._ratios
+        np.divide(self.own, outside, out=ratios[0])
+        np.divide(self.own, _pushed(self._own_ring, self.own, step), out=ratios[1])
+        np.divide(outside, self._move_ring[before], out=ratios[2])
+        np.divide(self.own, _pushed(self._own_move_ring, self.own, step), out=ratios[3])
+        np.divide(outside, _pushed(self._move_ring, outside, step), out=ratios[4])
+        slot = int(step * self.step_seconds // self._sample_s) % len(self._samples)
         self._samples[slot] = self.own
-        self.long_move[:] = np.log(self.own / self._samples[(slot + 1) % len(self._samples)])
+        np.divide(self.own, self._samples[(slot + 1) % len(self._samples)], out=ratios[5])
+        gap, own_return, outside_return, own_move, outside_move, long_move = np.log(ratios)
+        self.smooth += (self.own - self.smooth) * self._smoothing
+        self.gap += (gap - self.gap) * self._gap_smoothing
+        self.slow_gap += (gap - self.slow_gap) * self._slow_smoothing
+        self._learn(own_return * tight * was_tight, outside_return)
+        self.own_move[:], self.long_move[:] = own_move, long_move
+        own_move = own_move * tight * _pushed(self._tight_ring, tight, step)
+        self.move[:] = np.where(np.abs(own_move) > np.abs(outside_move), own_move, outside_move)
 
-    def _learn(self, own_return: Floats, outside_return: Floats, seconds: float) -> None:
-        calm = self.market.volatility**2 * (len(self._own_ring) * seconds / 60.0)
-        squared = np.minimum(np.stack([own_return, outside_return]) ** 2 / calm, SQUARED_RETURN_CAP)
-        self._short += (squared - self._short) * _share(seconds, SHORT_MEMORY_S)
-        self._long += (squared - self._long) * _share(seconds, LONG_MEMORY_S)
+    def _learn(self, own_return: Floats, outside_return: Floats) -> None:
+        squared = np.minimum(np.stack([own_return, outside_return]) ** 2 / self._calm, SQUARED_RETURN_CAP)
+        self._short += (squared - self._short) * self._short_share
+        self._long += (squared - self._long) * self._long_share
         both = np.sqrt(np.maximum(self._short, self._long))
         self.volatility[:], self.outside_volatility[:] = both.max(axis=0), both[1]
 
@@ -142,10 +149,14 @@ def is_tight(view: View) -> NDArray[np.bool_]:
 
 def own_price(view: View) -> Floats:
     """The venue's price of each instrument, also when its book is wide or a side of it empty."""
+    return _price(view, is_tight(view))
+
+
+def _price(view: View, tight: NDArray[np.bool_]) -> Floats:
     bid, ask, last = view.bid_ticks, view.ask_ticks, view.last_ticks
     open_ask = np.where(ask > 0, ask, np.iinfo(np.int64).max)
     held = np.clip(last, bid, open_ask).astype(np.float64)
-    price: Floats = np.where(is_tight(view), 0.5 * (bid + ask), np.maximum(held, 1.0))
+    price: Floats = np.where(tight, 0.5 * (bid + ask), np.maximum(held, 1.0))
     return price
 
 
@@ -158,7 +169,7 @@ def _ring(start: Floats, span_s: float, step_seconds: float) -> Floats:
     return np.tile(start, (max(1, round(span_s / step_seconds)), 1))
 
 
-def _pushed(ring: Floats, values: Floats, step: int) -> Floats:
+def _pushed(ring: Floats, values: Floats | NDArray[np.bool_], step: int) -> Floats:
     """Write this step's values; returns what stood in the place, one ring ago."""
     place = step % len(ring)
     before: Floats = ring[place].copy()
