@@ -97,6 +97,8 @@ class Redemption:
         rules, where = self.rules, self._where
         every = max(1, round(rules.look_s / view.step_seconds))
         turn = (view.step + self._ids) % every == 0
+        if not turn.any():
+            return nothing()
         limit = self._limit(view)
         bid, ask = view.bid_ticks[where], view.ask_ticks[where]
         price = np.where((ask > 0) & (ask <= limit), limit, np.minimum(limit, bid + 1))
@@ -138,6 +140,8 @@ class Redemption:
         """Once a minute and firm: assets out, money in."""
         every = max(1, round(MOVE_S / view.step_seconds))
         due = (view.step + self._ids) % every == 0
+        if not due.any():
+            return nothing()
         draws = streams.uniform(self.seed, "redemption: transfers", view.step, self._ids)
         due &= draws >= min(1.0, TRANSFER_FAILURE_WEIGHT * view.failure)
         share = float(
