@@ -18,7 +18,7 @@ seconds. Invariant: no firm's notional in contracts is increased beyond leverage
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow.crowd.firms import IDS_PER_FIRM, largest, spread_normals
 from undertow.crowd.gauges import Gauges
+from undertow.crowd.offers import Books, Manner, Pairs, offers
 from undertow.crowd.rules_actors import ArbitrageRules
 from undertow.crowd.view import (
     Commands,
@@ -36,28 +37,16 @@ from undertow.crowd.view import (
     Opening,
     View,
     asset_moves,
-    cancel_all,
     deposits,
-    new_orders,
     nothing,
     together,
     withdrawals,
 )
 from undertow.units import MICROS
 
-LEAST_ORDER_USD = 100.0
 RETURN_S = 60.0
 STANDING_S = 5.0
 TRANSFER_FAILURE_WEIGHT = 2.0
-
-
-class Offers(NamedTuple):
-    """Two orders a pair of firm and instrument: the first, and the other side of a standing pair."""
-
-    wanted: NDArray[np.bool_]
-    sides: Integers
-    limits: Floats
-    lots: Integers
 
 
 class Arbitrage:
@@ -203,54 +192,30 @@ class Arbitrage:
 
     def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
         """Taking and bidding beyond the band, closing at the outside price, and what waits in quiet."""
-        rules, outside = self.rules, view.outside_ticks
+        rules, market = self.rules, self.market
+        look = max(1, round(rules.look_s / view.step_seconds))
+        seconds = look * view.step_seconds  # in short steps a firm looks no more often
         used, opening = self._room(view, held, position)
-        band = np.minimum(self._band(view, used), 0.9)
-        cheap, dear = np.floor(outside * (1.0 - band)), np.ceil(outside * (1.0 + band))
-        # A position is closed when the gap that paid for it is gone.
-        shut_long, shut_short = np.ceil(outside), np.floor(outside)
-        bid, ask, own = view.bid_ticks, view.ask_ticks, self.gauges.own
-        buying = (own <= cheap) | ((ask > 0) & (ask <= cheap))
-        selling = ((own >= dear) | ((bid > 0) & (bid >= dear))) & ~buying
-        covering = (ask > 0) & (ask <= shut_short) & (held < 0) & ~buying
-        leaving = (bid > 0) & (bid >= shut_long) & (held > 0) & ~selling
-        side = np.where(buying | covering, 1, np.where(selling | leaving, -1, 0)).astype(np.int64)
-        limit = np.select([buying, selling, covering, leaving], [cheap, dear, shut_short, shut_long], 0.0)
-        against = np.where(side * held < 0, np.abs(position), 0.0)
-        usd = np.where(buying | selling, opening + against, against)
-        every, looking = self._looking(view)
-        seconds = every * view.step_seconds
         pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * seconds)
-        acting = looking & (side != 0) & (usd * pace >= LEAST_ORDER_USD)
-        # Who does nothing else leaves a small order at either edge, renewed at times, or where nobody stands.
-        turn = (view.step // every + self._identity) % max(1, round(STANDING_S / seconds)) == 0
-        empty = (bid < cheap) | (ask == 0) | (ask > dear)
-        standing = looking & ~acting & (turn | empty) & (rules.standing_share > 0.0)
-        sides = np.stack([np.where(acting, side, 1), np.where(standing, -1, 0)])
-        limits = np.stack([np.where(acting, limit, cheap), np.where(standing, dear, 0.0)])
-        share = np.where(self.market.perpetual, rules.standing_share, rules.standing_share_spot)
-        share = np.minimum(share, 0.999)
-        # Where nobody stands, each second brings its share, however long a step is.
-        waiting = opening * np.where(empty, -np.expm1(np.log1p(-share) * seconds), share)
-        amounts = np.stack([np.where(acting, usd * pace, waiting), waiting])
-        lots = self._lots(sides, amounts, held, lot_usd)
-        wanted = (lots > 0) & (lots * lot_usd >= LEAST_ORDER_USD) & (limits >= 1.0)
-        wanted &= (limits < self.market.maximum_ticks) & np.stack([acting | standing, standing])
-        # An order whose reason is gone is withdrawn; a standing one waits for its turn.
-        self.standing[:] &= ~acting
-        touched = acting | standing | (looking & self.resting & ~self.standing)
-        return self._sent(view, touched, standing, Offers(wanted, sides, limits, lots))
-
-    def _looking(self, view: View) -> tuple[int, NDArray[np.bool_]]:
-        """Steps between two looks of a firm, and which look now: a quote is as old in short steps."""
-        every = max(1, round(self.rules.look_s / view.step_seconds))
-        return every, (view.step + self._firm // 2) % every == 0
-
-    def _lots(self, sides: Integers, usd: Floats, held: Integers, lot_usd: Floats) -> Integers:
-        """Whole lots of each order; of a coin no more than is there."""
-        lots = np.floor(usd / lot_usd).astype(np.int64)
-        stock = np.maximum(held + self._start_lots, 0)
-        return np.where(~self.market.perpetual & (sides < 0), np.minimum(lots, stock), lots)
+        every = max(1, round(STANDING_S / seconds))
+        share = np.minimum(np.where(market.perpetual, rules.standing_share, rules.standing_share_spot), 0.999)
+        books = Books(
+            view.outside_ticks,
+            view.bid_ticks,
+            view.ask_ticks,
+            self.gauges.own,
+            lot_usd,
+            market.maximum_ticks,
+            market.perpetual,
+            share,
+            -np.expm1(np.log1p(-share) * seconds),
+        )
+        who, stock = (self._wallet, self._instrument, self._identity), (held, self._start_lots)
+        pairs = Pairs(*who, *stock, self._band(view, used), opening, self.resting, self.standing)
+        manner = Manner(view.step, look, every, float(pace), view.failure, rules.standing_share > 0.0)
+        commands, tried = offers(books, pairs, manner, self.seed)
+        self.attempts += tried
+        return commands
 
     def _take_heart(self, view: View) -> None:
         """Share of its free room a firm still uses: from half its limit of losses here less, at it nothing.
@@ -267,32 +232,6 @@ class Arbitrage:
         """Share of its free room a firm uses when what it buys here cannot be carried off as usual."""
         needed = self.rules.needed_transfers
         return min(1.0, view.transfers / needed) if needed > 0.0 else 1.0
-
-    def _sent(
-        self, view: View, touched: NDArray[np.bool_], standing: NDArray[np.bool_], offers: Offers
-    ) -> Commands:
-        """The old orders out and the new ones in, for the pairs whose messages get through."""
-        if not touched.any():
-            return nothing()
-        draws = streams.uniform(self.seed, "arbitrage: messages", view.step, self._identity.ravel())
-        through = touched & (draws.reshape(touched.shape) >= view.failure)
-        self.attempts += int(offers.wanted.sum()) + int((touched & self.resting).sum())
-        out = through & self.resting
-        send = offers.wanted & through
-        self.resting[:] = (self.resting & ~through) | send.any(axis=0)
-        self.standing[:] = (self.standing & ~through) | (standing & through)
-        cancelled = cancel_all(self._wallet[out], self._instrument[out])
-        orders = [
-            new_orders(
-                self._wallet[send[way]],
-                self._instrument[send[way]],
-                offers.sides[way][send[way]],
-                offers.limits[way][send[way]].astype(np.int64),
-                offers.lots[way][send[way]],
-            )
-            for way in (0, 1)
-        ]
-        return together([cancelled, *orders])
 
     # ---- money and coins in transit
 
