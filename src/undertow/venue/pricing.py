@@ -59,6 +59,8 @@ class Pricing:
         self.external = np.zeros(count, np.int64)
         self.kinds = np.array([int(listing.kind) for listing in self.listings], np.int64)
         self.perpetuals = np.flatnonzero(self.kinds != int(InstrumentKind.SPOT))
+        self._spot = np.flatnonzero(self.kinds == int(InstrumentKind.SPOT)).tolist()
+        self._scaled = [int(row) for row in self.perpetuals if self._rises(int(row))]
 
     def add(self, listing: Listing) -> None:
         """Price one more instrument; before the first step."""
@@ -132,21 +134,24 @@ class Pricing:
         known = self.mark_state.mark_ticks > 0
         where = self.perpetuals[known[self.perpetuals]]
         state.markets["mark"][where] = self.mark_state.mark_ticks[where]
-        for row in np.flatnonzero(self.kinds == int(InstrumentKind.SPOT)):
-            state.markets[row]["mark"] = self._collateral_price(state, int(row))
+        for row in self._spot:
+            state.markets["mark"][row] = self._collateral_price(state, row)
         self._scale_initial_margin(state)
         self._set_band_reference(state)
+
+    def _rises(self, row: int) -> bool:
+        """Whether a contract's initial margin rises with open interest."""
+        rule = self.rulebook.margin_class(self.listings[row].margin_class)
+        return rule.kind == "flat" and rule.oi_upper_usd != 0
 
     def _scale_initial_margin(self, state: State) -> None:
         """Initial margin that rises with open interest.
 
         base + (OI - lower) / (upper - lower) x (1 - base), rounded up.
         """
-        for row in self.perpetuals:
+        for row in self._scaled:
             listing = self.listings[row]
             rule = self.rulebook.margin_class(listing.margin_class)
-            if rule.kind != "flat" or rule.oi_upper_usd == 0:
-                continue
             scale = 10**listing.decimals
             lower, upper = int(rule.oi_lower_usd * scale), int(rule.oi_upper_usd * scale)
             market = state.markets[row]
