@@ -10,6 +10,7 @@ Units: prices as multiples of the calm price, USD. Invariant: the USD of a ladde
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import log
 from statistics import NormalDist
 
@@ -27,12 +28,18 @@ HIGHEST = 0.7  # the furthest ask, as far above in log price as a fall of 70 % i
 
 def contract_distance(rules: PatientRules, shares: Floats, side: int = 1) -> Floats:
     """Log distance from the calm price by which `shares` of a contract's resting orders have been met."""
-    median = -log(1.0 - rules.median_fall)
     deepest = -log(1.0 - (rules.deepest if side > 0 else min(rules.deepest, HIGHEST)))
-    reached = NormalDist().cdf(log(deepest / median) / rules.fall_spread)
+    median, reached = _median_and_reached(rules.median_fall, deepest, rules.fall_spread)
     inside = np.clip(shares * reached, INSIDE, 1.0 - INSIDE)
     distance: Floats = median * np.exp(rules.fall_spread * normal_quantile(inside))
     return np.minimum(distance, deepest)
+
+
+@lru_cache(maxsize=64)
+def _median_and_reached(median_fall: float, deepest: float, spread: float) -> tuple[float, float]:
+    """Median log distance, and the share of the whole law that lies inside the deepest order."""
+    median = -log(1.0 - median_fall)
+    return median, NormalDist().cdf(log(deepest / median) / spread)
 
 
 def spot_distance(rules: PatientRules, shares: Floats, side: int = 1) -> Floats:

@@ -165,12 +165,18 @@ class Patient:
         usd = np.maximum(taken, 0).sum(axis=1) * self.gauges.own[due] * self.market.unit[due] / MICROS
         usd *= -np.expm1(-rules.refill_per_minute * every * view.step_seconds / 60.0)
         share = streams.uniform(self.seed, "patient: returning", view.step, due)
-        law = np.where(
-            self.market.perpetual[due], contract_distance(rules, share), spot_distance(rules, share)
-        )
-        ticks = np.floor(self.gauges.own[due] * np.exp(-law)).astype(np.int64)
+        ticks = np.floor(self.gauges.own[due] * np.exp(-self._law(due, share))).astype(np.int64)
         who = streams.integers(self.seed, "patient: who returns", view.step, due, rules.accounts)
         return self._posted(view, ladder[who], due, ticks, usd, 1.0)[0]
+
+    def _law(self, instruments: Integers, share: Floats) -> Floats:
+        """Log distances by the law of each instrument; mostly one of a kind is asked for."""
+        perpetual = self.market.perpetual[instruments]
+        if perpetual.all():
+            return contract_distance(self.rules, share)
+        if not perpetual.any():
+            return spot_distance(self.rules, share)
+        return np.where(perpetual, contract_distance(self.rules, share), spot_distance(self.rules, share))
 
     def _hunting(self, view: View) -> Commands:
         """Bids below the outside price, at a pace that grows with the discount."""
