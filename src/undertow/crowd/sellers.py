@@ -75,6 +75,10 @@ class Sellers:
             ],
             np.int64,
         ).reshape(-1, 2)
+        self._wallet, self._where = (np.ascontiguousarray(column) for column in self._pairs.T)
+        self._ids = np.arange(len(self._pairs), dtype=np.int64)
+        levels = np.arange(rules.levels)
+        self._identity = ((self._wallet * 1024 + self._where) * 64)[:, None] + levels
 
     def opening(self) -> Opening:
         """One wallet each, with cash for everything it may ever sell."""
@@ -95,16 +99,14 @@ class Sellers:
             return nothing()
         self._arrive(view)
         chance = -np.expm1(-view.step_seconds / rules.turn_s) if view.step > 1 else 1.0
-        ids = np.arange(len(self._pairs), dtype=np.int64)
-        turn = streams.uniform(self.seed, "sellers: turn", view.step, ids) < chance
-        pairs = self._pairs[turn]
-        self.attempts = len(pairs)
-        heard = streams.uniform(self.seed, "sellers: messages", view.step, ids[turn])
-        pairs = pairs[heard >= rules.failure_weight * view.failure]
-        if len(pairs) == 0:
+        turn = self._ids[streams.uniform(self.seed, "sellers: turn", view.step, self._ids) < chance]
+        self.attempts = len(turn)
+        heard = streams.uniform(self.seed, "sellers: messages", view.step, turn)
+        rows = turn[heard >= rules.failure_weight * view.failure]
+        if len(rows) == 0:
             return nothing()
-        accounts, instruments = self.accounts[pairs[:, 0]], pairs[:, 1]
-        return together([cancel_all(accounts, instruments), self._asks(view, pairs, accounts, instruments)])
+        accounts, instruments = self.accounts[self._wallet[rows]], self._where[rows]
+        return together([cancel_all(accounts, instruments), self._asks(view, rows, accounts, instruments)])
 
     def _arrive(self, view: View) -> None:
         """More people want out while the price falls: by its fall in the last minute."""
@@ -113,25 +115,25 @@ class Sellers:
         self.stock_usd += pace * view.step_seconds
         np.minimum(self.stock_usd, MOST * self._interest_usd, out=self.stock_usd)
 
-    def _asks(self, view: View, pairs: Integers, accounts: Integers, instruments: Integers) -> Commands:
+    def _asks(self, view: View, rows: Integers, accounts: Integers, instruments: Integers) -> Commands:
         """A jittered ladder above the own price, even in log distance, equal in dollars."""
         rules, levels = self.rules, self.rules.levels
-        identity = ((pairs[:, 0] * 1024 + instruments) * 64)[:, None] + np.arange(levels)[None, :]
+        identity = self._identity[rows]
         inside = streams.uniform(self.seed, "sellers: prices", view.step, identity.reshape(-1))
-        share = (np.arange(levels)[None, :] + inside.reshape(identity.shape)) / levels
+        share = (np.arange(levels) + inside.reshape(identity.shape)) / levels
         distance = rules.nearest * (rules.reach / rules.nearest) ** share
         own = self.gauges.own[instruments][:, None]
-        prices = np.ceil(own * (1.0 + distance)).astype(np.int64).reshape(-1)
-        where = np.repeat(instruments, levels)
+        prices = np.ceil(own * (1.0 + distance)).astype(np.int64)
         # Everybody sells once: what is gone is not offered again.
         sold = -self.desk.sizes(accounts, instruments) * self.market.unit[instruments] / MICROS
         left = np.maximum(self.stock_usd[instruments] - sold * self.gauges.start_ticks[instruments], 0.0)
         each = np.minimum(self._usd[instruments] / rules.accounts, left)
-        usd = np.repeat(each / levels, levels)
+        usd, where = (each / levels)[:, None], instruments[:, None]
         lots = self.gauges.lots_for(usd, prices.astype(np.float64), where)
         keep = (lots > 0) & (prices < self.market.maximum_ticks[where])
-        who = np.repeat(accounts, levels)[keep]
-        return new_orders(who, where[keep], np.full(int(keep.sum()), -1), prices[keep], lots[keep])
+        row = np.nonzero(keep)[0]
+        sides = np.full(len(row), -1)
+        return new_orders(accounts[row], instruments[row], sides, prices[keep], lots[keep])
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """What they may still come to sell; the rest are the orders themselves."""
