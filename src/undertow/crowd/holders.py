@@ -50,6 +50,7 @@ class Holders:
         self.accounts = np.zeros(rules.accounts, np.int64)
         wallets, coins = np.indices((rules.accounts, len(self._coin)))
         self._wallet, self._row = wallets.ravel(), coins.ravel()
+        self._ids = self._wallet * IDS_PER_WALLET + self._coin[self._row]
 
     def opening(self) -> Opening:
         """One wallet each, without cash."""
@@ -70,8 +71,7 @@ class Holders:
         self._decide(view)
         chance = -np.expm1(-view.step_seconds / self.rules.turn_s)
         part = min(-np.expm1(-view.step_seconds / self.rules.pace_s) / chance, 1.0)
-        ids = self._wallet * IDS_PER_WALLET + self._coin[self._row]
-        turn = streams.uniform(self.seed, "holders: turn", view.step, ids) < chance
+        turn = np.flatnonzero(streams.uniform(self.seed, "holders: turn", view.step, self._ids) < chance)
         account, row = self.accounts[self._wallet[turn]], self._row[turn]
         coin = self._coin[row]
         left = self.desk.sizes(account, coin)
@@ -80,7 +80,7 @@ class Holders:
         price = np.floor(view.bid_ticks[coin] * (1.0 - self.rules.collar)).astype(np.int64)
         wanted = (lots >= 1.0) & (price > 0) & (view.bid_ticks[coin] >= WAITS_BELOW * self.gauges.own[coin])
         self.attempts = int(wanted.sum())
-        heard = streams.uniform(self.seed, "holders: messages", view.step, ids[turn])
+        heard = streams.uniform(self.seed, "holders: messages", view.step, self._ids[turn])
         send = wanted & (heard >= self.rules.failure_weight * view.failure)
         sell = np.full(int(send.sum()), -1)
         what = (account[send], coin[send], sell, price[send], lots[send].astype(np.int64))
