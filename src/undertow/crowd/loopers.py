@@ -145,11 +145,16 @@ class Loopers:
         chance = self.rules.orders_per_step * view.step_seconds / len(rows)
         rows = rows[streams.uniform(self.seed, f"{self.name}: turn", view.step, rows) < chance]
         self.attempts = len(rows)
+        if len(rows) == 0:
+            return nothing()
         draws = streams.uniform(self.seed, f"{self.name}: messages", view.step, rows)
         rows = rows[draws >= self.rules.failure_weight * view.failure]
         held = self._to_close(rows)
-        self.leaving[rows[held.lots == 0]] = False
-        held = Held(*(column[held.lots != 0] for column in held))
+        has = held.lots != 0
+        self.leaving[rows[~has]] = False
+        held = Held(held.account[has], held.instrument[has], held.lots[has])
+        if len(held.lots) == 0:
+            return nothing()
         depth = self.desk.visible(self.rules.visible_band)
         return collared(view, self.market, depth, self._door, held, OrderFlag.NONE)
 
