@@ -20,6 +20,7 @@ def test_slices_equal_reference(seed: int) -> None:
         draw.integers(0, 2, COINS) * draw.integers(1, 90_000, COINS),
         draw.integers(0, 2, COINS) * draw.integers(1, 90_000, COINS),
         30_000.0 + draw.random(COINS) * 30_000.0,
+        30_000.0 + draw.random(COINS) * 30_000.0,
         draw.integers(0, 10**12, (COINS, 2)),
         draw.integers(1, 10**5, COINS),
         draw.integers(30_000, 100_000, COINS),

@@ -108,8 +108,19 @@ def test_a_hole_is_no_price_to_sell_at(bid: float, sells: bool) -> None:
     """The last price stands, the best bid is far below it: nobody who need not sell takes it."""
     noise = make_noise()
     bids = np.floor(START_TICKS * bid).astype(np.int64)
-    asks = np.ceil(START_TICKS * 1.06).astype(np.int64)
+    asks = np.ceil(START_TICKS * 1.01).astype(np.int64)
     commands = np.concatenate(
         [noise.act(make_view(step, bid_ticks=bids, ask_ticks=asks)) for step in range(1, 20)]
     )
     assert (commands["side"] < 0).any() == sells and (commands["side"] > 0).any()
+
+
+@pytest.mark.parametrize(("ask", "buys"), [(1.01, True), (1.04, False)])
+def test_nobody_pays_a_premium_for_what_is_sold_elsewhere(ask: float, buys: bool) -> None:
+    noise = make_noise()
+    bids = np.floor(START_TICKS * 0.99).astype(np.int64)
+    asks = np.ceil(START_TICKS * ask).astype(np.int64)
+    commands = np.concatenate(
+        [noise.act(make_view(step, bid_ticks=bids, ask_ticks=asks)) for step in range(1, 20)]
+    )
+    assert (commands["side"] > 0).any() == buys and (commands["side"] < 0).any()

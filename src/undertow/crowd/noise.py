@@ -74,7 +74,9 @@ class Noise:
         held = self.desk.sizes(self.accounts, self.instrument) - self._start_lots
         depth = self.desk.visible(self.rules.visible_band)
         books = Books(self.accounts, self.instrument, self._identity, self._limit_usd, self.side)
-        seen = Seen(view.bid_ticks, view.ask_ticks, own, depth, market.unit, market.maximum_ticks)
+        seen = Seen(
+            view.bid_ticks, view.ask_ticks, own, view.outside_ticks, depth, market.unit, market.maximum_ticks
+        )
         draw = (self.seed, view.step)
         every = max(1, round(SLICE_S / view.step_seconds))
         usd = self._wishes(view, every * view.step_seconds)

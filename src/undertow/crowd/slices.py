@@ -23,6 +23,7 @@ from undertow.units import MICROS
 from undertow.venue.records import COMMAND, CommandKind, TimeInForce
 
 LEAST_ORDER_USD = 10.0
+PREMIUM = 1.02  # over the outside price: nobody pays more here for what is sold elsewhere
 TURNING = 0.9  # how sure a book at its limit turns back
 ENDS, NEW_SIDE, MESSAGES = "noise: parent ends", "noise: new side", "noise: messages"
 NEW = int(CommandKind.NEW)
@@ -45,6 +46,7 @@ class Seen(NamedTuple):
     bid_ticks: Integers
     ask_ticks: Integers
     own: Floats
+    outside: Floats
     depth: Integers  # visible money, (instruments, 2)
     unit: Integers
     maximum_ticks: Integers
@@ -100,6 +102,8 @@ def _write(
             continue
         if (manner.step + row) % manner.every or best < WAITS_BELOW * own or best > own / WAITS_BELOW:
             continue
+        if side > 0 and best > PREMIUM * seen.outside[instrument]:
+            continue
         price = max(np.int64(np.rint(best * (1.0 + side * manner.collar))), 1)
         if price >= seen.maximum_ticks[instrument]:
             continue
@@ -151,8 +155,9 @@ def slices_reference(
     wanted = (lots > 0) & (capped >= LEAST_ORDER_USD) & (price > 0)
     wanted &= price < seen.maximum_ticks[instrument]
     wanted &= (manner.step + np.arange(len(held))) % manner.every == 0
-    own = seen.own[instrument]
-    wanted &= (best >= WAITS_BELOW * own) & (best <= own / WAITS_BELOW)
+    near = seen.own[instrument]
+    wanted &= (best >= WAITS_BELOW * near) & (best <= near / WAITS_BELOW)
+    wanted &= (side < 0) | (best <= PREMIUM * seen.outside[instrument])
     send = np.flatnonzero(wanted & (third >= manner.failing))
     what = (books.account[send], instrument[send], side[send], price[send], lots[send])
     return new_orders(*what, TimeInForce.IMMEDIATE_OR_CANCEL), int(wanted.sum())
