@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from support.crowd_market import make_market, make_view
-from undertow.crowd import collar, exits
-from undertow.crowd.exits import Door, Held
+from undertow.crowd.collar import Door, Held, collared, collared_reference
 from undertow.venue.records import OrderFlag
 
 COINS = 3
@@ -31,7 +30,7 @@ def test_collared_equals_reference(seed: int) -> None:
     )
     door = Door(0.003 * (1 + seed), 0.02)
     for flags in (OrderFlag.NONE, OrderFlag.REDUCE_ONLY):
-        found = collar.collared(view, market, depth, door, held, flags)
-        expected = exits.collared(view, market, depth, door, held, flags)
+        found = collared(view, market, depth, door, held, flags)
+        expected = collared_reference(view, market, depth, door, held, flags)
         assert found.dtype == expected.dtype
         assert found.tobytes() == expected.tobytes()

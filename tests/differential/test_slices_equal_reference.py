@@ -16,15 +16,12 @@ def test_slices_equal_reference(seed: int) -> None:
     draw = np.random.default_rng(seed)
     count = int(draw.integers(0, 60))
     side = draw.integers(0, 2, count) * 2 - 1
-    seen = Seen(
-        draw.integers(0, 2, COINS) * draw.integers(1, 90_000, COINS),
-        draw.integers(0, 2, COINS) * draw.integers(1, 90_000, COINS),
-        30_000.0 + draw.random(COINS) * 30_000.0,
-        30_000.0 + draw.random(COINS) * 30_000.0,
-        draw.integers(0, 10**12, (COINS, 2)),
-        draw.integers(1, 10**5, COINS),
-        draw.integers(30_000, 100_000, COINS),
-    )
+    own = 1_000.0 + draw.random(COINS) * 60_000.0
+    near = np.rint(own * (1.0 + 0.06 * draw.standard_normal((2, COINS)))).astype(np.int64)
+    bids, asks = near * (draw.random((2, COINS)) < 0.85)
+    outside = own * (1.0 + 0.03 * draw.standard_normal(COINS))
+    depth, unit = draw.integers(0, 10**12, (COINS, 2)), draw.integers(1, 10**5, COINS)
+    seen = Seen(bids, asks, own, outside, depth, unit, draw.integers(30_000, 100_000, COINS))
     manner = Manner(0.04, 0.2, 0.01, 0.3 * float(draw.integers(0, 2)), 1 + seed % 3, seed)
     usd = draw.random(count) * 10.0 ** draw.integers(0, 6, count)
     held = draw.integers(-(10**6), 10**6, count)

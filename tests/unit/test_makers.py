@@ -277,10 +277,17 @@ def test_late_acknowledgements_make_firms_leave() -> None:
         assert (makers.cause[out] == MakerCause.REJECTION).all()
 
 
-def test_a_quote_stands_a_second_however_short_a_step() -> None:
-    """So that it is as stale when somebody else looks."""
-    makers = make_makers(step_seconds=0.25)
-    makers.act(make_view(0, step_seconds=0.25))
-    views = [make_view(step, price=1.0 + 0.004 * step, step_seconds=0.25) for step in range(1, 5)]
-    sent = [len(makers.act(view)) for view in views]
-    assert sent[:3] == [0, 0, 0] and sent[3] > 0
+@pytest.mark.parametrize("failure", [0.0, 1.0])
+@pytest.mark.parametrize("step_seconds", [0.1, 0.2, 0.25, 1.0])
+def test_a_quote_stands_a_second_however_short_a_step(step_seconds: float, failure: float) -> None:
+    """So that it is as stale when somebody else looks; a refused one is tried no sooner again."""
+    makers, gaps = make_makers(step_seconds=step_seconds), []
+    for step in range(round(20 / step_seconds)):
+        before = makers.tried_s.copy()
+        view = make_view(step, price=1.0 + 0.0005 * step * step_seconds, step_seconds=step_seconds)
+        makers.act(view._replace(failure=failure if step else 0.0))
+        again = (makers.tried_s > before) & (before >= 0.0)
+        gaps.append((makers.tried_s - before)[again])
+    found = np.concatenate(gaps)
+    assert len(found) > 5 * len(makers.tried_s)
+    assert found.min() == pytest.approx(1.0)

@@ -97,10 +97,12 @@ def test_spot_books_start_with_what_they_may_sell() -> None:
 
 
 def test_in_half_steps_a_book_still_sends_one_slice_a_second() -> None:
-    noise = make_noise(step_seconds=0.5)
+    noise, whole = make_noise(step_seconds=0.5, size_spread=0.0), make_noise(size_spread=0.0)
     halves = [noise.act(make_view(step, step_seconds=0.5)) for step in (2, 3)]
     accounts = [set(half["account"].tolist()) for half in halves]
     assert accounts[0] and accounts[1] and not accounts[0] & accounts[1]
+    second = usd_of(whole.act(make_view(1))).sum()
+    assert sum(usd_of(half).sum() for half in halves) == pytest.approx(second, rel=0.05)
 
 
 @pytest.mark.parametrize(("bid", "sells"), [(0.95, True), (0.85, False)])

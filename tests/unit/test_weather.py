@@ -154,8 +154,8 @@ def test_refusals_and_stalls_can_be_taken_away_alone(off: str, failure: float, t
     assert (sky.failure, sky.transfers) == (failure, transfers)
 
 
-def test_a_liquidation_weighs_once_and_by_its_people() -> None:
-    """However long it takes: two accounts, then a third with them, then one that was there before."""
+def test_a_liquidation_weighs_when_it_begins_and_by_its_people() -> None:
+    """However long it takes: two accounts, then a third with them; one that comes back begins again."""
     running = object.__new__(Running)
     listed = iter([[3, 5], [3, 5, 9], [5, 9], [], [3]])
     engine = SimpleNamespace(candidates=lambda: np.array(next(listed), np.int32))

@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.firms import IDS_PER_FIRM, largest, spread_normals
+from undertow.crowd.firms import IDS_PER_FIRM, KINDS, largest, spread_normals
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.offers import Books, Manner, Pairs, offers
 from undertow.crowd.rules_actors import ArbitrageRules
 from undertow.crowd.view import (
+    ACTS_EVERY_S,
     Commands,
     Desk,
     Floats,
@@ -83,12 +84,12 @@ class Arbitrage:
 
     def _drawn(self, stream: str) -> Floats:
         """A normal of each firm, spread evenly over the firms of either kind of coin."""
-        kinds = spread_normals(self.seed, stream, -(-self.rules.firms // 2), 2)
+        kinds = spread_normals(self.seed, stream, -(-self.rules.firms // KINDS), KINDS)
         return kinds.ravel()[: self.rules.firms]
 
     def _capital(self) -> Floats:
         """USD of each firm: every second one trades the smaller coins, together their share of it all."""
-        small = np.arange(self.rules.firms) % 2 == 1
+        small = np.arange(self.rules.firms) % KINDS == 1
         part = np.where(small, self.rules.small_coin_share, 1.0 - self.rules.small_coin_share)
         each: Floats = self.rules.capital_usd * part / np.where(small, small.sum(), (~small).sum())
         return each
@@ -101,7 +102,7 @@ class Arbitrage:
         market, big = self.market, largest(self.market)
         left = np.isin(market.name, self.rules.leaves)
         share: Floats = np.zeros((self.rules.firms, len(market.name)))
-        small = (np.arange(self.rules.firms) % 2 == 1)[:, None]
+        small = (np.arange(self.rules.firms) % KINDS == 1)[:, None]
         contracts = market.perpetual & (big != small)
         draws = streams.normal(self.seed, "arbitrage: coins", 0, self._identity.ravel()).reshape(share.shape)
         taste = np.exp(self.rules.taste_spread * draws)
@@ -193,7 +194,7 @@ class Arbitrage:
     def _orders(self, view: View, held: Integers, position: Floats, lot_usd: Floats) -> Commands:
         """Taking and bidding beyond the band, closing at the outside price, and what waits in quiet."""
         rules, market = self.rules, self.market
-        look = max(1, round(rules.look_s / view.step_seconds))
+        look = max(1, round(ACTS_EVERY_S / view.step_seconds))
         seconds = look * view.step_seconds  # in short steps a firm looks no more often
         used, opening = self._room(view, held, position)
         pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * seconds)
@@ -218,7 +219,8 @@ class Arbitrage:
         return commands
 
     def _take_heart(self, view: View) -> None:
-        """Share of its free room a firm still uses: from half its limit of losses here less, at it nothing.
+        """Move the share of its free room that a firm still uses: from half its limit of losses here less, at
+        it nothing.
 
         What it won elsewhere cannot be brought in time. Nerve is lost at once and comes back slowly: a desk
         that was stopped is not let loose again by the first good minute.

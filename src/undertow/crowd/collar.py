@@ -1,9 +1,11 @@
-"""The orders of leavers, compiled: `exits.collared` for the few rows at a time that leave in a second.
+"""Getting out: immediate orders against what is held, collared, and small against the depth that can be seen.
 
-Sizing a handful of orders in array operations cost thirty times the work itself, and a dozen actors do it
-every second. Holds the loop; `exits.collared` is the same in array operations and the reference.
+Holds the sizing and the orders that leavers of every kind share, compiled (a dozen actors size a handful of
+rows every second), and the same in array operations as the reference. Holds no decision to leave.
 
-Units: as in `exits`. Invariant: the commands are those of the reference, to the byte.
+Source: modelling notes, trap 5. Units: lots (sums below 2^53), ticks, micro-dollars. Invariants: all leavers
+of one side of one book together use no more than their share of what is visible, and nobody sells more than
+he holds; the commands are those of the reference, to the byte.
 """
 
 from __future__ import annotations
@@ -14,12 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
-from undertow.crowd.exits import Door, Held
-from undertow.crowd.view import Commands, Floats, Integers, Market, View
+from undertow.crowd.view import Commands, Floats, Integers, Market, View, new_orders
 from undertow.venue.records import COMMAND, CommandKind, OrderFlag, TimeInForce
 
 NEW = int(CommandKind.NEW)
 IMMEDIATE = int(TimeInForce.IMMEDIATE_OR_CANCEL)
+
+
+class Door(NamedTuple):
+    """How leavers trade."""
+
+    collar: float  # how far through the market an order may reach, share of price
+    visible_share: float  # of the visible depth, a second, all leavers of a book's side together
+
+
+class Held(NamedTuple):
+    """What leavers have, one row each."""
+
+    account: Integers
+    instrument: Integers
+    lots: Integers  # signed
 
 
 class Books(NamedTuple):
@@ -81,3 +97,40 @@ def collared(
     books = Books(view.bid_ticks, view.ask_ticks, depth, market.unit, market.maximum_ticks)
     used = np.zeros(depth.shape)
     return commands[: _write(books, held, door, view.step_seconds, int(flags), used, commands)]
+
+
+def collared_reference(
+    view: View, market: Market, depth: Integers, door: Door, held: Held, flags: OrderFlag
+) -> Commands:
+    """`collared` in array operations."""
+    instrument = held.instrument
+    selling = held.lots > 0
+    best = np.where(selling, view.bid_ticks[instrument], view.ask_ticks[instrument])
+    reach = np.where(selling, 1.0 - door.collar, 1.0 + door.collar)
+    price = np.maximum(np.rint(best * reach), 1.0).astype(np.int64)
+    money = np.where(selling, depth[instrument, 0], depth[instrument, 1]) * door.visible_share
+    lot = np.maximum(best, 1) * market.unit[instrument]
+    budget = np.floor(money * view.step_seconds / lot)
+    lots = _shared(np.abs(held.lots), budget, instrument * 2 + selling)
+    send = (lots > 0) & (best > 0) & (price < market.maximum_ticks[instrument])
+    return new_orders(
+        held.account[send],
+        instrument[send],
+        np.where(selling, -1, 1)[send],
+        price[send],
+        lots[send],
+        TimeInForce.IMMEDIATE_OR_CANCEL,
+        flags,
+    )
+
+
+def _shared(lots: Integers, budget: Floats, group: Integers) -> Integers:
+    """Lots cut to each group's budget in lots, one at least, first come first served."""
+    order = np.argsort(group, kind="stable")
+    sorted_group, sorted_lots = group[order], lots[order].astype(np.float64)
+    running = np.cumsum(sorted_lots) - sorted_lots
+    before = running - running[np.searchsorted(sorted_group, sorted_group)]
+    allowed = np.clip(np.maximum(budget[order], 1.0) - before, 0.0, sorted_lots)
+    cut = np.zeros(len(lots), np.int64)
+    cut[order] = allowed.astype(np.int64)
+    return cut

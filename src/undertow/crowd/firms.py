@@ -2,8 +2,8 @@
 
 Holds the plan of the makers, drawn once. Holds no behaviour (makers.py) and no state.
 
-Units: USD, lots, shares of one. Invariant: weights of the firms in one instrument sum to one; the limits of
-all firms together are the same in every crowd, who has which differs.
+Units: USD, lots, shares of one. Invariant: weights of the firms in one instrument sum to one; every crowd
+has one limit in each of as many equally likely ranges as it has firms; who has which differs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from undertow.crowd.view import Floats, Integers, Market
 IDS_PER_FIRM = 1024
 TOP = 5
 LARGEST_COINS = 2
+KINDS = 2  # arbitrage firms of the largest coins and of the others take turns in the list
 MINUTES_A_DAY = 1440.0
 
 

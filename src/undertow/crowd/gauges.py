@@ -76,7 +76,7 @@ class Gauges:
         self._seen[0] = view.step
         step, outside = view.step, view.outside_ticks
         tight = is_tight(view)
-        self.own[:] = _price(view, tight)
+        self.own[:] = own_price(view, tight)
         before = (step - len(self._own_ring)) % len(self._move_ring)
         was_tight, ratios = self._tight_ring[before].copy(), self._ratios
         np.divide(self.own, outside, out=ratios[0])
@@ -147,12 +147,8 @@ def is_tight(view: View) -> NDArray[np.bool_]:
     return tight
 
 
-def own_price(view: View) -> Floats:
+def own_price(view: View, tight: NDArray[np.bool_]) -> Floats:
     """The venue's price of each instrument, also when its book is wide or a side of it empty."""
-    return _price(view, is_tight(view))
-
-
-def _price(view: View, tight: NDArray[np.bool_]) -> Floats:
     bid, ask, last = view.bid_ticks, view.ask_ticks, view.last_ticks
     open_ask = np.where(ask > 0, ask, np.iinfo(np.int64).max)
     held = np.clip(last, bid, open_ask).astype(np.float64)

@@ -31,6 +31,7 @@ from undertow.crowd.hedges import Hedges, regrown
 from undertow.crowd.quotes import Pairs, Touch, quotes
 from undertow.crowd.rules_actors import MakerRules
 from undertow.crowd.view import (
+    ACTS_EVERY_S,
     Commands,
     Desk,
     Floats,
@@ -45,7 +46,6 @@ from undertow.crowd.view import (
 from undertow.units import MICROS
 
 NEVER = -1e12
-LEAST_QUOTE_S = 1.0  # a quote stands so long, so that it is as stale in short steps
 SIZE_CHANGE = 0.25
 GAP_OPENS = 0.1  # of the limit of gaps: so much wider than a minute ago
 STOCK_COVER = 1.5
@@ -107,6 +107,7 @@ class Makers:
         self.cause = np.zeros(pairs, np.int64)
         self.quoted = np.zeros((pairs, 2))  # reference, time of the standing quotes
         self.quoted[:, 1] = NEVER
+        self.tried_s = np.full(pairs, NEVER)
         self.standing_usd = np.zeros((pairs, 2))
         self.quoting = np.zeros(pairs, np.bool_)
         self.capital = self.plan.capital_usd.copy()
@@ -282,9 +283,12 @@ class Makers:
         resized = (change > SIZE_CHANGE * np.maximum(target.total_usd, self.standing_usd)).any(axis=1)
         # A quote has its own round, so that they do not all come in one second.
         old = age >= rules.refresh_s * (0.75 + 0.5 * self.plan.phase)
-        settled = age >= LEAST_QUOTE_S
-        wanted = old | ((moved | resized) & settled)
-        return np.flatnonzero(np.where(alive > 0.0, wanted, self.quoting))
+        wanted = np.where(alive > 0.0, old | moved | resized, self.quoting)
+        # In short steps a quote is no fresher, and a refused message is tried no sooner again.
+        rested = view.time_s - self.tried_s > ACTS_EVERY_S - 0.5 * view.step_seconds
+        chosen = np.flatnonzero(wanted & rested)
+        self.tried_s[chosen] = view.time_s
+        return chosen
 
     def _failed(self, view: View, chosen: Integers) -> NDArray[np.bool_]:
         draws = streams.uniform(self.seed, "makers: messages", view.step, self.plan.identity[chosen])
@@ -345,6 +349,6 @@ class Makers:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        names = ("stock", "inventory", "resume_s", "cause", "quoted", "standing_usd", "quoting")
+        names = ("stock", "inventory", "resume_s", "cause", "quoted", "tried_s", "standing_usd", "quoting")
         more = ("capital", "capital_before", "refused", "age_s")
         return {name: getattr(self, name) for name in (*names, *more)}

@@ -21,12 +21,11 @@ from undertow import streams
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_actors import NoiseRules
 from undertow.crowd.slices import Books, Manner, Seen, slices
-from undertow.crowd.view import Commands, Desk, Floats, Market, Opening, View, nothing
+from undertow.crowd.view import ACTS_EVERY_S, Commands, Desk, Floats, Market, Opening, View, nothing
 from undertow.units import MICROS
 
 SECONDS_A_DAY = 86_400.0
 IDS_PER_BOOK = 1024
-SLICE_S = 1.0  # between two slices of a parent order
 
 
 class Noise:
@@ -78,7 +77,7 @@ class Noise:
             view.bid_ticks, view.ask_ticks, own, view.outside_ticks, depth, market.unit, market.maximum_ticks
         )
         draw = (self.seed, view.step)
-        every = max(1, round(SLICE_S / view.step_seconds))
+        every = max(1, round(ACTS_EVERY_S / view.step_seconds))
         usd = self._wishes(view, every * view.step_seconds)
         commands, self.attempts = slices(books, seen, self._manner(view, every), draw, held, usd)
         return commands

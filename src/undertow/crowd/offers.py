@@ -1,6 +1,6 @@
-"""What arbitrage firms offer in a second, compiled: taking and bidding beyond the band, closing, what waits.
+"""What arbitrage firms offer at a look, compiled: taking and bidding beyond the band, closing, what waits.
 
-Every pair of firm and instrument decides every second; in array operations that was eighty passes over eight
+Every pair of firm and instrument decides at every look; in array operations that was eighty passes over eight
 hundred numbers. Holds the loop, and the same in array operations as the reference. Holds no band and no room
 (they are taken with roots and sums, in arbitrage.py) and nothing that carries over but what rests.
 
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from undertow import streams
 from undertow._jit import kernel
+from undertow.crowd.firms import KINDS
 from undertow.crowd.view import Commands, Floats, Integers, cancel_all, new_orders, together
 from undertow.venue.records import COMMAND, CommandKind
 
 LEAST_ORDER_USD = 100.0
-KINDS = 2  # firms of the largest coins and of the others take turns in the list
 MESSAGES = "arbitrage: messages"
 NEW = int(CommandKind.NEW)
 CANCEL_ALL = int(CommandKind.CANCEL_ALL)
@@ -39,7 +39,7 @@ class Books(NamedTuple):
     maximum_ticks: Integers
     perpetual: Flags
     share: Floats  # of free room that waits at either edge of the band
-    empty_share: Floats  # the same in a step, where nobody stands
+    empty_share: Floats  # the same at a look, where nobody stands
 
 
 class Pairs(NamedTuple):
@@ -62,7 +62,7 @@ class Manner(NamedTuple):
     step: int
     look: int  # steps between two looks of a firm
     every: int  # looks after which a waiting order is renewed
-    pace: float  # share of what is wanted that is sent in a step
+    pace: float  # share of what is wanted that is sent at a look
     failing: float  # share of messages
     waits: bool  # whether anything is kept waiting
 

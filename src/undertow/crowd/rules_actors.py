@@ -198,7 +198,6 @@ class ArbitrageRules(ActorRules):
     needed_transfers: float = Field(
         0.5, ge=0, le=1, description="share of transfers below which they open less, in proportion (own)"
     )
-    look_s: float = Field(1.0, gt=0, description="s; a firm looks at a book so often (own)")
     pace_per_s: float = Field(0.2, gt=0, le=1, description="share of its room a firm uses in a second (own)")
     standing_share: float = Field(
         0.01, ge=0, le=1, description="of its free room, what rests at the edges of the band in quiet (own)"

@@ -97,7 +97,7 @@ def _write(
         best = seen.ask_ticks[instrument] if side > 0 else seen.bid_ticks[instrument]
         facing = seen.depth[instrument, 1 if side > 0 else 0] / MICROS
         worth = min(usd[row], manner.most * facing)
-        lots = np.int64(np.floor(worth * 1e6 / (max(own, 1.0) * unit)))
+        lots = np.int64(np.floor(worth * MICROS / (max(own, 1.0) * unit)))
         if lots <= 0 or worth < LEAST_ORDER_USD or best <= 0:
             continue
         if (manner.step + row) % manner.every or best < WAITS_BELOW * own or best > own / WAITS_BELOW:
@@ -151,7 +151,7 @@ def slices_reference(
     reach = np.rint(best * (1.0 + side * manner.collar)).astype(np.int64)
     price = np.where(best > 0, np.maximum(reach, 1), 0)
     lot_micros = np.maximum(seen.own[instrument], 1.0) * seen.unit[instrument]
-    lots = np.floor(capped * 1e6 / lot_micros).astype(np.int64)
+    lots = np.floor(capped * MICROS / lot_micros).astype(np.int64)
     wanted = (lots > 0) & (capped >= LEAST_ORDER_USD) & (price > 0)
     wanted &= price < seen.maximum_ticks[instrument]
     wanted &= (manner.step + np.arange(len(held))) % manner.every == 0

@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.collar import collared
-from undertow.crowd.exits import Door, Held
+from undertow.crowd.collar import Door, Held, collared
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder

@@ -66,6 +66,9 @@ class Opening(NamedTuple):
     assets: list[tuple[int, Integers]]  # spot instrument, lots in each wallet
 
 
+ACTS_EVERY_S = 1.0  # programs look, quote and slice so often, however short a step is
+
+
 class Actor(Protocol):
     """A crowd of one kind. It is opened once, then acts once a step."""
 

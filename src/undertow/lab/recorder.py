@@ -121,13 +121,13 @@ class Recorder:
 
     def _sampled(self) -> None:
         """Put samples and skies since the last call on the tape."""
-        if self._samples:
-            self.tape.series(np.concatenate(self._samples))
-            self._samples.clear()
-        if self._skies:
-            columns = {name: [row[name] for row in self._skies] for name in self._skies[0]}
+        # Emptied first: an interrupted write is not made twice.
+        (samples, self._samples), (skies, self._skies) = (self._samples, []), (self._skies, [])
+        if samples:
+            self.tape.series(np.concatenate(samples))
+        if skies:
+            columns = {name: [row[name] for row in skies] for name in skies[0]}
             self.tape.table("weather", columns)
-            self._skies.clear()
 
     def house(self, step: int, time_ms: int) -> None:
         """One row a house account that ever held anything."""

@@ -66,9 +66,10 @@ class Running:
         self._in_liquidation = np.zeros(0, np.int64)  # accounts, in order
 
     def _newly_liquidated(self) -> int:
-        """People whose liquidation began in this step.
+        """People who are below maintenance in this step and were not in the one before.
 
-        Neither how many accounts a crowd is cut into nor how long each takes to close changes this load.
+        Neither how many accounts a crowd is cut into nor how long each takes to close changes this load; who
+        recovers and falls again counts again.
         """
         now = self.built.engine.candidates()
         begun = np.setdiff1d(now, self._in_liquidation, assume_unique=True)

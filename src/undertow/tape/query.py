@@ -1,7 +1,8 @@
 """Questions put to a run: DuckDB views over the tables of its folder, answered as NumPy arrays or exact
 integers.
 
-Holds no table of its own: every table of the schema is a view, empty when the run did not record it; parts
+Every table of the schema is a view, empty when the run did not record it, unless it was asked to be held in
+memory for many questions; small answers are kept, as a run does not change. Parts
 left by an interrupted run are read like a finished table. `class` and `group` are quoted in queries
 ("group").
 

@@ -1,14 +1,14 @@
 """Weather: what share of messages fails, and whether transfers work, from load and from recorded incidents.
 
-    load      = (1 + c_r |r_1m| / sigma + c_m (messages / calm - 1) + c_l liquidations per s) (1 + R p before)
+    load      = (1 + c_r |r_1m| / sigma + c_m (messages / calm - 1) + c_l people per s) (1 + R p before)
     p         = max(0, 1 - capacity / load)
     latency   = tau (1 + rho / (1 - rho)) + queue, rho = load / capacity, at most 0.95 here
     queue     grows by (rho - 1) a second, up to queue_s, and shrinks as it grew
 
-Load is in multiples of an ordinary hour; the queue is the work that waits, in seconds. |r_1m| / sigma is the
-turnover-weighted mean over coins of the last minute's outside move over its calm size. Retries feed back.
-Liquidations have their own lane: nothing here touches them. Recorded incidents are windows with a failing
-share and a working share of transfers.
+People are those whose liquidation begins. Load is in multiples of an ordinary hour; the queue is the work
+that waits, in seconds. |r_1m| / sigma is the turnover-weighted mean over coins of the last minute's outside
+move over its calm size. Retries feed back. Liquidations have their own lane: nothing here touches them.
+Recorded incidents are windows with a failing share and a working share of transfers.
 
 Source: crowd description, section 6. Units: seconds, shares of one. Invariant: with mode "none" nothing
 fails; with "recorded" the weather is a function of time alone.
@@ -53,7 +53,9 @@ class WeatherRules(_Figures):
     capacity: float = Field(12.0, gt=1, description="capacity over ordinary load (mu / lam_0; 6 to 30)")
     per_move: float = Field(0.5, ge=0, description="load per calm sigma of the last minute (c_r; x/÷ 3)")
     per_message: float = Field(0.5, ge=0, description="load per ordinary message rate beyond one (own)")
-    per_liquidation: float = Field(0.01, ge=0, description="load per liquidation order a second (c_l; x/÷ 3)")
+    per_liquidation: float = Field(
+        0.01, ge=0, description="load per person a second whose liquidation begins (c_l, x/÷ 3, is per order)"
+    )
     retries: float = Field(2.0, ge=0, description="retries per refusal (R; 0.5 to 10)")
     latency_s: float = Field(0.01, ge=0, description="s in calm, programs (tau_0)")
     queue_s: float = Field(3.0, ge=0, description="s; the oldest a waiting message gets (own; 1 to 10)")
@@ -89,7 +91,8 @@ class Weather:
         self._volatility = volatility
         self._weights = turnover / max(float(turnover.sum()), 1e-12)
         self._ring = np.tile(np.asarray(start_ticks, np.float64), (max(1, round(60.0 / step_seconds)), 1))
-        # Messages and liquidations a second, ordinary messages a second, refused share, load, move, queue.
+        # Messages and people going into liquidation a second, ordinary messages a second, refused share,
+        # load, move, queue.
         self._numbers = np.zeros(7)
         self._numbers[4] = 1.0
         self._step = np.zeros(1, np.int64)
@@ -115,7 +118,7 @@ class Weather:
         return Sky(failure, transfers, self.rules.latency_s / (1.0 - used) + queue_s)
 
     def record(self, messages: int, liquidations: int, outside_ticks: NDArray[np.float64]) -> None:
-        """Count a step: messages tried, liquidation orders sent, outside prices."""
+        """Count a step: messages tried, people whose liquidation began, outside prices."""
         rules, numbers, seconds = self.rules, self._numbers, self.step_seconds
         step = int(self._step[0])
         share = float(-np.expm1(-seconds / rules.memory_s))

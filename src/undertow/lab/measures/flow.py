@@ -113,7 +113,7 @@ def turnover_before_low(
     return taken(
         tape,
         f"with m as ({_minutes(instruments, group_of, start, end)}), "
-        "lowest as (select instrument, arg_min(minute, low) as bottom from m group by 1) "
+        "lowest as (select instrument, arg_min(minute, row(low, minute)) as bottom from m group by 1) "
         "select median(part) from (select sum(turnover) filter "
         f"(where minute between bottom - {span} and bottom - 1) / nullif(sum(turnover) filter "
         f"(where minute between bottom + 1 and bottom + {span}), 0) as part "
@@ -132,6 +132,7 @@ def turnover_lead_seconds(
     """How long the minute of most turnover came before the minute of the low."""
     return taken(
         tape,
-        "select median(lead) * 60.0 from (select arg_min(minute, low) - arg_max(minute, turnover) as lead "
+        "select median(lead) * 60.0 from (select "
+        "arg_min(minute, row(low, minute)) - arg_max(minute, turnover) as lead "
         f"from ({_minutes(instruments, group_of, start, end)}) group by instrument)",
     )
