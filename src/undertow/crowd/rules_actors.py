@@ -292,6 +292,11 @@ class TraderRules(ActorRules):
     people_per_second: float = Field(
         3_300.0, gt=0, description="people a coin whose turn comes in a second, of those who leave (own)"
     )
+    most_turns: float = Field(
+        400.0,
+        gt=0,
+        description="turns a coin and second at most: in a full-size crowd most would find no depth left (own)",
+    )
     message_weight: float = Field(
         0.012, ge=0, description="load of a person's message over that of one of the crowd's programs (own)"
     )

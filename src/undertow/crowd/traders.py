@@ -83,7 +83,9 @@ class Traders:
         self._equity_start = population.equity_micros[: self._count]
         self._people = population.members[: self._count]
         # A row is as many people as it stands for, so the queue moves as fast however a crowd is cut.
-        self._turns_per_s = rules.people_per_second * self._count / max(int(self._people.sum()), 1)
+        wanted = rules.people_per_second * self._count / max(int(self._people.sum()), 1)
+        self._turns_per_s = min(wanted, rules.most_turns)
+        self._crowding = wanted / self._turns_per_s  # people who try for one whose turn comes
         assets = np.diff(population.collateral_offsets)
         holder = np.repeat(np.arange(len(assets), dtype=np.int64), assets)
         self._asset_owner = holder[holder < self._count]
@@ -240,7 +242,7 @@ class Traders:
     def _through(self, view: View, queue: Turns, owner: Integers, what: str) -> Integers:
         """A random few of the queue, about so many a coin; those whose message fails wait again."""
         rows = queue.drawn(self._turns_per_s * view.step_seconds)
-        self.attempts += self._messages(owner[rows])
+        self.attempts += self._messages(owner[rows]) * self._crowding
         draws = streams.uniform(self.seed, f"traders: messages of {what}", view.step, rows)
         failed = draws < self.rules.failure_weight * view.failure
         self._join(view, queue, rows[failed], what)
