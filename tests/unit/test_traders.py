@@ -226,11 +226,11 @@ def test_holders_of_an_asset_sell_below_the_outside_price() -> None:
 
 
 def test_messages_that_fail_wait_in_the_queue() -> None:
-    traders = make_traders(**quiet())
+    traders = make_traders(**quiet(people_per_second=400.0))
     traders.act(make_view(1))
     leave(traders, np.arange(10))
     assert len(traders.act(make_view(2, failure=1.0))) == 0
-    assert traders.attempts == 10 * 0.012 and len(traders.exits) == 10
+    assert traders.attempts == pytest.approx(10 * 0.012) and len(traders.exits) == 10
 
 
 def test_books_are_not_traders() -> None:
@@ -255,3 +255,12 @@ def test_turns_come_by_people_however_the_crowd_is_cut() -> None:
         loads.append(load / 30)
     assert rates == pytest.approx([12.0, 12.0], rel=0.35)
     assert loads == pytest.approx([6.0, 6.0], rel=0.35)
+
+
+def test_people_whose_turn_cannot_come_press_the_button_all_the_same() -> None:
+    """Of 400 a coin and second a fifth has a turn; the load is that of all who try."""
+    traders = make_traders(**quiet(people_per_second=400.0, most_turns=80.0, message_weight=1.0))
+    leave(traders, np.arange(0, ACCOUNTS, 2, dtype=np.int64))
+    commands = traders.act(make_view(1))
+    assert 40 < len(commands) < 120
+    assert traders.attempts == pytest.approx(5.0 * len(commands))

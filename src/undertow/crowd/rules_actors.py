@@ -295,7 +295,7 @@ class TraderRules(ActorRules):
     most_turns: float = Field(
         400.0,
         gt=0,
-        description="turns a coin and second at most: in a full-size crowd most would find no depth left (own)",
+        description="turns a coin and second at most: more of them would find no depth left (own)",
     )
     message_weight: float = Field(
         0.012, ge=0, description="load of a person's message over that of one of the crowd's programs (own)"
