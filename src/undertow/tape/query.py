@@ -2,9 +2,8 @@
 integers.
 
 Every table of the schema is a view, empty when the run did not record it, unless it was asked to be held in
-memory for many questions; small answers are kept, as a run does not change. Parts
-left by an interrupted run are read like a finished table. `class` and `group` are quoted in queries
-("group").
+memory for many questions; small answers are kept, as a run does not change. Parts left by an interrupted run
+are read like a finished table. `class` and `group` are quoted in queries ("group").
 
 Units: as in `undertow.tape.schema`. Invariant: a `Tape` never writes; equal content gives an equal
 `content_hash()` whatever the cut into parts.
