@@ -175,6 +175,15 @@ def test_the_run_is_scored_and_summarised(whole: Watched) -> None:
         assert summary["liquidated_accounts"] == tape.value("select sum(liquidated) from accounts")
 
 
+def test_a_summary_of_other_code_is_not_taken(whole: Watched, tmp_path: Path) -> None:
+    kept = whole.folder.read_json("summary.json")
+    older = RunFolder(tmp_path)
+    older.write_json("summary.json", {**kept, "code_hash": "0123456789abcdef"})
+    assert read_summary(older) is None
+    older.write_json("summary.json", kept)
+    assert read_summary(older) == read_summary(whole.folder)
+
+
 def test_the_run_is_reported(whole: Watched) -> None:
     page = write_report(whole.folder).read_text()
     assert "Three minutes on a small venue" in page

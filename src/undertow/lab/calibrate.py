@@ -28,6 +28,7 @@ from undertow.case.model import Case
 from undertow.case.write import case_text
 from undertow.errors import CaseError
 from undertow.lab import journal
+from undertow.lab.code import code_hash
 from undertow.lab.ensemble import Variant, new_folder, run_variants, variant_of
 from undertow.lab.journal import Trial
 from undertow.lab.pool import Pool
@@ -230,7 +231,7 @@ class _Fit:
                 "case": self.base.case.name,
                 "case_hash": hashlib.sha256("".join(texts).encode()).hexdigest()[:16],
                 "version": __version__,
-                "code_hash": journal.code_hash(),
+                "code_hash": code_hash(),
                 "data": "facts" if self.base.data is None else "recorded",
                 "settings": {key: str(value) for key, value in self.base.settings.items()},
                 **figures,

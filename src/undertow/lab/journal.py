@@ -8,7 +8,6 @@ search goes on from, so a stopped search ends at the same bytes as one that was 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -41,17 +40,6 @@ class Trial:
         """A trial from its line."""
         loss = Loss(**{**line["loss"], "draws": tuple(line["loss"]["draws"])})
         return cls(**{**line, "loss": loss})
-
-
-def code_hash() -> str:
-    """Sixteen hex digits over all that a run can depend on: the package's code, cases and rulebooks aside."""
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        if root / "views" not in path.parents:
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def append(folder: Path, line: Mapping[str, Any]) -> None:

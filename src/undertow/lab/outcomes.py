@@ -1,7 +1,8 @@
 """The key outcomes of a run: the dozen numbers that a report opens with and two runs are compared by.
 
 Holds the choice of numbers; how each is measured stands in `undertow.lab.measures`. `summary.json` keeps
-them beside the tape, each with the query that gives it.
+them beside the tape, each with the query that gives it, and which code measured them: other code measures
+them again from the tape.
 
 Units: those of facts (`undertow.case.facts.UNITS`). Falls and gaps are negative.
 """
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from undertow.case.facts import UNITS
+from undertow.lab.code import code_hash
 from undertow.lab.measures import measured
 from undertow.tape import RunFolder, Tape
 
@@ -83,14 +85,19 @@ def outcomes(tape: Tape) -> list[Outcome]:
 
 def write_summary(folder: RunFolder, found: list[Outcome]) -> None:
     """Write summary.json beside the tape."""
-    folder.write_json(SUMMARY_FILE, {"outcomes": [asdict(outcome) for outcome in found]})
+    folder.write_json(
+        SUMMARY_FILE, {"code_hash": code_hash(), "outcomes": [asdict(outcome) for outcome in found]}
+    )
 
 
 def read_summary(folder: RunFolder) -> list[Outcome] | None:
-    """The outcomes kept beside the tape, None when there are none."""
+    """The outcomes kept beside the tape, None when there are none or other code measured them."""
     if not (folder.path / SUMMARY_FILE).is_file():
         return None
-    return [Outcome(**outcome) for outcome in folder.read_json(SUMMARY_FILE)["outcomes"]]
+    kept = folder.read_json(SUMMARY_FILE)
+    if kept.get("code_hash") != code_hash():
+        return None
+    return [Outcome(**outcome) for outcome in kept["outcomes"]]
 
 
 def _take(tape: Tape, wanted: _Wanted, instrument: str) -> Outcome:
