@@ -19,11 +19,11 @@ def spoken_by(draw: np.random.Generator, length: int) -> Commands:
 @pytest.mark.parametrize("step", range(20))
 def test_arrivals_equal_reference(step: int) -> None:
     draw = np.random.default_rng(step)
-    names = ["makers", "noise", "traders", "nobody", "sellers"]
-    spoken = [spoken_by(draw, int(length)) for length in draw.integers(0, 40, len(names))]
+    actors = [("makers", 0), ("noise", 0), ("traders", 0), ("nobody", 0), ("sellers", 0)]
+    spoken = [spoken_by(draw, int(length)) for length in draw.integers(0, 40, len(actors))]
     spoken[3] = nothing()
-    found = in_random_order(names, spoken, 7, step)
-    expected = in_random_order_reference(names, spoken, 7, step)
+    found = in_random_order(actors, spoken, 7, step)
+    expected = in_random_order_reference(actors, spoken, 7, step)
     assert found.dtype == expected.dtype
     assert found.tobytes() == expected.tobytes()
 
@@ -31,5 +31,5 @@ def test_arrivals_equal_reference(step: int) -> None:
 def test_strided_commands_are_taken_as_well() -> None:
     whole = spoken_by(np.random.default_rng(1), 30)
     spoken = [whole[::3], nothing()]
-    expected = in_random_order_reference(["a", "b"], spoken, 1, 2)
-    assert in_random_order(["a", "b"], spoken, 1, 2).tobytes() == expected.tobytes()
+    expected = in_random_order_reference([("a", 0), ("b", 0)], spoken, 1, 2)
+    assert in_random_order([("a", 0), ("b", 0)], spoken, 1, 2).tobytes() == expected.tobytes()

@@ -94,10 +94,10 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
         holders=rules.get("holders", HolderRules()),
     )
     crowd = Crowd(chosen, market, Desk(engine), seed, population, first, start_ticks)
-    for actor in crowd.actors:
+    for place, actor in enumerate(crowd.actors):
         opening = actor.opening()
         if opening.count:
-            actor.opened(_opened(engine, opening))
+            crowd.opened(place, _opened(engine, opening))
     return Venue(engine, crowd)
 
 

@@ -22,11 +22,13 @@ from support.crowd_market import (
 )
 from undertow.crowd.arbitrage import Arbitrage
 from undertow.crowd.rules_actors import ArbitrageRules
+from undertow.crowd.view import View
 from undertow.venue.records import CommandKind
 
 FIRST = 100
 NEW, CANCEL_ALL = int(CommandKind.NEW), int(CommandKind.CANCEL_ALL)
-DEPOSIT, WITHDRAW_ASSET = int(CommandKind.DEPOSIT), int(CommandKind.WITHDRAW_ASSET)
+DEPOSIT, WITHDRAW = int(CommandKind.DEPOSIT), int(CommandKind.WITHDRAW)
+DEPOSIT_ASSET, WITHDRAW_ASSET = int(CommandKind.DEPOSIT_ASSET), int(CommandKind.WITHDRAW_ASSET)
 COINS = FIRST + 8  # the wallets for coins follow those for contracts
 LARGE = 4  # of the eight firms: those of the two largest coins, which are all coins of this market
 LOT_USD = START_TICKS * make_market().unit / 1e6
@@ -34,7 +36,8 @@ LOT_USD = START_TICKS * make_market().unit / 1e6
 
 def make_arbitrage(step_seconds: float = 1.0, **changes: object) -> Arbitrage:
     desk = ToldDesk()
-    plain = {"firms": 8, "band_spread": 0.0, "taste_spread": 0.0, "room_exponent": 1.0, "standing_share": 0.0}
+    plain = {"firms": 8, "band_spread": 0.0, "taste_spread": 0.0, "room_exponent": 1.0}
+    plain |= {"standing_share": 0.0, "standing_share_spot": 0.0}
     rules = ArbitrageRules(**{**plain, **changes})
     actor = Arbitrage(rules, make_market(), make_gauges(step_seconds), desk, 1)
     return desk.open(actor, FIRST)
@@ -42,6 +45,15 @@ def make_arbitrage(step_seconds: float = 1.0, **changes: object) -> Arbitrage:
 
 def orders(commands: NDArray[np.void], instrument: int) -> NDArray[np.void]:
     return commands[(commands["kind"] == NEW) & (commands["instrument"] == instrument)]
+
+
+def answered(actor: Arbitrage, view: View, code: int = 0) -> NDArray[np.void]:
+    """What the firms say, with the venue's answer told to them."""
+    commands = actor.act(view)
+    results = np.zeros(len(commands), [("code", np.int64)])
+    results["code"] = code
+    actor.heard(commands, results)
+    return commands
 
 
 def test_inside_the_band_nobody_moves() -> None:
@@ -207,8 +219,8 @@ def test_money_and_coins_move_only_when_transfers_do(transfers: float) -> None:
     actor.desk.worth_usd[FIRST] -= 1e6
     bought = 500_000
     actor.desk.lots[(COINS, USDE)] += bought
-    views = [make_view(step, price=[1.0, 1.0, 0.95], transfers=transfers) for step in range(1, 61)]
-    rows = np.concatenate([actor.act(view) for view in views])
+    views = [make_view(step, price=[1.0, 1.0, 0.95], transfers=transfers) for step in range(1, 62)]
+    rows = np.concatenate([answered(actor, view) for view in views])
     moved = rows[rows["kind"] == WITHDRAW_ASSET]
     paid = rows[rows["kind"] == DEPOSIT]
     if transfers == 0.0:
@@ -218,6 +230,27 @@ def test_money_and_coins_move_only_when_transfers_do(transfers: float) -> None:
     assert moved["size"].tolist() == [round(bought * share)]
     assert moved["size"][0] * LOT_USD[USDE] in (paid["size"] / 1e6)  # sold outside at the outside price
     assert any(amount == pytest.approx(1e6 * share, rel=1e-3) for amount in paid["size"] / 1e6)
+
+
+@pytest.mark.parametrize("code", [0, 13])
+def test_nothing_arrives_for_what_the_venue_keeps(code: int) -> None:
+    """Coins that an order holds are refused to the firm, and then nobody outside has paid for them."""
+    actor = make_arbitrage()
+    actor.desk.lots[(COINS, USDE)] += 500_000
+    actor.desk.lots[(COINS + 1, USDE)] -= 500_000
+    views = [make_view(step, price=[1.0, 1.0, 0.99999]) for step in range(1, 62)]
+    rows = np.concatenate([answered(actor, view, code) for view in views])
+    kinds = rows["kind"].tolist()
+    assert kinds.count(WITHDRAW_ASSET) == kinds.count(WITHDRAW) == 1
+    sold, bought = rows[rows["kind"] == DEPOSIT], rows[rows["kind"] == DEPOSIT_ASSET]
+    if code != 0:
+        assert len(sold) == len(bought) == 0
+        return
+    lots = int(rows["size"][rows["kind"] == WITHDRAW_ASSET][0])
+    assert sold["size"].tolist() == [lots * START_TICKS[USDE] * make_market().unit[USDE]]
+    assert (sold["account"].tolist(), bought["account"].tolist()) == ([COINS], [COINS + 1])
+    paid = int(rows["size"][rows["kind"] == WITHDRAW][0])
+    assert bought["size"].tolist() == [paid // (START_TICKS[USDE] * make_market().unit[USDE])]
 
 
 def test_without_redemption_coins_stay() -> None:

@@ -9,11 +9,8 @@ from undertow.world.prices import (
     Anchor,
     CoinPath,
     Shape,
-    Shock,
-    in_ticks,
     paths_from_anchors,
     shaped,
-    shock_paths,
 )
 
 MINUTE = 60_000
@@ -119,26 +116,3 @@ def test_anchors_that_make_no_path_are_refused(coin: CoinPath, message: str) -> 
     with pytest.raises(ValueError) as caught:
         paths_from_anchors([coin], 10, 1_000, seed=1)
     assert str(caught.value) == message
-
-
-def test_shocks() -> None:
-    jump = Shock(10_000, 0.5, coins=(1,))
-    slide = Shock(20_000, 0.2, duration_ms=10_000, recovery=1.0, recovery_ms=10_000, coins=(0,))
-    paths = shock_paths([100.0, 8.0], 60, 1_000, [jump, slide])
-    assert paths[[9, 10, 60], 1] == pytest.approx([8.0, 4.0, 4.0])
-    assert paths[[19, 20, 25, 30, 40, 60], 0] == pytest.approx(
-        [100.0, 100.0, 100 * 0.8**0.5, 80.0, 100.0, 100.0]
-    )
-    assert shock_paths([3.0], 2, 1_000) == pytest.approx(np.full((3, 1), 3.0))
-
-
-@pytest.mark.parametrize(("prices", "fall"), [([0.0], 0.1), ([np.nan], 0.1), ([1.0], 1.0)])
-def test_a_shock_leaves_a_price(prices: list[float], fall: float) -> None:
-    with pytest.raises(ValueError):
-        shock_paths(prices, 5, 1_000, [Shock(0, fall)])
-
-
-def test_ticks_are_the_nearest_and_at_least_one() -> None:
-    ticks = in_ticks(np.array([[116_919.14, 0.77], [0.01, 0.0001]]), np.array([0.1, 0.001]))
-    assert ticks.tolist() == [[1_169_191, 770], [1, 1]]
-    assert ticks.dtype == np.int64

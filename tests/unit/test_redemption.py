@@ -63,15 +63,24 @@ def test_a_bid_is_replaced_not_added_to() -> None:
     assert kinds.count(int(CommandKind.CANCEL_ALL)) == 4 and kinds.count(int(CommandKind.NEW)) == 4
 
 
-def carried(firms: Redemption, seconds: int, transfers: float) -> float:
+def carried(firms: Redemption, seconds: int, transfers: float, code: int = 0) -> float:
     """Lots that leave the venue in a stretch of time at par, ten million lots held by each firm."""
     for place in range(4):
         firms.desk.lots[(FIRST + place, USDE)] = 10_000_000
     out = 0
     for step in range(1, seconds + 1):
         rows = firms.act(make_view(step, transfers=transfers))
+        results = np.zeros(len(rows), [("code", np.int64)])
+        results["code"] = code
+        firms.heard(rows, results)
         out += int(rows["size"][rows["kind"] == int(CommandKind.WITHDRAW_ASSET)].sum())
     return out
+
+
+def test_what_the_venue_keeps_is_not_redeemed() -> None:
+    firms = make_firms(block_usd=1.0)
+    assert carried(firms, 60, 1.0, code=13) > 0
+    assert firms.waiting_lots.sum() == 0.0
 
 
 def test_assets_leave_at_a_rate_and_not_at_all_in_a_stall() -> None:

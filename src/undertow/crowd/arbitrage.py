@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
+from undertow.crowd.carried import Carried
 from undertow.crowd.firms import IDS_PER_FIRM, KINDS, largest, spread_normals
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.offers import Books, Manner, Pairs, offers
@@ -37,11 +38,9 @@ from undertow.crowd.view import (
     Market,
     Opening,
     View,
-    asset_moves,
     deposits,
     nothing,
     together,
-    withdrawals,
 )
 from undertow.units import MICROS
 
@@ -81,6 +80,7 @@ class Arbitrage:
         self.worth = self._capital_usd.copy()
         self.nerve = np.ones(rules.firms)
         self._worth_start = self.worth.copy()
+        self.carried = Carried(rules.firms, market)
 
     def _drawn(self, stream: str) -> Floats:
         """A normal of each firm, spread evenly over the firms of either kind of coin."""
@@ -129,6 +129,7 @@ class Arbitrage:
         """The firms' wallets begin at `first_account`."""
         self.accounts = first_account + np.arange(self.rules.firms, dtype=np.int64)
         self._wallet = self.accounts[self._firm] + np.where(self.market.perpetual, 0, self.rules.firms)
+        self.carried.first = first_account + self.rules.firms
         self.worth[:] = self.desk.worths(self.accounts) / MICROS
         self._worth_start = self.worth.copy()
 
@@ -148,7 +149,8 @@ class Arbitrage:
         lot_usd = self.gauges.own * self.market.unit / MICROS
         position = held * lot_usd
         orders = self._orders(view, held, position, lot_usd)
-        return together([orders, self._netting(view, held), self._returning(view)])
+        moves = [self.carried.settle(view.outside_ticks), self._netting(view, held), self._returning(view)]
+        return together([orders, *moves])
 
     def _band(self, view: View, used: Floats) -> Floats:
         """Gap beyond which a firm opens, as a share of price; wider as its stock is used up."""
@@ -213,7 +215,7 @@ class Arbitrage:
         )
         who, stock = (self._wallet, self._instrument, self._identity), (held, self._start_lots)
         pairs = Pairs(*who, *stock, self._band(view, used), opening, self.resting, self.standing)
-        manner = Manner(view.step, look, every, float(pace), view.failure, rules.standing_share > 0.0)
+        manner = Manner(view.step, look, every, float(pace), view.failure, bool((share > 0.0).any()))
         commands, tried = offers(books, pairs, manner, self.seed)
         self.attempts += tried
         return commands
@@ -256,17 +258,13 @@ class Arbitrage:
         due &= self._through(view, self._identity.ravel(), "coins").reshape(due.shape)
         if not due.any():
             return nothing()
-        account, instrument, moved = self._wallet[due], self._instrument[due], lots[due]
-        price = np.rint(view.outside_ticks[instrument]).astype(np.int64)
-        money = moved * price * self.market.unit[instrument]
-        out = moved > 0
-        self.attempts += 2 * len(moved)
-        pairs = [
-            asset_moves(account, instrument, -moved),
-            deposits(account[out], money[out]),
-            withdrawals(account[~out], -money[~out]),
-        ]
-        return together(pairs)
+        self.attempts += 2 * int(due.sum())
+        price = np.rint(view.outside_ticks).astype(np.int64)
+        return self.carried.ask(np.where(due, lots, 0), price)
+
+    def heard(self, commands: Commands, results: NDArray[np.void]) -> None:
+        """What the venue answered to the moves of coins."""
+        self.carried.heard(commands, results)
 
     def _returning(self, view: View) -> Commands:
         """A share of the capital lost here comes back from where it was won."""
@@ -283,4 +281,5 @@ class Arbitrage:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        return {"worth": self.worth, "nerve": self.nerve, "resting": self.resting, "standing": self.standing}
+        mine = {"worth": self.worth, "nerve": self.nerve, "resting": self.resting, "standing": self.standing}
+        return mine | self.carried.memory()

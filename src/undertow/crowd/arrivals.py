@@ -2,8 +2,8 @@
 
 Commands of one account in one instrument that follow each other (a cancellation and the new quotes) stay
 together as a block; blocks arrive in random order, drawn anew every step and keyed by actor, account within
-the actor, and instrument, so that taking one actor away leaves the order among the others as it was. "Sells
-first" and "buys first" would give different lows (modelling notes, trap 3).
+the actor, and instrument, so that taking one actor away, or giving it more wallets, leaves the order among
+the others as it was. "Sells first" and "buys first" would give different lows (modelling notes, trap 3).
 
 Holds the cut into blocks and their order, compiled because every command of a run passes here, and the same
 in array operations as the reference. Holds no command of its own.
@@ -24,6 +24,7 @@ from undertow.crowd.view import Commands, Floats, Integers, nothing, rearranged,
 from undertow.venue.records import COMMAND
 
 IDS_PER_ACCOUNT = 1024
+Actors = list[tuple[str, int]]  # name, and where its wallets begin
 WORDS = COMMAND.itemsize // 8  # a command as whole numbers, which are moved faster than records
 
 
@@ -32,6 +33,7 @@ def _cut(
     commands: NDArray[np.void],
     ends: Integers,
     bases: NDArray[np.uint64],
+    firsts: Integers,
     step: int,
     starts: Integers,
     draws: Floats,
@@ -43,7 +45,8 @@ def _cut(
         before = np.int64(-1)
         for position in range(begin, ends[actor]):
             command = commands[position]
-            identity = np.int64(command.account) * IDS_PER_ACCOUNT + command.instrument
+            account = np.int64(command.account) - firsts[actor]
+            identity = account * IDS_PER_ACCOUNT + command.instrument
             if position == begin or identity != before:
                 starts[count] = position
                 draws[count] = streams.uniform_at(key, identity)
@@ -71,16 +74,17 @@ def _bases(seed: int, names: tuple[str, ...]) -> NDArray[np.uint64]:
     return np.array([streams.stream_base(seed, f"order of arrival: {name}") for name in names])
 
 
-def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:
+def in_random_order(actors: Actors, spoken: list[Commands], seed: int, step: int) -> Commands:
     """The commands of all actors, blocks of one account and instrument in an order drawn for this step."""
-    full = [(name, commands) for name, commands in zip(names, spoken, strict=True) if len(commands)]
+    full = [(actor, commands) for actor, commands in zip(actors, spoken, strict=True) if len(commands)]
     if not full:
         return nothing()
-    commands = together([part for _name, part in full])
-    ends = np.array([len(part) for _name, part in full], np.int64).cumsum()
-    bases = _bases(seed, tuple(name for name, _part in full))
+    commands = together([part for _actor, part in full])
+    ends = np.array([len(part) for _actor, part in full], np.int64).cumsum()
+    bases = _bases(seed, tuple(name for (name, _first), _part in full))
+    firsts = np.array([first for (_name, first), _part in full], np.int64)
     starts, draws = np.empty(len(commands) + 1, np.int64), np.empty(len(commands))
-    count = int(_cut(commands, ends, bases, step, starts, draws))
+    count = int(_cut(commands, ends, bases, firsts, step, starts, draws))
     starts[count] = len(commands)
     words = np.ascontiguousarray(commands).view(np.int64)
     out = np.empty_like(words)
@@ -89,13 +93,14 @@ def in_random_order(names: list[str], spoken: list[Commands], seed: int, step: i
     return arrived
 
 
-def in_random_order_reference(names: list[str], spoken: list[Commands], seed: int, step: int) -> Commands:
+def in_random_order_reference(actors: Actors, spoken: list[Commands], seed: int, step: int) -> Commands:
     """`in_random_order` in array operations, an actor at a time."""
     draws: list[Floats] = []
     lengths: list[Integers] = []
-    for name, commands in zip(names, spoken, strict=True):
+    for (name, first), commands in zip(actors, spoken, strict=True):
         if len(commands):
             starts, ids = blocks_of(commands)
+            ids = ids - first * IDS_PER_ACCOUNT
             draws.append(streams.uniform(seed, f"order of arrival: {name}", step, ids))
             lengths.append(np.diff(np.append(starts, len(commands))))
     if not draws:

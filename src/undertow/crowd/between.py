@@ -182,7 +182,7 @@ class Between:
         price = np.maximum(first.bid, second.bid)
         unpaired = first.held + second.held
         alone = np.abs(unpaired) * price >= LEAST_ORDER_USD
-        trade = self._trade(pair, views, price)
+        trade = self._visible(pair, self._trade(pair, views, price))
         on_first = alone & (np.abs(first.held) >= np.abs(second.held))
         orders = []
         for side, direction, here in ((0, 1.0, on_first), (1, -1.0, alone & ~on_first)):
@@ -240,6 +240,22 @@ class Between:
         free: Floats = np.maximum(np.minimum(own, (room - side.gross)[:, None] * self._share), 0.0)
         return free
 
+    def _visible(self, pair: Pair, trade: Trade) -> Trade:
+        """A trade no larger than either book shows, so that no leg is left alone by design."""
+        most = np.abs(trade.coins)
+        for side, direction in ((0, 1.0), (1, -1.0)):
+            bought = direction * trade.coins > 0.0
+            touch = np.where(bought, pair[side].ask, pair[side].bid)
+            most = np.minimum(most, self._depth_usd(side, bought) / np.maximum(touch, 1e-12))
+        return trade._replace(coins=np.sign(trade.coins) * most)
+
+    def _depth_usd(self, side: int, bought: NDArray[np.bool_]) -> Floats:
+        """USD of what stands near the touch that a firm takes in one step."""
+        visible = self.legs[side].desk.visible(self.rules.visible_band)[self.places[side]] / MICROS
+        share = min(1.0, self.rules.visible_share * self.step_seconds)
+        depth: Floats = np.where(bought, visible[:, 1], visible[:, 0]) * share
+        return depth
+
     def _immediate(self, side: int, view: View, quotes: Quotes, coins: Floats, reach: Floats) -> Commands:
         """Immediate orders for signed coins, limited at the touch and `reach` beyond it."""
         leg, places = self.legs[side], self.places[side]
@@ -248,9 +264,7 @@ class Between:
         wanted = (sign != 0) & (touch > 0.0) & (np.abs(coins) * touch >= LEAST_ORDER_USD)
         if not wanted.any():
             return nothing()
-        visible = leg.desk.visible(self.rules.visible_band)[places] / MICROS
-        depth = np.where(sign > 0, visible[:, 1], visible[:, 0]) * self.rules.visible_share
-        most = np.minimum(np.abs(coins), depth / np.maximum(touch, 1e-12))
+        most = np.minimum(np.abs(coins), self._depth_usd(side, sign > 0) / np.maximum(touch, 1e-12))
         lots = np.floor(most / leg.lot_coins[places] + 1e-6).astype(np.int64)
         limit = touch * (1.0 + sign * reach) / leg.market.tick_usd[places]
         ticks = np.where(sign > 0, np.floor(limit + 1e-6), np.ceil(limit - 1e-6)).astype(np.int64)

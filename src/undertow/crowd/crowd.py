@@ -8,7 +8,7 @@ Units: commands, steps. Invariant: every actor is asked once a step, in the same
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,15 @@ class CrowdRules(Protocol):
     def holders(self) -> HolderRules: ...
 
 
+@runtime_checkable
+class Listener(Protocol):
+    """An actor that goes on from what the venue answered."""
+
+    def heard(self, commands: Commands, results: NDArray[np.void]) -> None:
+        """The commands of everybody in this step, and an answer for each."""
+        ...
+
+
 class Crowd:
     """The actors of a run. The population's wallets exist and begin at `first`."""
 
@@ -101,13 +110,20 @@ class Crowd:
             self.sellers,
             self.holders,
         )
+        self.firsts = [first] * len(self.actors)  # where each actor's wallets begin, or the population's
         self.messages = 0
-        self.refused = 0
         self.post = Post()
 
     def join(self, actors: Iterable[Actor]) -> None:
         """More actors, before the wallets are opened."""
-        self.actors += tuple(actors)
+        joining = tuple(actors)
+        self.actors += joining
+        self.firsts += [self.firsts[0]] * len(joining)
+
+    def opened(self, place: int, first_account: int) -> None:
+        """Tell an actor where its wallets begin."""
+        self.firsts[place] = first_account
+        self.actors[place].opened(first_account)
 
     def draw_from(self, flow: int, order: int) -> None:
         """Seeds of what is drawn from now on: what actors do, and in which order their commands arrive.
@@ -122,12 +138,14 @@ class Crowd:
         """The commands that arrive in this step, in order; those sent in a long queue arrive later."""
         spoken = [actor.act(view) for actor in self.actors]
         self.messages = round(sum(actor.attempts for actor in self.actors))
-        names = [actor.name for actor in self.actors]
-        return self.post.passed(in_random_order(names, spoken, self.seed, view.step), view)
+        who = [(actor.name, first) for actor, first in zip(self.actors, self.firsts, strict=True)]
+        return self.post.passed(in_random_order(who, spoken, self.seed, view.step), view)
 
     def heard(self, commands: Commands, results: NDArray[np.void]) -> None:
         """What the venue answered."""
-        self.refused = int(np.count_nonzero(results["code"][: len(commands)]))
+        for actor in self.actors:
+            if isinstance(actor, Listener):
+                actor.heard(commands, results)
 
     def depth_removed(self) -> Integers:
         """Money of maker depth missing now, (instruments, MakerCause)."""

@@ -22,7 +22,6 @@ IDS_PER_FIRM = 1024
 TOP = 5
 LARGEST_COINS = 2
 KINDS = 2  # arbitrage firms of the largest coins and of the others take turns in the list
-MINUTES_A_DAY = 1440.0
 
 
 class Plan(NamedTuple):

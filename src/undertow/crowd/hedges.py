@@ -1,10 +1,10 @@
 """Makers' hedges on this venue: what auto-deleveraging cuts of them, and which quotes that costs.
 
-Firm f keeps its hedge in hedge book f modulo the number of books, and owns of it what its quotes in a coin
-are of all quotes tied to the book. A short hedge stands against coins held elsewhere, a long one against a
-short elsewhere. When the hedge is cut the firm holds the other leg naked: it stops the side on which it would
-get more of it first (bids when a short was cut, asks when a long), and both sides after a deeper cut; then it
-waits, and comes back small. What was cut is built again slowly, with immediate orders.
+Firm f keeps its hedge in hedge book f modulo the number of books. A short hedge stands against coins held
+elsewhere, a long one against a short elsewhere. When the hedge is cut the firm holds the other leg naked: it
+stops the side on which it would get more of it first (bids when a short was cut, asks when a long), and both
+sides after a deeper cut; then it waits, and comes back small. What was cut is built again slowly, with
+immediate orders.
 
 Holds the cut, the stop and the rebuilding. Holds no other reason to leave (`makers`) and no unhedged view. A
 hedge that was liquidated counts as cut: to the firm it is the same.
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.firms import IDS_PER_FIRM, Plan
+from undertow.crowd.firms import IDS_PER_FIRM, Plan, spread_normals
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder
 from undertow.crowd.rules_actors import MakerRules
@@ -94,8 +94,7 @@ class Hedges:
         pairs = len(plan.firm)
         self.reviewed = np.abs(self.start[self.position]) if len(self.start) else np.zeros(pairs, np.int64)
         self.resume_s = np.full((pairs, 2), NEVER)
-        firms = np.arange(len(plan.capital_usd), dtype=np.int64)
-        limits = streams.normal(seed, "hedges: limits", 0, firms)
+        limits = spread_normals(seed, "hedges: limits", len(plan.capital_usd), 1).ravel()
         self._calm = (np.zeros(0, np.int64), np.zeros(0, np.int64))  # held and reviewed that tripped nobody
         self._limit = rules.trip_cut * np.exp(rules.trip_spread * limits)[plan.firm]
 
@@ -130,17 +129,6 @@ class Hedges:
         return self._rebuilt(view)
 
     # ---- what makers see
-
-    def cut_share(self) -> Floats:
-        """Share of its hedge that each pair has lost since the start, 0 to 1."""
-        return self._cut(np.maximum(np.abs(self.start), 1)[self.position])
-
-    def owned_share(self) -> Floats:
-        """Share of its book's position that is each pair's own: its quotes over all quotes tied to it."""
-        tied = self.position >= 0
-        total = np.bincount(self.position[tied], self.plan.reach_usd[tied], max(len(self.start), 1))
-        share: Floats = np.where(tied, self.plan.reach_usd / np.maximum(total[self.position], 1e-9), 0.0)
-        return share
 
     def quoted(self, time_s: float) -> Floats:
         """Share of its size that each pair still quotes, (pairs, 2): bids, asks."""

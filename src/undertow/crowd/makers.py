@@ -104,6 +104,7 @@ class Makers:
         self.stock = np.ones((pairs, 2))
         self.inventory = np.zeros(pairs, np.int64)
         self.resume_s = np.full(pairs, NEVER)
+        self.patience = np.ones(pairs)  # of the last trip: cool-off over its mean
         self.cause = np.zeros(pairs, np.int64)
         self.quoted = np.zeros((pairs, 2))  # reference, time of the standing quotes
         self.quoted[:, 1] = NEVER
@@ -210,8 +211,10 @@ class Makers:
         fresh = tripped & (self.resume_s <= view.time_s)
         found = np.select([loss, refused, gap, move], [int(cause) for cause in causes])
         self.cause[fresh] = found[fresh]
-        wait = 0.5 + streams.uniform(self.seed, "makers: cool-off", view.step, plan.identity[tripped])
-        until = view.time_s + rules.cool_off_s * wait
+        # One draw a trip: while a limit is passed its cool-off begins anew, with the same patience.
+        draws = streams.uniform(self.seed, "makers: cool-off", view.step, plan.identity[fresh])
+        self.patience[fresh] = 0.5 + draws
+        until = view.time_s + rules.cool_off_s * self.patience[tripped]
         self.resume_s[tripped] = np.maximum(self.resume_s[tripped], until)
 
     def _alive(self, time_s: float) -> Floats:
@@ -349,6 +352,16 @@ class Makers:
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""
-        names = ("stock", "inventory", "resume_s", "cause", "quoted", "tried_s", "standing_usd", "quoting")
+        names = (
+            "stock",
+            "inventory",
+            "resume_s",
+            "patience",
+            "cause",
+            "quoted",
+            "tried_s",
+            "standing_usd",
+            "quoting",
+        )
         more = ("capital", "capital_before", "refused", "age_s")
         return {name: getattr(self, name) for name in (*names, *more)}

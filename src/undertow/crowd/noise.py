@@ -52,8 +52,7 @@ class Noise:
 
     def opening(self) -> Opening:
         """One wallet a book."""
-        cash = np.maximum(2.0 * self._limit_usd, 2.0 * self._limit_usd / self.rules.leverage)
-        cash_micros = np.rint((cash + 1_000.0) * MICROS).astype(np.int64)
+        cash_micros = np.rint((2.0 * self._limit_usd + 1_000.0) * MICROS).astype(np.int64)
         assets = []
         for instrument in np.flatnonzero(~self.market.perpetual):
             assets.append((int(instrument), np.where(self.instrument == instrument, self._start_lots, 0)))

@@ -167,7 +167,7 @@ class Patient:
         share = streams.uniform(self.seed, "patient: returning", view.step, due)
         ticks = np.floor(self.gauges.own[due] * np.exp(-self._law(due, share))).astype(np.int64)
         who = streams.integers(self.seed, "patient: who returns", view.step, due, rules.accounts)
-        return self._posted(view, ladder[who], due, ticks, usd, 1.0)[0]
+        return self._posted(view, "returning", ladder[who], due, ticks, usd, 1.0)[0]
 
     def _law(self, instruments: Integers, share: Floats) -> Floats:
         """Log distances by the law of each instrument; mostly one of a kind is asked for."""
@@ -195,9 +195,8 @@ class Patient:
         ticks = np.floor(price * (1.0 - self.rules.dip_depth * depth)).astype(np.int64)
         who = streams.integers(self.seed, "patient: who hunts", view.step, due, self.rules.accounts)
         account = self.accounts[self.rules.accounts + who]
-        commands, sent = self._posted(
-            view, account, due, ticks, self.budget_usd[due], self.rules.failure_weight
-        )
+        weight = self.rules.failure_weight
+        commands, sent = self._posted(view, "hunters", account, due, ticks, self.budget_usd[due], weight)
         self.budget_usd[sent] = 0.0
         return commands
 
@@ -213,14 +212,21 @@ class Patient:
         return pace
 
     def _posted(
-        self, view: View, account: Integers, instrument: Integers, ticks: Integers, usd: Floats, weight: float
+        self,
+        view: View,
+        who: str,
+        account: Integers,
+        instrument: Integers,
+        ticks: Integers,
+        usd: Floats,
+        weight: float,
     ) -> tuple[Commands, Integers]:
         """Bids that are worth sending and get through; with the instruments they are in."""
         lots = self.gauges.lots_for(usd, ticks.astype(np.float64), instrument)
         wanted = (usd >= LEAST_ORDER_USD) & (lots > 0) & (ticks > 0)
         wanted &= ticks < self.market.maximum_ticks[instrument]
         self.attempts += int(wanted.sum())
-        draws = streams.uniform(self.seed, "patient: messages", view.step, instrument)
+        draws = streams.uniform(self.seed, f"patient: messages of {who}", view.step, instrument)
         send = wanted & (draws >= weight * view.failure)
         side = np.ones(int(send.sum()), np.int64)
         orders = new_orders(account[send], instrument[send], side, ticks[send], lots[send])

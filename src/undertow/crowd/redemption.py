@@ -41,6 +41,7 @@ from undertow.crowd.view import (
     together,
 )
 from undertow.units import MICROS
+from undertow.venue.records import CommandKind
 
 MOVE_S = 60.0
 LEAST_ORDER_USD = 100.0
@@ -95,8 +96,7 @@ class Redemption:
     def _bids(self, view: View) -> Commands:
         """The old bid out and a new one in, for the firms whose turn it is and whose messages get through."""
         rules, where = self.rules, self._where
-        every = max(1, round(rules.look_s / view.step_seconds))
-        turn = (view.step + self._ids) % every == 0
+        turn = (view.step + self._ids) % self._every(view) == 0
         if not turn.any():
             return nothing()
         limit = self._limit(view)
@@ -117,6 +117,10 @@ class Redemption:
         orders = new_orders(self.accounts[send], where[send], side, price[send], lots[send])
         return together([cancel_all(self.accounts[out], where[out]), orders])
 
+    def _every(self, view: View) -> int:
+        """Steps between a firm's looks."""
+        return max(1, round(self.rules.look_s / view.step_seconds))
+
     def _limit(self, view: View) -> Integers:
         """The highest price each firm pays."""
         return np.floor(view.outside_ticks[self._where] * (1.0 - self.rules.band)).astype(np.int64)
@@ -124,7 +128,8 @@ class Redemption:
     def _spendable_usd(self, view: View) -> Floats:
         """Of its cash, what a firm commits until its next look."""
         cash = self._cash_usd(view)
-        pace = -np.expm1(np.log1p(-min(self.rules.pace_per_s, 0.999)) * self.rules.look_s)
+        seconds = self._every(view) * view.step_seconds
+        pace = -np.expm1(np.log1p(-min(self.rules.pace_per_s, 0.999)) * seconds)
         spendable: Floats = np.maximum(cash, 0.0) * pace
         return spendable
 
@@ -154,7 +159,6 @@ class Redemption:
         lots = np.floor(held * share).astype(np.int64)
         due &= view.transfers >= least
         out = due & (lots > 0)
-        self.waiting_lots.ravel()[out] += lots[out]
         coming = self.outside_usd.ravel() * share
         enter = due & (coming >= LEAST_ORDER_USD) & (self.gauges.own[self._where] <= self._limit(view))
         self.outside_usd.ravel()[enter] -= coming[enter]
@@ -163,6 +167,13 @@ class Redemption:
         return together(
             [moved, deposits(self.accounts[enter], np.floor(coming[enter] * MICROS).astype(np.int64))]
         )
+
+    def heard(self, commands: Commands, results: NDArray[np.void]) -> None:
+        """What the venue let go waits to be redeemed."""
+        moves = np.flatnonzero(commands["kind"] == int(CommandKind.WITHDRAW_ASSET))
+        row = commands["account"][moves].astype(np.int64) - self.accounts[0] if len(self.accounts) else moves
+        mine = (row >= 0) & (row < len(self.accounts)) & (results["code"][moves] == 0)
+        np.add.at(self.waiting_lots.reshape(-1), row[mine], commands["size"][moves[mine]])
 
     def _redeem(self, view: View) -> None:
         """Blocks that passed since the last step, each up to its maximum; money on its way arrives."""

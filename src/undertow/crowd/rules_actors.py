@@ -295,7 +295,7 @@ class TraderRules(ActorRules):
     most_turns: float = Field(
         400.0,
         gt=0,
-        description="turns a coin and second at most: more of them would find no depth left (own)",
+        description="turns a coin and second at most, so that a full-size crowd can be afforded (own)",
     )
     message_weight: float = Field(
         0.012, ge=0, description="load of a person's message over that of one of the crowd's programs (own)"
@@ -426,7 +426,6 @@ class NoiseRules(ActorRules):
     visible_share: float = Field(0.20, gt=0, le=1, description="share of visible depth per order (notes 7.5)")
     visible_band: float = Field(0.002, gt=0, lt=1, description="what counts as visible, from the touch (own)")
     collar: float = Field(0.01, gt=0, lt=1, description="orders reach so far through the market (notes 7.5)")
-    leverage: float = Field(2.0, gt=0, description="inventory limit over equity (own)")
     failure_weight: float = Field(1.0, ge=0, description="how often its messages fail, times the weather (6)")
 
     @model_validator(mode="after")

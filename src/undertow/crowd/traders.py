@@ -82,7 +82,8 @@ class Traders:
         self._row_start = population.position_offsets[: self._count + 1]
         self._equity_start = population.equity_micros[: self._count]
         self._people = population.members[: self._count]
-        # A row is as many people as it stands for, so the queue moves as fast however a crowd is cut.
+        # A row is as many people as it stands for, so the queue moves as fast however a crowd is cut; beyond
+        # 200,000 rows it moves more slowly, because so many turns would cost too much.
         wanted = rules.people_per_second * self._count / max(int(self._people.sum()), 1)
         self._turns_per_s = min(wanted, rules.most_turns)
         self._crowding = wanted / self._turns_per_s  # people who try for one whose turn comes

@@ -181,11 +181,11 @@ def _open_actors(
     groups = ["house", "trader", "basis book", "hedge book"]
     group_of = np.zeros(first + len(population.cash_micros), np.int8)
     group_of[first:] = 1 + population.kind
-    for actor in crowd.actors:
+    for place, actor in enumerate(crowd.actors):
         opening = actor.opening()
         if opening.count == 0:
             continue
-        actor.opened(_open_actor(engine, opening))
+        crowd.opened(place, _open_actor(engine, opening))
         if actor.group not in groups:
             groups.append(actor.group)
         group_of = np.concatenate([group_of, np.full(opening.count, groups.index(actor.group), np.int8)])

@@ -61,17 +61,6 @@ class Shape(NamedTuple):
     falls: Sequence[Anchor] = ()  # each with a fall
 
 
-class Shock(NamedTuple):
-    """A fall (or, negative, a rise) of some coins, and how much of it comes back."""
-
-    time_ms: int
-    fall: float  # 0.3: to 70 % of the price before
-    duration_ms: int = 0
-    recovery: float = 0.0  # share of the log fall that returns
-    recovery_ms: int = 0
-    coins: Sequence[int] = ()  # columns; empty means all
-
-
 def shaped(coin: str, anchors: Sequence[Anchor], shape: Shape) -> CoinPath:
     """A coin of a class: its own anchors and, at other times, the falls of the class."""
     own = {anchor.time_ms for anchor in anchors}
@@ -153,36 +142,3 @@ def _bridge(
         times_ms, knots_ms, pins
     )
     return at_steps
-
-
-def shock_paths(
-    prices_usd: Sequence[float], n_steps: int, step_ms: int, shocks: Sequence[Shock] = ()
-) -> NDArray[np.float64]:
-    """Constant prices with shocks, each a straight line in log price, [n_steps + 1, n_coins]."""
-    start = np.asarray(prices_usd, np.float64)
-    if not (np.isfinite(start).all() and (start > 0.0).all()):
-        raise ValueError("prices are finite and above zero")
-    times_ms = np.arange(n_steps + 1, dtype=np.int64) * step_ms
-    logs: NDArray[np.float64] = np.tile(np.log(start), (n_steps + 1, 1))
-    for shock in shocks:
-        if shock.fall >= 1.0:
-            raise ValueError(f"a fall of {shock.fall} leaves no price; below 1 is needed")
-        depth = np.log1p(-shock.fall)
-        down = _ramp(times_ms, shock.time_ms, shock.duration_ms)
-        back = _ramp(times_ms, shock.time_ms + shock.duration_ms, shock.recovery_ms)
-        columns = list(shock.coins) if shock.coins else list(range(len(start)))
-        logs[:, columns] += (depth * (down - shock.recovery * back))[:, None]
-    return np.exp(logs)
-
-
-def _ramp(times_ms: NDArray[np.int64], start_ms: int, duration_ms: int) -> NDArray[np.float64]:
-    """0 before, 1 after, straight in between; a duration of 0 is a jump at `start_ms`."""
-    if duration_ms <= 0:
-        return (times_ms >= start_ms).astype(np.float64)
-    risen: NDArray[np.float64] = np.clip((times_ms - start_ms) / duration_ms, 0.0, 1.0)
-    return risen
-
-
-def in_ticks(prices_usd: NDArray[np.float64], tick_usd: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Nearest tick, at least one; `tick_usd` has one entry per coin (the last axis)."""
-    return np.maximum(np.rint(prices_usd / tick_usd), 1.0).astype(np.int64)

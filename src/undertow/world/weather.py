@@ -137,7 +137,8 @@ class Weather:
             max(numbers[0] / max(numbers[2], 1e-9) - 1.0, 0.0) if step * seconds > rules.settling_s else 0.0
         )
         load = 1.0 + rules.per_move * numbers[5] + rules.per_message * busier
-        load = (load + rules.per_liquidation * numbers[1]) * (1.0 + rules.retries * numbers[3])
+        again = rules.retries * numbers[3] if rules.refusals else 0.0  # what is not refused is not sent again
+        load = (load + rules.per_liquidation * numbers[1]) * (1.0 + again)
         numbers[4] = load
         numbers[3] += (max(0.0, 1.0 - rules.capacity / load) - numbers[3]) * share
         numbers[6] += (load / rules.capacity - 1.0) * seconds

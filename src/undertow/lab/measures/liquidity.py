@@ -6,7 +6,16 @@ where depth was not sampled (-1) are left out.
 
 from __future__ import annotations
 
-from undertow.lab.measures.registry import Measured, choose, measure, money_unit, only, taken, window
+from undertow.lab.measures.registry import (
+    Measured,
+    choose,
+    measure,
+    money_unit,
+    only,
+    taken,
+    window,
+    within,
+)
 from undertow.tape import Tape
 
 _BANDS = {"1": "1pct", "4": "4pct"}
@@ -116,7 +125,7 @@ def volume_usd(
     return taken(
         tape,
         f"select sum(volume) / {money_unit(tape)}.0 from series join instruments using (instrument) "
-        f"where {which} and {only(instrument)} and {window(start, end)}",
+        f"where {which} and {only(instrument)} and {within(start, end)}",
     )
 
 
@@ -128,7 +137,7 @@ def sell_share_percent(
     return taken(
         tape,
         "select 100.0 * sum(sell_volume) / nullif(sum(volume), 0) from series "
-        f"join instruments using (instrument) where {only(instrument)} and {window(start, end)}",
+        f"join instruments using (instrument) where {only(instrument)} and {within(start, end)}",
     )
 
 

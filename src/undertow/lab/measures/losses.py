@@ -7,7 +7,7 @@ are chosen by its name.
 
 from __future__ import annotations
 
-from undertow.lab.measures.registry import Measured, choose, measure, money_unit, only, taken, window
+from undertow.lab.measures.registry import MINUTE, Measured, choose, measure, money_unit, only, taken, window
 from undertow.tape import Tape
 from undertow.tape.schema import Stage
 from undertow.venue.records import EventKind, Role
@@ -205,7 +205,7 @@ def time_of_peak_liquidation(tape: Tape, stage: str = "orders", instrument: str 
     code = choose(stage, STAGES, "stage")
     return taken(
         tape,
-        "select time_ms // 60000 * 60.0 from waterfall join instruments using (instrument) "
+        f"select {MINUTE} * 60.0 from waterfall join instruments using (instrument) "
         f"where stage = {code:d} and {only(instrument)} group by 1 order by sum(notional) desc, 1 limit 1",
     )
 

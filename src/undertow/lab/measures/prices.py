@@ -7,7 +7,7 @@ it was recorded; a row without such a price (0) is left out. Measures of a windo
 
 from __future__ import annotations
 
-from undertow.lab.measures.registry import Measured, measure, only, price_column, taken, window
+from undertow.lab.measures.registry import MINUTE, Measured, measure, only, price_column, taken, window
 from undertow.tape import Tape
 from undertow.tape.schema import quoted
 
@@ -78,7 +78,7 @@ def worst_minute_percent(
     return taken(
         tape,
         "select min(move) from (select 100.0 * (arg_max(price, time_ms) / arg_min(price, time_ms) - 1) "
-        f"as move from ({path}) group by time_ms // 60000)",
+        f"as move from ({path}) group by {MINUTE})",
     )
 
 

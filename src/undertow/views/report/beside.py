@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import InputError
-from undertow.lab.measures.registry import money_unit
+from undertow.lab.measures.registry import MINUTE, money_unit
 from undertow.tape import RunFolder, Tape
 from undertow.tape.schema import Stage, quoted
 from undertow.views.report.money import Payer, who_paid
@@ -27,7 +27,7 @@ REPORT = "report.html"
 LEAST_SHARE = 0.005  # of the busiest minute: less is not worth a line
 
 SHORT_QUERY = (
-    "select time_ms // 60000 as minute, sum(amount) as amount from waterfall "
+    f"select {MINUTE} as minute, sum(amount) as amount from waterfall "
     f"where stage in ({Stage.FUND:d}, {Stage.UNCOVERED:d}) group by 1 order by 1"
 )
 GAP_QUERY = (

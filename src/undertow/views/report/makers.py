@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.crowd.makers import MakerCause
-from undertow.lab.measures.registry import among, money_unit
+from undertow.lab.measures.registry import MINUTE, among, money_unit
 from undertow.tape import Tape
 from undertow.views.report.series import PRICE_BUCKETS, Floats, thinned
 
@@ -113,16 +113,15 @@ def _missing(tape: Tape, name: str, where: str) -> Missing | None:
 def _trough(tape: Tape, name: str) -> Trough | None:
     """What is missing in the minute whose asks within 4 % are least on the average."""
     unit, where = money_unit(tape), among([name], None)
-    of = "(time_ms - 1) // 60000"  # a sample on the minute tells of the one before
     query = (
-        f"with minutes as (select {of} as minute, avg(bid_4pct) / {unit}.0 as bids, "
+        f"with minutes as (select {MINUTE} as minute, avg(bid_4pct) / {unit}.0 as bids, "
         f"avg(ask_4pct) / {unit}.0 as asks from series join instruments using (instrument) "
-        f"where {where} and ask_4pct >= 0 and {of} in (select {of} from maker) "
+        f"where {where} and ask_4pct >= 0 and {MINUTE} in (select {MINUTE} from maker) "
         "group by all order by asks, minute limit 1), "
         "samples as (select count(distinct time_ms) as samples from maker "
-        f"where {of} in (select minute from minutes)) "
+        f"where {MINUTE} in (select minute from minutes)) "
         f"select minute, bids, asks, cause, sum(depth_removed) / any_value(samples) / {unit}.0 as usd "
-        f"from maker join instruments using (instrument) join minutes on {of} = minute, samples "
+        f"from maker join instruments using (instrument) join minutes on {MINUTE} = minute, samples "
         f"where {where} group by minute, bids, asks, cause order by usd desc, cause"
     )
     rows = tape.rows(query)

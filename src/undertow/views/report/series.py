@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.lab.measures.registry import money_unit
+from undertow.lab.measures.registry import MINUTE, money_unit
 from undertow.tape import Tape
 from undertow.tape.schema import Stage
 from undertow.venue.records import Role
@@ -36,7 +36,7 @@ DEPTH_QUERY = (
 )
 EVERYTHING_QUERY = f"select instrument, time_ms, {_PRICES}, {_DEPTHS} {_SOURCE} order by instrument, time_ms"
 STAGES_QUERY = (
-    "select time_ms // 60000 as minute, stage, sum(case when kind = 'inverse' then lots * unit * tick_usd "
+    f"select {MINUTE} as minute, stage, sum(case when kind = 'inverse' then lots * unit * tick_usd "
     "else notional end) as notional from waterfall join instruments using (instrument) "
     "where stage in (0, 1, 2, 5) group by all order by all"
 )
