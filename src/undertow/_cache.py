@@ -3,7 +3,8 @@
 Holds its place, writing that is whole or not at all, and the removal of what has not been used for long.
 Holds nothing about what is kept there.
 
-`UNDERTOW_CACHE_DIR` moves it. Units: bytes, seconds. Invariant: what is used now is never removed: a folder
+`UNDERTOW_CACHE_DIR` moves it; a user whose own folder cannot be written has one among the temporary files,
+which nobody else may write to. Units: bytes, seconds. Invariant: what is used now is never removed: a folder
 of kernels stays for a day after its last use, and the newest few stay whatever their age.
 """
 
@@ -12,12 +13,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, gettempdir
 from typing import IO
 
+from undertow.errors import InputError
+
+PLACE = "UNDERTOW_CACHE_DIR"
 KERNELS = "kernels-"
 POPULATIONS = "populations"
 KERNEL_FOLDERS = 4  # the newest that are kept
@@ -26,9 +31,42 @@ POPULATION_BYTES = 1 << 30  # of all drawn populations together
 
 
 def cache_root() -> Path:
-    """Where everything is kept."""
-    base = os.environ.get("UNDERTOW_CACHE_DIR")
-    return Path(base) if base else Path.home() / ".cache" / "undertow"
+    """Where everything is kept: the folder named for it, the user's own, or a temporary one of this user.
+
+    InputError where no folder can be written.
+    """
+    named = os.environ.get(PLACE)
+    if named:
+        return Path(named)
+    try:
+        own = Path.home() / ".cache" / "undertow"
+    except RuntimeError:  # a user without a home
+        return _temporary_root()
+    return own if can_be_written(own) else _temporary_root()
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be made in a folder, which may have to be made first."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def _temporary_root() -> Path:
+    """A folder among the temporary files; compiled code is read from no folder that others can write."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    try:
+        folder = Path(gettempdir()) / f"undertow-{user}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = os.lstat(folder)
+    except OSError:
+        raise InputError(f"no folder for compiled kernels can be written; {_advice()}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & 0o022:
+        raise InputError(f"{folder}: others can write it, so no kernels are kept there; {_advice()}")
+    return folder
+
+
+def _advice() -> str:
+    return f"set {PLACE} to a folder that you can write"
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:

@@ -4,8 +4,9 @@ Numba's own cache looks only at the file a kernel stands in, so an edit to a hel
 unnoticed. Here the cache folder is named after a hash of every source file that kernels depend on: any edit
 there starts a new folder, an unchanged package loads from the old one. Nothing is compiled at import.
 
-`UNDERTOW_CACHE_DIR` moves the cache. Numba's own switches work: `NUMBA_BOUNDSCHECK=1` adds index checks,
-`NUMBA_DISABLE_JIT=1` runs every kernel as the plain Python it is written in, to the same bytes (`_plain`).
+`UNDERTOW_CACHE_DIR` moves the cache; Numba's own `NUMBA_CACHE_DIR` does not. Numba's other switches work:
+`NUMBA_BOUNDSCHECK=1` adds index checks, `NUMBA_DISABLE_JIT=1` runs every kernel as the plain Python it is
+written in, to the same bytes (`_plain`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import numba
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from undertow._cache import KERNELS, cache_root, used_now
+from undertow._cache import KERNELS, PLACE, cache_root, can_be_written, used_now
 from undertow._plain import plain_kernel, plain_zeros
+from undertow.errors import InputError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -53,6 +55,8 @@ def is_compiled() -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
+if not numba.config.DISABLE_JIT and not can_be_written(cache_folder()):
+    raise InputError(f"{cache_root()}: cannot be written; set {PLACE} to a folder that you can write")
 numba.config.CACHE_DIR = str(cache_folder())
 
 
