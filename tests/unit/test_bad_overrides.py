@@ -85,6 +85,20 @@ OVERRIDES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "from -1000000 to 1000000"
         ],
     ),
+    "mechanism without its figures": (
+        {"rulebook.mark.method": "oracle-ema-median"},
+        [
+            "rulebook.mark.ema_seconds: is missing; method 'oracle-ema-median' needs it",
+            "rulebook.mark.short_ema_seconds: is missing; method 'oracle-ema-median' needs it",
+        ],
+    ),
+    "choice that there is not": (
+        {"rulebook.backstop.trigger": "never"},
+        [
+            "rulebook.backstop.trigger: is 'never'; must be 'auto-close-fraction', 'after-order' or "
+            "'maintenance-share'"
+        ],
+    ),
     "rulebook that is no preset": (
         {"rulebook": "ftx-2023"},
         ["rulebook: is 'ftx-2023', which is no preset; did you mean 'ftx-2022'?"],

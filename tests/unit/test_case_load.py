@@ -229,3 +229,18 @@ def test_times_without_a_zone_are_utc(tmp_path: Path) -> None:
     path.write_text(SMALL.read_text().replace("end = 2025-01-01T12:03:00Z", 'end = "2025-01-01T12:03:00"'))
     assert load_case(path).steps == 180
     assert load_case(path).world.paths(datetime(2025, 1, 1, 12, tzinfo=UTC))[0].anchors[1].time_ms == 60_000
+
+
+@pytest.mark.parametrize(("wrong", "other"), [(0, 1), (1, 0)])
+def test_facts_are_all_looked_at(wrong: int, other: int, tmp_path: Path) -> None:
+    """One that cannot be read hides nothing of those beside it, nor their numbers."""
+    path, measures = tmp_path / "small.toml", ("low_price", "time_of_low")
+    text = SMALL.read_text().partition("[beside]")[0]
+    before, *facts = text.split("[[facts]]")
+    facts[wrong] = re.sub(r"amount = [\d.]+", "amount = -3", facts[wrong])
+    facts[other] = facts[other].replace(f'"{measures[other]}"', '"depth_of_lows"')
+    path.write_text("[[facts]]".join([before, *facts]))
+    found = [fault.removeprefix(f"{path}: ") for fault in check_case(path, check_facts)[1]]
+    assert found[0] == f"facts.{wrong}.tolerance.amount: is -3; must be a number above 0"
+    assert found[1].startswith(f"facts.{other} ({('btc-low', 'btc-low-time')[other]}): query: no measure is")
+    assert len(found) == 2

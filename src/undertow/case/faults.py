@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from undertow.case.model import Case
-from undertow.rulebook.faults import Loc, child_of, keys_of, owner_of, shown, suggest
+from undertow.rulebook.faults import Loc, child_of, keys_of, owner_of, shown, suggest, wrong_choice
 
 Finding = tuple[Loc, str]
 UTC_TIME = "a UTC time such as 2025-10-10T20:40:00Z"
@@ -136,7 +136,7 @@ def _translated(entry: Any, place: Loc) -> Finding:
         return place, f"is empty; give {_asked(place)}"
     if kind == "literal_error" and isinstance(given, str):
         choices = [str(choice) for choice in get_args(_kinds(_annotation(place))[0])]
-        return place, f"is {given!r}, must be {right(place)}; {suggest(given, choices)}"
+        return place, f"is {given!r}{wrong_choice(given, right(place), choices)}"
     if kind == "string_pattern_mismatch":
         return place, f"is {_shown(given)}; must be lower-case words joined by hyphens"
     return place, f"is {_shown(given)}; must be {right(place)}"

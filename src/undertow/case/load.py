@@ -9,6 +9,7 @@ override is at fault, FILE is the word `override` and KEY what was written there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal
 from importlib import resources
@@ -81,7 +82,7 @@ def check_case(
     places = {"facts": reading.data}
     if isinstance(reading.data.get(PLACE), dict):
         places[f"{PLACE}.facts"] = reading.data[PLACE]
-    wrong = [fault for place, table in places.items() if queries for fault in queries(_facts(table), place)]
+    wrong = [fault for place, table in places.items() if queries for fault in _asked(table, place, queries)]
     found = [f"{reading.label}: {fault}" for fault in wrong]
     return reading.case, [*reading.faults, *found]
 
@@ -235,9 +236,14 @@ def _with_rulebook(
         return None, [(("rulebook",), line) for line in str(error).splitlines()]
     found = [] if data.get("written_for") else list(name_faults(data, rulebook))
     table = data.get("rulebook_overrides")
-    for key, sentence in change_faults(rulebook, table) if isinstance(table, dict) else ():
-        given = any(key == change or key.startswith(f"{change}.") for change in changes)
-        found.append((("rulebook" if given else "rulebook_overrides", *key.split(".")), sentence))
+    if isinstance(table, dict):
+        # What the file's own changes do not get wrong is the command line's fault, also where it is a key
+        # that nobody wrote: one that the mechanism chosen there needs.
+        kept = {key: value for key, value in flat(table).items() if key not in changes}
+        own = change_faults(rulebook, kept)
+        for fault in change_faults(rulebook, table):
+            part = "rulebook_overrides" if not changes or fault in own else "rulebook"
+            found.append(((part, *fault[0].split(".")), fault[1]))
     return rulebook, found
 
 
@@ -296,12 +302,20 @@ def _set_faults(
             yield (*where, *place), sentence
 
 
-def _facts(data: dict[str, Any]) -> list[Fact]:
-    """The facts, if every one of them can be read."""
-    try:
-        return [Fact.model_validate(row) for row in rows_of(data, "facts")]
-    except ValidationError:
-        return []
+def _asked(
+    data: dict[str, Any], place: str, queries: Callable[[Sequence[Fact], str], list[str]]
+) -> list[str]:
+    """What `queries` finds in the facts that can be read, each at its number in the file."""
+    numbers, facts = [], []
+    for number, row in enumerate(rows_of(data, "facts")):
+        with suppress(ValidationError):
+            facts.append(Fact.model_validate(row))
+            numbers.append(number)
+    told = []
+    for fault in queries(facts, place):
+        position, _, rest = fault.removeprefix(f"{place}.").partition(" ")
+        told.append(f"{place}.{numbers[int(position)]} {rest}")
+    return told
 
 
 def _sentence(label: str, place: Loc, text: str, written: list[_Written]) -> str:

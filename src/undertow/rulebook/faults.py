@@ -39,6 +39,12 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(words)}" if words else "there is none"
 
 
+def wrong_choice(word: str, right: str, choices: Iterable[str]) -> str:
+    """What a word that is no choice must be, once, and the choice that is close to it if there is one."""
+    hint = suggest(word, choices)
+    return f", must be {right}; {hint}" if hint.endswith("?") else f"; must be {right}"
+
+
 def dotted(loc: Loc) -> str:
     """A place as an override would write it: `margin.classes.BTC.brackets.0.cap_usd`."""
     return ".".join(str(part) for part in loc)
@@ -98,7 +104,7 @@ def _sentence(entry: Any, model: type[BaseModel], place: Loc) -> str:
         return f"is empty; give {right}"
     wrong = f"is {shown(entry['input'])}"
     if kind == "literal_error" and isinstance(entry["input"], str):
-        return f"{wrong}, must be {right}; {suggest(entry['input'], _choices(model, place))}"
+        return f"{wrong}{wrong_choice(entry['input'], right, _choices(model, place))}"
     if kind == "string_pattern_mismatch":
         return f"{wrong}; must be lower-case words joined by hyphens"
     return f"{wrong}; must be {right}"
