@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 
 from support.winners import holders
+from undertow.rulebook.load import load_rulebook, with_overrides
 from undertow.venue.allocation import Need, allocate, policies, policy
 from undertow.venue.allocation.policy import _register
+from undertow.venue.closing import BadDebt
+from undertow.venue.stages import closing_rule
 
 PAGE = "docs/how-to/adl-policies.md"
 
@@ -56,4 +60,17 @@ def test_the_comparison_prints_a_line_per_policy(
 
 def test_the_page_lists_every_policy(page: str) -> None:
     listed = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
-    assert sorted(listed) == sorted(policies())
+    assert sorted(listed) == sorted([*policies(), BadDebt.name])
+
+
+def test_a_rulebook_takes_what_the_page_says(page: str) -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|.*\| `(\w+) = (.*)` \|$", page, re.MULTILINE)
+    assert len(rows) == len(policies()) + 1
+    for name, key, value in rows:
+        changes = {"allocation.policy": "queue", f"allocation.{key}": tomllib.loads(f"x = {value}")["x"]}
+        rulebook = with_overrides(load_rulebook("bitmex-2020"), changes)
+        assert closing_rule(rulebook).policy.name == name
+
+
+def test_an_engine_takes_any_policy(examples: dict[str, Any]) -> None:
+    assert examples["venue"].engine.closing.policy is policy("least-equity-first")
