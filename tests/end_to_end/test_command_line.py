@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +75,44 @@ def test_a_run_is_scored_reported_and_compared(first: subprocess.CompletedProces
     assert compared.returncode == 0, compared.stderr
     for word in ("small-crash-1", "small-crash-2", "accounts", "250", "outcomes are equal"):
         assert word in compared.stdout
+
+
+def command_of(run: Path) -> list[str]:
+    """The words of the command with which a run's report says it can be made again."""
+    found = re.search(r"<pre>undertow (run .*?)</pre>", (run / "report.html").read_text())
+    assert found
+    return shlex.split(html.unescape(found[1]))
+
+
+def test_the_command_of_a_report_makes_the_run_again(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(SMALL, tmp_path / "my case.toml")
+    words = [
+        "--without",
+        "slow-basis",
+        "--set",
+        "end=2025-01-01T12:00:30Z",
+        "--set",
+        "weather={ mode = 'none' }",
+    ]
+    made = undertow("run", "my case.toml", *words, "--accounts", "200", "--quiet", folder=tmp_path)
+    assert (made.returncode, made.stdout) == (0, "runs/small-crash-1\n")
+    first = RunFolder.open(tmp_path / "runs/small-crash-1")
+    command = command_of(first.path)
+    assert command == [
+        *("run", "my case.toml", "--seed", "1", *words[2:]),
+        *("--set", "rulebook.mark.basis_window_seconds=3", "--set", "accounts=200"),
+    ]
+    assert undertow(*command, "--no-report", "--quiet", folder=tmp_path).stdout == "runs/small-crash-1-2\n"
+    again = RunFolder.open(tmp_path / "runs/small-crash-1-2")
+    assert again.read() == first.read()
+
+    handed = undertow("run", tmp_path / "my case.toml", *words, "--quiet", folder=tmp_path)
+    third = RunFolder.open(tmp_path / handed.stdout.strip())
+    command = command_of(third.path)
+    assert command == ["run", "case.toml", "--seed", "1"]  # its own copy: an absolute path is the machine's
+    made = undertow(*command, "--no-report", "--quiet", folder=third.path)
+    fourth = RunFolder.open(third.path / made.stdout.strip())
+    assert fourth.read()["hashes"] == third.read()["hashes"]
 
 
 def test_cases_and_show(folder: Path) -> None:

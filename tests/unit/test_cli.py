@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,14 +13,18 @@ from types import ModuleType
 import pytest
 
 from support.synthetic_run import Sizes, make_synthetic_run
-from undertow.errors import CapacityError, InvariantError
+from tidy_rules import ROOT
+from undertow.errors import CapacityError, InputError, InvariantError
 from undertow.lab.compare import compare
 from undertow.lab.score import read_score
 from undertow.tape import RunFolder
 from undertow.views import cli, commands
 from undertow.views.cli import BAD_INPUT, BROKEN, INCOMPLETE, INTERRUPTED, OK, main
+from undertow.views.notes import start_note
 from undertow.views.progress import Lines
 from undertow.views.text import dollars, duration, exact_units, figures, in_unit, sections
+
+SMALL = ROOT / "docs/how-to/small-crash.toml"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,11 @@ HINT = " (try: undertow --help)"
         (["compare", "only-one"], "compare needs two or more runs, was given 1"),
         (["report", "nowhere"], "nowhere: no such run folder"),
         (["check", "nowhere.toml"], "nowhere.toml: no such file"),
+        (["check", "."], ".: is a folder; name a TOML file"),
+        (
+            ["check", "oct-2024"],
+            "oct-2024: no such file, and nothing that ships has this name; did you mean 'oct-2025'?",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_one_message(
@@ -123,7 +133,59 @@ def test_check_refuses_what_is_no_toml(tmp_path: Path, capsys: pytest.CaptureFix
     file = tmp_path / "case.toml"
     file.write_text("[facts\n")
     assert main(["check", str(file)]) == BAD_INPUT
-    assert f"{file}: not valid TOML: " in capsys.readouterr().err
+    assert f"{file}: line 1, column 7: is not valid TOML (" in capsys.readouterr().err
+
+
+def test_check_takes_what_extends_a_case_for_a_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "quiet.toml"
+    file.write_text(
+        'name = "a-quiet-hour"\nextends = "oct-2025"\ntitle = "An hour"\nsummary = "Nothing."\n'
+        "start = 2025-10-10T11:00:00Z\nend = 2025-10-10T12:00:00Z\n"
+    )
+    assert main(["check", str(file)]) == OK
+    assert capsys.readouterr().out == f"{file}: a valid case (An hour)\n"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("oct-2025", "case"), ("ftx-2022", "rulebook")])
+def test_check_takes_names(name: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", name]) == OK
+    assert capsys.readouterr().out.startswith(f"{name}: a valid {kind} (")
+
+
+def test_a_score_that_cannot_be_stored_is_shown(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: RunFolder, name: str, content: object) -> None:
+        raise InputError(f"{self.path / name}: cannot write: Permission denied")
+
+    run = runs / "crash-1"
+    shutil.copy(SMALL, run / "case.toml")
+    assert main(["score", str(run), "--quiet"]) == OK
+    assert capsys.readouterr().out == f"{run}\n"
+    monkeypatch.setattr(RunFolder, "write_json", fail)
+    assert main(["score", str(run)]) == OK
+    said = capsys.readouterr()
+    assert "predicted facts met: " in said.out
+    assert said.err == (
+        f"undertow: the score is not stored: {run / 'score.json'}: cannot write: Permission denied\n"
+    )
+
+
+def test_runs_of_another_rulebook_carry_a_note(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = RunFolder.open(runs / "crash-2")
+    row = {"accounts": 2464, "people": 73_670, "owed_micros": 10**15, "contracts_micros": 0}
+    found = {**row, "groups": {"looper": row}, "not_taken": ["USDe", "WBETH"]}
+    folder.update(below_at_start=found)
+    assert main(["compare", str(runs / "crash-1"), str(runs / "crash-2")]) == OK
+    assert capsys.readouterr().err == (
+        f"undertow: note on {folder.path}: 2,464 accounts are below maintenance margin before the first "
+        "step, with $1.00 billion owed: looper 2,464 (73,670 people). They fall by rulebook made-up-2025, "
+        "not by the crash; it does not take as collateral: USDe, WBETH\n"
+    )
+    folder.update(below_at_start={**found, "accounts": 5})
+    assert start_note(folder.read()) == ""
 
 
 def test_compare_shows_what_differs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

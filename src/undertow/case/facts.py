@@ -61,7 +61,8 @@ class Tolerance(BaseModel):
     def in_words(self, unit: str) -> str:
         """The tolerance as a reader would say it."""
         if self.kind == "abs":
-            return f"± {self.amount:g} {'s' if unit == TIMESTAMP else unit}"
+            amount, unit = scaled(self.amount, "s" if unit == TIMESTAMP else unit)
+            return f"± {amount:,.10g} {unit}"
         if self.kind == "rel":
             return f"± {self.amount * 100:g} % of it"
         return f"factor {math.exp(self.amount):.3g} either way"
@@ -152,6 +153,15 @@ class Fact(BaseModel):
         ):
             return 0.0
         return self.tolerance.distance(published, simulated)
+
+
+def scaled(amount: float, unit: str) -> tuple[float, str]:
+    """Dollars in millions or billions where there are as many; any other unit as it is."""
+    if unit == "USD":
+        for scale, word in ((1e9, "billion"), (1e6, "million")):
+            if abs(amount) >= scale:
+                return amount / scale, f"{word} {unit}"
+    return amount, unit
 
 
 def as_utc(moment: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Overrides: dotted keys written over the tables of a case, values as TOML writes them.
 
-Holds the writing and the reading of one value. Checks nothing that the models check.
+Holds the writing and the reading of one value, and its text. Checks nothing that the models check.
 
 Rows of a list are named by their `name`, `coin` or `id`, or numbered from 0. Invariant: an override that
 returns has changed exactly one place, and says which.
@@ -8,8 +8,10 @@ returns has changed exactly one place, and says which.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from types import NoneType
@@ -35,6 +37,25 @@ def typed(value: Any, annotation: Any = None) -> Any:
     if len(found) != 1 or (annotation is str and not isinstance(found["value"], str)):
         return value
     return found["value"]
+
+
+def as_text(value: Any) -> str:
+    """A value as a command line would give it; `typed` reads it back."""
+    return value if isinstance(value, str) else _toml(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{json.dumps(str(key))} = {_toml(part)}' for key, part in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(part) for part in value)}]"
+    return str(value)
 
 
 def write(data: dict[str, Any], key: str, value: Any) -> Loc:

@@ -20,6 +20,7 @@ from undertow import __version__
 from undertow._jit import is_compiled, source_hash
 from undertow.case.load import load_case, rulebook_of
 from undertow.case.model import Case
+from undertow.case.overrides import as_text
 from undertow.case.write import case_text, rulebook_text
 from undertow.errors import CapacityError, CaseError, InputError, InvariantError
 from undertow.lab.pool import Pool
@@ -198,7 +199,7 @@ def ensemble_record(ensemble: Ensemble) -> dict[str, Any]:
         "case": case.name,
         "title": case.title,
         "accounts": case.accounts,
-        "settings": {key: str(value) for key, value in variant.settings.items()},
+        "settings": {key: as_text(value) for key, value in variant.settings.items()},
         "data": "facts" if variant.data is None else "recorded",
         "version": __version__,
         "source_hash": source_hash(),

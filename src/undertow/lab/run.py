@@ -20,9 +20,11 @@ from undertow._jit import is_compiled, source_hash
 from undertow.case.facts import as_utc
 from undertow.case.load import load_case
 from undertow.case.model import Case
+from undertow.case.overrides import as_text
 from undertow.case.write import BESIDE_FOLDER, case_text, rulebook_text
 from undertow.crowd.between import Between
 from undertow.errors import CaseError
+from undertow.lab.at_start import below_at_start
 from undertow.lab.build import Built
 from undertow.lab.outcomes import outcomes, write_summary
 from undertow.lab.progress import Progress, Silent
@@ -63,6 +65,8 @@ def run_case(
     changes = dict(settings or {})
     if accounts is not None:
         changes["accounts"] = accounts
+    nameless = isinstance(case, Case) or Path(case).is_absolute()  # a run carries no path of its machine
+    given = None if nameless else str(case)
     loaded = _checked(case if isinstance(case, Case) else load_case(case, changes))
     watch = Stopwatch()
     if not is_compiled():
@@ -75,7 +79,7 @@ def run_case(
     folders: list[RunFolder] = []
     for built in venues.built:
         folder = RunFolder.create(
-            folders[0].path / BESIDE_FOLDER if folders else place, _record(built, changes, seed, data)
+            folders[0].path / BESIDE_FOLDER if folders else place, _record(built, given, changes, seed, data)
         )
         folder.write_text("case.toml", case_text(built.case))
         folder.write_text("rulebook.toml", rulebook_text(built.rulebook))
@@ -117,10 +121,14 @@ def _measured(venue: Running, status: str) -> RunResult:
     return RunResult(folder.path, status, score)
 
 
-def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | None) -> dict[str, Any]:
+def _record(
+    built: Built, given: str | None, settings: Mapping[str, Any], seed: int, data: Path | None
+) -> dict[str, Any]:
+    """The content of run.json; `given` is the case as it was named, if that means something elsewhere."""
     case = built.case
     return {
         "case": case.name,
+        "given": given,
         "title": case.title,
         "rulebook": built.rulebook.name,
         "seed": seed,
@@ -130,13 +138,14 @@ def _record(built: Built, settings: Mapping[str, Any], seed: int, data: Path | N
         "step_seconds": case.step_ms / 1000 if case.step_ms % 1000 else case.step_ms // 1000,
         "version": __version__,
         "source_hash": source_hash(),
-        "settings": {key: str(value) for key, value in settings.items()},
+        "settings": {key: as_text(value) for key, value in settings.items()},
         "data": "facts" if data is None else "recorded",
         "recorded_coins": list(built.recorded),
         "start_utc": f"{as_utc(case.start):%Y-%m-%dT%H:%M:%SZ}",
         "settlement": {"name": built.rulebook.settlement, "decimals": 6},
         "groups": list(built.groups),
         "profiles": list(built.engine.profiles),
+        "below_at_start": below_at_start(built),
     }
 
 

@@ -10,14 +10,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from undertow import __version__
 from undertow.errors import CommandLineError, InputError, InvariantError, UndertowError
-from undertow.views.draw_options import AS_GIVEN, DrawOptions, Settings, Switch
+from undertow.views.draw_options import AS_GIVEN, DrawOptions, Names, Settings, Switch
 
 OK = 0
 INCOMPLETE = 1
@@ -50,6 +49,7 @@ def run(  # noqa: PLR0913 one argument for each option
     /,
     *,
     set_: Settings = (),
+    without: Names = (),
     data: Path | None = None,
     accounts: int | None = None,
     seed: int = 1,
@@ -67,6 +67,8 @@ def run(  # noqa: PLR0913 one argument for each option
         Name of a case that ships (see `undertow cases`) or path of a case file.
     set_
         Override one value of the case or its rulebook: KEY=VALUE with a dotted key. May be repeated.
+    without
+        Take one of the case's mechanisms away, by its name (see `undertow show`). May be repeated.
     data
         Folder with recorded data; without it the case's published facts are the outside.
     accounts
@@ -86,7 +88,8 @@ def run(  # noqa: PLR0913 one argument for each option
     """
     from undertow.views.commands import RunOptions, run_command
 
-    return run_command(RunOptions(case, set_, data, accounts, seed, out, beside, report, strict, quiet))
+    given = RunOptions(case, set_, without, data, accounts, seed, out, beside, report, strict, quiet)
+    return run_command(given)
 
 
 @app.command(sort_key=2)
@@ -98,7 +101,7 @@ def cases() -> int:
 
 
 @app.command(sort_key=3)
-def show(case: str, /, *, set_: Settings = ()) -> int:
+def show(case: str, /, *, set_: Settings = (), without: Names = ()) -> int:
     """Show what is in a case: rulebook, crowd, facts, mechanisms.
 
     Parameters
@@ -107,20 +110,22 @@ def show(case: str, /, *, set_: Settings = ()) -> int:
         Name of a case that ships, or path of a case file.
     set_
         Override one value first: KEY=VALUE with a dotted key. May be repeated.
+    without
+        Take one of the case's mechanisms away first, by its name. May be repeated.
     """
     from undertow.views.commands import show_command
 
-    return show_command(case, set_)
+    return show_command(case, set_, without)
 
 
 @app.command(sort_key=4)
-def check(file: Path, /) -> int:
-    """Check a case or rulebook file and list everything that is wrong with it.
+def check(file: str, /) -> int:
+    """Check a case or rulebook and list everything that is wrong with it.
 
     Parameters
     ----------
     file
-        A TOML file.
+        A TOML file, or the name of a case or rulebook that ships.
     """
     from undertow.views.commands import check_command
 
@@ -202,7 +207,7 @@ def calibrate(
     screen: int | None = None,
     draws: int = 4,
     check: int = 8,
-    control: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = (),
+    control: Names = (),
     options: DrawOptions = AS_GIVEN,
     resume: Path | None = None,
 ) -> int:
@@ -237,7 +242,7 @@ def sensitivity(
     /,
     *,
     draws: int = 4,
-    also: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = (),
+    also: Names = (),
     options: DrawOptions = AS_GIVEN,
 ) -> int:
     """Show what the score does when one free parameter moves and all else stays.
@@ -262,7 +267,7 @@ def stability(
     /,
     *,
     draws: int = 8,
-    only: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = (),
+    only: Names = (),
     options: DrawOptions = AS_GIVEN,
 ) -> int:
     """Show whether step, order, grid or another crowd move the score beyond its spread.
@@ -283,7 +288,11 @@ def stability(
 
 @app.command(sort_key=11)
 def warmup() -> int:
-    """Compile the engine now, so that the first run does not have to."""
+    """Compile the engine now, so that the first run does not have to.
+
+    What is compiled is kept in the folder that UNDERTOW_CACHE_DIR names; without it in ~/.cache/undertow, or,
+    where that cannot be written, among the user's temporary files.
+    """
     from undertow.views.commands import warmup_command
 
     return warmup_command()

@@ -7,7 +7,6 @@ go to stdout, progress and messages to stderr.
 from __future__ import annotations
 
 import signal
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 SEED_LIMIT = 2**31 - 1
 ACCOUNTS_LIMIT = 50_000_000
-_CASE_TABLES = {"facts", "crowd", "world", "house", "mechanisms", "instruments"}
+_CASE_KEYS = {"extends", "start", "end", "facts", "crowd", "world", "house", "mechanisms", "instruments"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class RunOptions:
 
     case: str
     settings: tuple[str, ...]
+    without: tuple[str, ...]
     data: Path | None
     accounts: int | None
     seed: int
@@ -45,7 +45,7 @@ class RunOptions:
 
 def run_command(options: RunOptions) -> int:
     """Run a case, score it, write the report."""
-    settings = settings_from(options.settings)
+    settings = changes_of(options.case, options.settings, options.without)
     check_numbers(options.accounts, options.seed, options.data, options.out)
     from undertow.lab.run import run_case
     from undertow.views import tables
@@ -90,10 +90,10 @@ def run_command(options: RunOptions) -> int:
             out.print(f"\nRun folder: {folder.path}", highlight=False, soft_wrap=True)
             if options.report:
                 out.print(f"Report:     {folder.path / 'report.html'}\n", highlight=False, soft_wrap=True)
+        for folder in folders:
+            say_note(folder)
     if result.status != "complete":
-        errors.print(
-            f"undertow: interrupted; the partial run is in {folders[0].path}", highlight=False, soft_wrap=True
-        )
+        _say(f"interrupted; the partial run is in {folders[0].path}")
         return INTERRUPTED
     codes = [_strict(options.strict, folder, one.score) for one, folder in zip(results, folders, strict=True)]
     return max(codes)
@@ -108,9 +108,9 @@ def cases_command() -> int:
     return OK
 
 
-def show_command(case: str, pairs: Sequence[str]) -> int:
+def show_command(case: str, pairs: Sequence[str], without: Sequence[str]) -> int:
     """Show what is in a case."""
-    settings = settings_from(pairs)
+    settings = changes_of(case, pairs, without)
     from undertow.case.load import load_case
     from undertow.views import tables
 
@@ -118,23 +118,38 @@ def show_command(case: str, pairs: Sequence[str]) -> int:
     return OK
 
 
-def check_command(file: Path) -> int:
-    """Check a case or rulebook file; the loaders raise one error that lists every fault."""
-    if not file.is_file():
-        raise CommandLineError(f"{file}: no such file")
-    try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not valid TOML: {error}") from None
-    if _CASE_TABLES & content.keys():
-        kind, name = "case", _check_case(file)
+def check_command(name: str) -> int:
+    """Check a case or rulebook, by name or file; the loaders raise one error that lists every fault."""
+    from undertow.case.load import case_names
+    from undertow.rulebook.load import preset_names
+
+    if name in case_names():
+        kind = "case"
+    elif name in preset_names():
+        kind = "rulebook"
     else:
-        kind, name = "rulebook", _check_rulebook(file)
-    output().print(f"{file}: a valid {kind} ({name})", highlight=False, soft_wrap=True)
+        kind = _kind_of(Path(name), [*case_names(), *preset_names()])
+    title = _check_case(name) if kind == "case" else _check_rulebook(name)
+    output().print(f"{name}: a valid {kind} ({title})", highlight=False, soft_wrap=True)
     return OK
 
 
-def score_run_command(run: Path, case: str | None, strict: bool) -> int:
+def _kind_of(file: Path, known: Sequence[str]) -> str:
+    """Whether a file is a case or a rulebook, by the keys that only a case has."""
+    from undertow.rulebook.faults import read_toml, suggest
+
+    if file.is_dir():
+        inside = file / "case.toml"
+        right = f"a file, for example {inside}" if inside.is_file() else "a TOML file"
+        raise CommandLineError(f"{file}: is a folder; name {right}")
+    if not file.exists():
+        named = not file.suffix and len(file.parts) == 1
+        hint = f", and nothing that ships has this name; {suggest(str(file), known)}" if named else ""
+        raise CommandLineError(f"{file}: no such file{hint}")
+    return "case" if _CASE_KEYS & read_toml(file, str(file)).keys() else "rulebook"
+
+
+def score_run_command(run: Path, case: str | None, strict: bool, quiet: bool) -> int:
     """Score a run again, against its own case or another."""
     from undertow.case.load import load_case
     from undertow.lab.score import score_run, write_score
@@ -150,9 +165,16 @@ def score_run_command(run: Path, case: str | None, strict: bool) -> int:
         raise InputError(f"{case or own}: has no facts to score against")
     with Tape(folder) as tape:
         found = score_run(facts, tape)
+    out = output()
+    if quiet:
+        out.print(str(folder.path), highlight=False, soft_wrap=True)
+    else:
+        tables.score_table(out, found)
     if case is None:
-        write_score(folder, found)
-    tables.score_table(output(), found)
+        try:
+            write_score(folder, found)
+        except InputError as error:
+            _say(f"the score is not stored: {error}")
     return _strict(strict, folder, found)
 
 
@@ -180,6 +202,8 @@ def compare_command(runs: Sequence[Path], everything: bool) -> int:
     from undertow.views import tables
 
     tables.comparison(output(), compare(*runs), everything)
+    for run in runs:
+        say_note(_folder_of(run))
     return OK
 
 
@@ -196,6 +220,16 @@ def warmup_command() -> int:
     return OK
 
 
+def changes_of(case: str, pairs: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The overrides of `--set` and of the mechanisms that `--without` names."""
+    settings = settings_from(pairs)
+    if not names:
+        return settings
+    from undertow.case.mechanisms import without
+
+    return without(case, names, settings)
+
+
 def check_numbers(accounts: int | None, seed: int, data: Path | None, out: Path | None) -> None:
     """Refuse values no run can have, before anything is loaded."""
     if accounts is not None and not 1 <= accounts <= ACCOUNTS_LIMIT:
@@ -208,27 +242,41 @@ def check_numbers(accounts: int | None, seed: int, data: Path | None, out: Path 
         raise CommandLineError(f"--out {out}: is a file; name a folder")
 
 
-def _check_case(file: Path) -> str:
+def _check_case(name: str) -> str:
     from undertow.case.load import check_case
     from undertow.errors import CaseError
     from undertow.lab.score import check_facts
 
-    case, faults = check_case(file, check_facts)
+    case, faults = check_case(name, check_facts)
     if case is None or faults:
         raise CaseError("\n".join(faults))
     return str(case.title)
 
 
-def _check_rulebook(file: Path) -> str:
+def _check_rulebook(name: str) -> str:
     from undertow.rulebook.load import load_rulebook
 
-    return str(load_rulebook(str(file)).title)
+    return load_rulebook(name).title
 
 
 def _folder_of(folder: Any) -> RunFolder:
     from undertow.tape import RunFolder
 
     return folder if isinstance(folder, RunFolder) else RunFolder.open(Path(folder))
+
+
+def say_note(folder: RunFolder) -> None:
+    """Say on stderr what a reader must know before the run's numbers."""
+    from undertow.views.notes import start_note
+
+    note = start_note(folder.read())
+    if note:
+        _say(f"note on {folder.path}: {note}")
+
+
+def _say(message: str) -> None:
+    """A line on stderr."""
+    Console(stderr=True).print(f"undertow: {message}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _strict(strict: bool, folder: RunFolder, score: Score | None) -> int:
@@ -239,6 +287,6 @@ def _strict(strict: bool, folder: RunFolder, score: Score | None) -> int:
 
 
 def output() -> Console:
-    """Standard output; wide enough for tables when it is no terminal."""
+    """Standard output; wide enough for text when it is no terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=120)

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 Settings = Annotated[
     tuple[str, ...], Parameter(name="--set", negative=(), show_default=False, consume_multiple=False)
 ]
+Names = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, consume_multiple=False)]
 Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 
@@ -25,6 +26,9 @@ class DrawOptions:
     set_: Annotated[
         Settings,
         Parameter(help="Override one value of the case or its rulebook: KEY=VALUE. May be repeated."),
+    ] = ()
+    without: Annotated[
+        Names, Parameter(help="Take one of the case's mechanisms away, by its name. May be repeated.")
     ] = ()
     data: Annotated[
         Path | None, Parameter(help="Folder with recorded data; else published facts are the outside.")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from undertow.lab.spread import FactSpread, Spread
-from undertow.views.tables import add_row, plain_table
+from undertow.views.tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING
 
 
@@ -31,7 +31,7 @@ def spread_table(console: Console, spread: Spread) -> None:
             f"{round(row.share_passed * spread.draws)}/{spread.draws}",
             _verdict(row),
         )
-    console.print(table)
+    print_table(console, table)
     console.print(
         "Off: tolerances from the mean to what was published. Spread: standard deviation over draws, in "
         "tolerances. Draws: how many meet the fact alone.",

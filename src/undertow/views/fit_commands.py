@@ -48,7 +48,7 @@ def calibrate_command(case: str, search: Search, options: DrawOptions) -> int:
         raise CommandLineError(f"--check must be between 0 and {TRIALS_LIMIT:,}, not {search.check}")
     if search.resume is not None and options.out is not None:
         raise CommandLineError("--resume goes on in the folder it names; leave --out out")
-    seeds, settings = seeds_of(options, search.draws), settings_of(options)
+    seeds, settings = seeds_of(options, search.draws), settings_of(case, options)
     with working(options.quiet) as progress:
         found = calibrate(
             case,
@@ -73,7 +73,7 @@ def sensitivity_command(case: str, draws: int, also: Sequence[str], options: Dra
     from undertow.lab.sensitivity import further, sensitivity
     from undertow.views import sheets
 
-    seeds, settings = seeds_of(options, draws), settings_of(options)
+    seeds, settings = seeds_of(options, draws), settings_of(case, options)
     extra = further(load_case(case, settings), also)
     with working(options.quiet) as progress:
         found = sensitivity(
@@ -88,7 +88,7 @@ def stability_command(case: str, draws: int, only: Sequence[str], options: DrawO
     from undertow.lab.stability import stability
     from undertow.views import sheets
 
-    seeds, settings = seeds_of(options, draws), settings_of(options)
+    seeds, settings = seeds_of(options, draws), settings_of(case, options)
     with working(options.quiet) as progress:
         found = stability(
             case, seeds, settings, options.data, options.out, only=only, jobs=options.jobs, progress=progress

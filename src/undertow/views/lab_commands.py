@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from undertow.errors import CommandLineError
-from undertow.views.cli import INCOMPLETE, INTERRUPTED, OK, settings_from
-from undertow.views.commands import SEED_LIMIT, check_numbers, output, score_run_command
+from undertow.views.cli import INCOMPLETE, INTERRUPTED, OK
+from undertow.views.commands import SEED_LIMIT, changes_of, check_numbers, output, say_note, score_run_command
 from undertow.views.draw_options import DrawOptions
 from undertow.views.progress import listener
 
@@ -44,6 +44,7 @@ class ScoreOptions:
             "--against-data": self.against_data is not None,
             "--keep-tapes": self.keep_tapes,
             "--set": bool(self.options.set_),
+            "--without": bool(self.options.without),
             "--data": self.options.data is not None,
             "--accounts": self.options.accounts is not None,
             "--out": self.options.out is not None,
@@ -62,7 +63,7 @@ def score_command(given: ScoreOptions) -> int:
         if wrong:
             raise CommandLineError(f"{wrong[0]} is for a case; {path} is a folder, which is scored as it is")
         if not is_ensemble(path):
-            return score_run_command(path, given.case, given.strict)
+            return score_run_command(path, given.case, given.strict, options.quiet)
         if given.case is not None:
             raise CommandLineError(f"--case is for a single run; {path} is an ensemble")
         return _shown(read_ensemble(path), options.quiet, given.strict, False)
@@ -75,7 +76,7 @@ def score_command(given: ScoreOptions) -> int:
         )
     if given.against_data is not None:
         return _against(given, given.draws, given.against_data)
-    settings, seeds = settings_of(options), seeds_of(options, given.draws)
+    settings, seeds = settings_of(given.target, options), seeds_of(options, given.draws)
     with working(options.quiet) as progress:
         found = run_ensemble(
             given.target,
@@ -92,7 +93,7 @@ def score_command(given: ScoreOptions) -> int:
 
 def _shown(ensemble: Ensemble, quiet: bool, strict: bool, running: bool) -> int:
     """Print an ensemble; a partial one that was just run was interrupted."""
-    from undertow.tape.folder import COMPLETE
+    from undertow.tape.folder import COMPLETE, RunFolder
     from undertow.views import draw_tables
 
     out, errors = output(), Console(stderr=True)
@@ -101,6 +102,8 @@ def _shown(ensemble: Ensemble, quiet: bool, strict: bool, running: bool) -> int:
     else:
         draw_tables.spread_table(out, ensemble.spread)
         out.print(f"\nEnsemble: {ensemble.folder}", highlight=False, soft_wrap=True)
+        if ensemble.folder is not None and ensemble.draws:
+            say_note(RunFolder(ensemble.folder / ensemble.draws[0].folder))
     problems = [f"seed {draw.seed}: {draw.problem}" for draw in ensemble.draws if draw.problem]
     for problem in problems:
         errors.print(f"undertow: {problem}", highlight=False, soft_wrap=True, markup=False)
@@ -123,7 +126,7 @@ def _against(given: ScoreOptions, draws: int, data: Path) -> int:
         raise CommandLineError("--against-data runs with and without recordings; leave --data out")
     if not data.is_dir():
         raise CommandLineError(f"--against-data {data}: no such folder")
-    settings, seeds = settings_of(options), seeds_of(options, draws)
+    settings, seeds = settings_of(given.target, options), seeds_of(options, draws)
     with working(options.quiet) as progress:
         found = against_data(
             given.target,
@@ -150,10 +153,10 @@ def _against(given: ScoreOptions, draws: int, data: Path) -> int:
     return INCOMPLETE if given.strict and wrong else OK
 
 
-def settings_of(options: DrawOptions) -> dict[str, object]:
+def settings_of(case: str, options: DrawOptions) -> dict[str, object]:
     """The overrides, accounts among them; raises CommandLineError for values no run can have."""
     check_numbers(options.accounts, 0, options.data, options.out)
-    settings: dict[str, object] = dict(settings_from(options.set_))
+    settings: dict[str, object] = dict(changes_of(case, options.set_, options.without))
     if options.accounts is not None:
         settings["accounts"] = options.accounts
     return settings

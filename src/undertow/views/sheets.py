@@ -16,7 +16,7 @@ from undertow.lab.calibrate import Calibration, figure_text
 from undertow.lab.sensitivity import Sensitivity
 from undertow.lab.spread import Spread
 from undertow.lab.stability import Stability, met_of
-from undertow.views.tables import add_row, plain_table
+from undertow.views.tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING
 
 
@@ -40,7 +40,7 @@ def show(console: Console, sheets: Sequence[Sheet]) -> None:
         table = plain_table(*sheet.headings, left=sheet.left)
         for row in sheet.rows:
             add_row(table, *row)
-        console.print(table)
+        print_table(console, table)
         for note in sheet.notes:
             console.print(Text(note))
 

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from undertow.case.beside import second_venue
+from undertow.case.overrides import as_text
 from undertow.lab.compare import Comparison
 from undertow.lab.outcomes import Outcome, outcomes, read_summary
 from undertow.lab.score import Score, in_words
@@ -23,6 +25,9 @@ from undertow.views.text import MISSING, dollars, figures, in_unit, label, secti
 
 if TYPE_CHECKING:
     from undertow.case.model import Case
+
+NARROWEST = 120  # columns of a table that is read in a file or a pipe
+WIDEST = 200
 
 _SHOWN_FIRST = (
     "liquidated_accounts", "liquidated_loss", "orders", "takeovers", "adl", "fund_draw", "bad_debt",
@@ -43,7 +48,7 @@ def run_summary(console: Console, folder: RunFolder) -> None:
     for name in _SHOWN_FIRST:
         if name in venue and venue[name].value is not None:
             add_row(table, venue[name].label, in_unit(venue[name].value, venue[name].unit))
-    console.print(table)
+    print_table(console, table)
     instruments = _by_instrument(found)
     if instruments:
         table = plain_table("Instrument", "Deepest fall", "Low after", "Discount to outside")
@@ -51,7 +56,7 @@ def run_summary(console: Console, folder: RunFolder) -> None:
             add_row(
                 table, name, *(in_unit(row[key].value, row[key].unit) for key in ("fall", "low_time", "gap"))
             )
-        console.print(table)
+        print_table(console, table)
 
 
 def score_table(console: Console, score: Score) -> None:
@@ -64,7 +69,7 @@ def score_table(console: Console, score: Score) -> None:
             verdict.append("  (calibrated)", "default")
         simulated = row.problem if row.simulated is None else row.simulated_text
         add_row(table, row.id, row.published_text, simulated, off, verdict)
-    console.print(table)
+    print_table(console, table)
     for name, calibrated in (("predicted", False), ("calibrated", True)):
         passed, total = score.count(calibrated)
         if total:
@@ -77,7 +82,7 @@ def comparison(console: Console, found: Comparison, everything: bool) -> None:
         table = plain_table("Run with", *found.names)
         for key, settings in found.settings.items():
             add_row(table, key, *settings)
-        console.print(table)
+        print_table(console, table)
     rows = [row for row in found.rows if everything or row.differs]
     if not rows:
         console.print("No key outcome differs.", highlight=False)
@@ -88,7 +93,7 @@ def comparison(console: Console, found: Comparison, everything: bool) -> None:
         name = f"{row.label}, {row.instrument}" if row.instrument else row.label
         values = [in_unit(value, row.unit) for value in row.values]
         add_row(table, name, *values, *(in_unit(change, row.unit, sign=True) for change in row.differences))
-    console.print(table)
+    print_table(console, table)
     equal = len(found.rows) - len(rows)
     if equal:
         console.print(f"{equal} outcomes are equal (--everything shows them).", highlight=False)
@@ -99,7 +104,7 @@ def case_list(console: Console, cases: Sequence[tuple[str, Case]]) -> None:
     table = plain_table("Case", "Title", "Rulebook", "Facts", left=(0, 1, 2))
     for name, case in cases:
         add_row(table, name, case.title, case.rulebook, str(len(case.facts)))
-    console.print(table)
+    print_table(console, table)
 
 
 def case_in_words(console: Console, case: Case) -> None:
@@ -130,9 +135,9 @@ def case_in_words(console: Console, case: Case) -> None:
             add_row(table, row.key, figures(row.low), figures(row.high), row.meaning, row.source)
         _show(console, table)
     if case.mechanisms:
-        table = plain_table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2))
+        table = plain_table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2), whole=(0, 2))
         for name, mechanism in case.mechanisms.items():
-            changes = ", ".join(f"{key} = {value_text('', value)}" for key, value in mechanism.set.items())
+            changes = "\n".join(f"{key}={as_text(value)}" for key, value in mechanism.set.items())
             add_row(table, name, mechanism.description, changes)
         _show(console, table)
 
@@ -198,8 +203,18 @@ def _by_instrument(found: Sequence[Outcome]) -> dict[str, dict[str, Outcome]]:
 
 def _show(console: Console, table: Table) -> None:
     """A table and an empty line."""
-    console.print(table)
+    print_table(console, table)
     console.print()
+
+
+def print_table(console: Console, table: Table) -> None:
+    """A table; where no terminal sets the width, as wide as it needs, up to a limit."""
+    if not console.is_terminal:
+        console.width = WIDEST
+        console.width = max(NARROWEST, Measurement.get(console, console.options, table).maximum)
+    console.print(table)
+    if not console.is_terminal:
+        console.width = NARROWEST
 
 
 def add_row(table: Table, *cells: str | Text) -> None:
@@ -207,9 +222,13 @@ def add_row(table: Table, *cells: str | Text) -> None:
     table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
-def plain_table(*headings: str, left: Sequence[int] = (0,)) -> Table:
-    """A plain table; columns named in `left` are texts, the others numbers."""
+def plain_table(*headings: str, left: Sequence[int] = (0,), whole: Sequence[int] = (0,)) -> Table:
+    """A plain table; columns named in `left` are texts, the others numbers.
+
+    Those named in `whole` hold names or keys, which stay in one piece, so that they can be copied.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings))
     for place, heading in enumerate(headings):
-        table.add_column(Text(heading), justify="left" if place in left else "right", overflow="fold")
+        justify: JustifyMethod = "left" if place in left else "right"
+        table.add_column(Text(heading), justify=justify, overflow="fold", no_wrap=place in whole)
     return table

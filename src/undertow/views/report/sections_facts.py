@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,16 +56,15 @@ def rules(content: Content) -> str:
 def reproduce(content: Content) -> str:
     """The command that gives this run again, and what must come out equal."""
     record = content.record
-    first = record | (record.get("beside_of") or {})
-    words = ["undertow run", str(first.get("case", "CASE")), f"--seed {record.get('seed', 1)}"]
+    given, settings = record.get("given"), record.get("settings") or {}
+    own = "../case.toml" if record.get("beside_of") else "case.toml"
+    words = ["undertow", "run", str(given or own), "--seed", str(record.get("seed", 1))]
     if record.get("other_venue"):
         words.append("--beside")
-    if first.get("accounts"):
-        words.append(f"--accounts {first['accounts']}")
     if str(record.get("data", "facts")) not in ("facts", ""):
-        words.append("--data DIR")
-    settings = record.get("settings") or {}
-    words += [f"--set {key}={value}" for key, value in settings.items()]
+        words += ["--data", "DIR"]
+    if given:  # the run's own copy has every change in it
+        words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     hashes = record.get("hashes") or {}
     rows = [[escaped(str(name)), f"<code>{escaped(str(value))}</code>"] for name, value in hashes.items()]
     rows.append(["source", f"<code>{escaped(str(record.get('source_hash', MISSING)))}</code>"])
@@ -75,8 +75,9 @@ def reproduce(content: Content) -> str:
         'tape.sql("select * from waterfall limit 10")'
     )
     body = (
-        f"<pre>{escaped(' '.join(words))}</pre>"
-        "<p>The same case, seed and version give the same bytes; these must come out equal:</p>"
+        f"<pre>{escaped(shlex.join(words))}</pre>"
+        f"<p>{'' if given else 'Run it in the folder of this report. '}"
+        "The same case, seed and version give the same bytes; these must come out equal:</p>"
         + table(["Hash of", ""], rows, left=(0, 1))
         + "<p>Every query in this report can be put to the tape:</p>"
         f"<pre>{escaped(python)}</pre>"
