@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from undertow.case.facts import Fact
 from undertow.lab.difference import differences
 from undertow.lab.score import FactRow, Score
 from undertow.lab.spread import WORST, Spread, loss_of, spread_of
+from undertow.views.draw_tables import spread_table
 
 START = datetime(2025, 10, 10, 20, 40, tzinfo=UTC)
 
@@ -130,3 +133,21 @@ def test_one_draw_has_no_spread_and_no_value_no_difference() -> None:
 
 def _in_block(row: Any, block: str) -> Any:
     return type(row)(**{**row.__dict__, "block": block})
+
+
+def test_a_table_of_draws_keeps_units_and_names_whole() -> None:
+    """Where no terminal sets the width, every fact is one line."""
+    dollars = {"unit": "million USD", "value": 283.0, "tolerance": {"kind": "rel", "amount": 0.5}}
+    facts = [fact("beside-shortfall-people-of-all", **dollars), fact("compensation", **dollars)]
+    draws = [score(4.10561, 0.0541244), score(311.4302, 140.1255)]
+    written = StringIO()
+    console = Console(file=written, width=120)
+    spread_table(console, spread_of(facts, draws, START))
+    lines = written.getvalue().splitlines()
+    (first,) = [line for line in lines if line.startswith("beside-shortfall-people-of-all ")]
+    (second,) = [line for line in lines if line.startswith("compensation ")]
+    for line, least, largest in (
+        (first, "4.1056 million USD", "311.43 million USD"),
+        (second, "0.054124 million USD", "140.13 million USD"),
+    ):
+        assert line.index("283 million USD") < line.index(least) < line.index(largest)

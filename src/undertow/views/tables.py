@@ -135,7 +135,7 @@ def case_in_words(console: Console, case: Case) -> None:
             add_row(table, row.key, figures(row.low), figures(row.high), row.meaning, row.source)
         _show(console, table)
     if case.mechanisms:
-        table = plain_table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2), whole=(0, 2))
+        table = plain_table("Mechanism", "What is taken away", "Overrides", left=(0, 1, 2))
         for name, mechanism in case.mechanisms.items():
             changes = "\n".join(f"{key}={as_text(value)}" for key, value in mechanism.set.items())
             add_row(table, name, mechanism.description, changes)
@@ -222,13 +222,13 @@ def add_row(table: Table, *cells: str | Text) -> None:
     table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
-def plain_table(*headings: str, left: Sequence[int] = (0,), whole: Sequence[int] = (0,)) -> Table:
+def plain_table(*headings: str, left: Sequence[int] = (0,)) -> Table:
     """A plain table; columns named in `left` are texts, the others numbers.
 
-    Those named in `whole` hold names or keys, which stay in one piece, so that they can be copied.
+    The first column holds a name or key, which stays in one piece, so that it can be copied.
     """
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings))
     for place, heading in enumerate(headings):
         justify: JustifyMethod = "left" if place in left else "right"
-        table.add_column(Text(heading), justify=justify, overflow="fold", no_wrap=place in whole)
+        table.add_column(Text(heading), justify=justify, overflow="fold", no_wrap=place == 0)
     return table
