@@ -45,7 +45,7 @@ def faults(tmp_path: Path, *rows: str, text: str = FITTED) -> list[str]:
         (row(low="0", high="0.5"), "low: is 0, which has no logarithm"),
         (row(low="-1", scale='"linear"'), "low: is -1; must be a number of dollars above 0"),
         (row("crowd.makers.firms", low="2", high="100"), "high: is 100; must be a whole number from 1 to 64"),
-        (row(scale='"logarithmic"'), "scale: is 'logarithmic', must be 'log' or 'linear'"),
+        (row(scale='"logarithmic"'), "scale: is 'logarithmic'; must be 'log' or 'linear'"),
         (
             row(identified_by='["btc-lo"]'),
             "identified_by: names 'btc-lo', which [[facts]] does not have; did",

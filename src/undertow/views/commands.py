@@ -202,7 +202,7 @@ def compare_command(runs: Sequence[Path], everything: bool) -> int:
     from undertow.views import tables
 
     tables.comparison(output(), compare(*runs), everything)
-    for run in runs:
+    for run in dict.fromkeys(runs):
         say_note(_folder_of(run))
     return OK
 

@@ -102,8 +102,9 @@ def _shown(ensemble: Ensemble, quiet: bool, strict: bool, running: bool) -> int:
     else:
         draw_tables.spread_table(out, ensemble.spread)
         out.print(f"\nEnsemble: {ensemble.folder}", highlight=False, soft_wrap=True)
-        if ensemble.folder is not None and ensemble.draws:
-            say_note(RunFolder(ensemble.folder / ensemble.draws[0].folder))
+        scored = [draw for draw in ensemble.draws if not draw.problem]
+        if ensemble.folder is not None and scored:
+            say_note(RunFolder(ensemble.folder / scored[0].folder))
     problems = [f"seed {draw.seed}: {draw.problem}" for draw in ensemble.draws if draw.problem]
     for problem in problems:
         errors.print(f"undertow: {problem}", highlight=False, soft_wrap=True, markup=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from undertow.views.text import dollars
+from undertow.views.text import dollars, figures
 
 HANDFUL = 5  # accounts; so few move no number
 MICROS = 1e6
@@ -23,8 +23,9 @@ def start_note(record: Mapping[str, Any]) -> str:
         f"{name} {row['accounts']:,} ({row['people']:,} people)"
         for name, row in found.get("groups", {}).items()
     )
+    settled = (record.get("settlement") or {}).get("name", "USD")
     stake = [
-        f"{dollars(found[key] / MICROS)} {word}"
+        f"{_money(found[key] / MICROS, settled)} {word}"
         for key, word in (("contracts_micros", "in contracts"), ("owed_micros", "owed"))
         if found[key]
     ]
@@ -35,3 +36,8 @@ def start_note(record: Mapping[str, Any]) -> str:
         f"{' and '.join(stake)}: {groups}. They fall by rulebook {record.get('rulebook', '')}, not by the "
         f"crash{why}"
     )
+
+
+def _money(amount: float, settled: str) -> str:
+    """An amount of the asset that the venue settles in."""
+    return dollars(amount) if settled.startswith("USD") else f"{figures(amount)} {settled}"
