@@ -1,4 +1,4 @@
-"""The tape: what goes in comes out, however cut; a killed run can be read; nothing is overwritten."""
+"""The tape: what goes in comes out, however cut; a killed run is refused; nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -98,19 +98,24 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     assert (first.path / "fills.parquet").read_bytes() == (second.path / "fills.parquet").read_bytes()
 
 
-def test_a_killed_run_can_be_read(tmp_path: Path) -> None:
+def test_a_killed_run_is_refused(tmp_path: Path) -> None:
     run = RunFolder.create(tmp_path / "run", {"case": "x", "step_seconds": 1})
     writer = TapeWriter(run, part_rows=300)
     rows = some_fills()
     for start in range(0, 900, 100):
         writer.fills(rows[start : start + 100])
     # The process ends here: no finish.
-    assert run.status == "partial"
-    tape = Tape(tmp_path / "run")
-    assert tape.value("select count(*) from fills") == 900
-    np.testing.assert_array_equal(tape.fetch("select price from fills")["price"], rows["price"][:900])
-    assert tape.value("select count(*) from events") == 0
-    assert tape.rows("select * from waterfall") == []
+    assert run.status == "partial" and list((run.path / "parts").iterdir())
+    with pytest.raises(DataError, match=r"run: holds no tape: the run was killed, or is still going; run it"):
+        Tape(tmp_path / "run")
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    run, _ = write(tmp_path / "run", 1000)
+    assert run.read()["tables"] == ["fills"]
+    (run.path / "fills.parquet").unlink()
+    with pytest.raises(DataError, match=r"fills\.parquet: missing, and the run recorded it; bring it back"):
+        Tape(run)
 
 
 def test_events_are_numbered_across_flushes(tmp_path: Path) -> None:
@@ -195,6 +200,22 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (run.path / "run.json").write_text("{")
     with pytest.raises(DataError, match=r"run\.json: not valid JSON"):
         run.read()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "status: must be 'complete' or 'partial', as a run writes it, is 'missing'"),
+        ('{"status": "complete", "groups": 3}', "groups: must be a list, is 3"),
+        ('{"status": "complete", "settlement": "USDT"}', "settlement: must be an object, is 'USDT'"),
+        ("[]", "must hold one JSON object, holds a list"),
+    ],
+)
+def test_a_record_that_is_none_says_what_is_wrong(tmp_path: Path, content: str, message: str) -> None:
+    run, _ = write(tmp_path / "run", 1000)
+    (run.path / "run.json").write_text(content)
+    with pytest.raises(DataError, match=rf"run\.json: {message}"):
+        Tape(run)
 
 
 def test_run_json_carries_the_record_and_changes_whole(tmp_path: Path) -> None:

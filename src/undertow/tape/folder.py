@@ -4,14 +4,16 @@ Holds no table. `run.json` says what was run and how far it came; it carries no 
 the same case, seed and version give the same bytes. A new run never overwrites another: it takes the next
 free suffix.
 
-Invariant: `run.json` exists from the first moment and says "partial" until the run is finished, so a run
-that is killed leaves a folder that can be read and says what it is.
+Invariants: `run.json` exists from the first moment and says "partial" until the run is finished; it lists the
+tables of the tape once they are whole, so a run that was killed, or that has lost a table, is told from one
+that was cut short with care or where nothing happened.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,20 @@ from undertow.errors import DataError, InputError
 RUN_FILE = "run.json"
 PARTIAL = "partial"
 COMPLETE = "complete"
+TABLES_KEY = "tables"  # names of the tables that were written; absent while the run goes on
+_SHAPES = {
+    "start_utc": (str, "a text"),
+    "accounts": (int, "a whole number"),
+    "steps_done": (int, "a whole number"),
+    "steps_total": (int, "a whole number"),
+    "step_seconds": (int | float, "a number"),
+    "settlement": (dict, "an object"),
+    "settings": (dict, "an object"),
+    "hashes": (dict, "an object"),
+    "groups": (list, "a list"),
+    "profiles": (list, "a list"),
+    TABLES_KEY: (list, "a list"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,8 +76,18 @@ class RunFolder:
         return cls(path)
 
     def read(self) -> dict[str, Any]:
-        """The content of run.json."""
-        return self.read_json(RUN_FILE)
+        """The content of run.json; raises DataError when it is no record of a run."""
+        record = self.read_json(RUN_FILE)
+        path = self.path / RUN_FILE
+        if record.get("status") not in (PARTIAL, COMPLETE):
+            raise DataError(
+                f"{path}: status: must be {COMPLETE!r} or {PARTIAL!r}, as a run writes it, is "
+                f"{record.get('status', 'missing')!r}; run the case again"
+            )
+        for key, (shape, words) in _SHAPES.items():
+            if key in record and not isinstance(record[key], shape):
+                raise DataError(f"{path}: {key}: must be {words}, is {record[key]!r}; run the case again")
+        return record
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Replace run.json as a whole."""
@@ -74,7 +100,7 @@ class RunFolder:
     @property
     def status(self) -> str:
         """ "complete", or "partial" for a run that was cut short or is still going."""
-        return str(self.read().get("status", PARTIAL))
+        return str(self.read()["status"])
 
     @property
     def name(self) -> str:
@@ -109,9 +135,23 @@ class RunFolder:
             raise InputError(f"{path}: cannot write: {error.strerror}") from None
 
     def read_text(self, name: str) -> str | None:
-        """A text file beside the tape, None when there is none."""
+        """A text file beside the tape, None when there is none; raises DataError when it is damaged."""
         path = self.path / name
-        return path.read_text("utf-8") if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return path.read_text("utf-8")
+        except OSError as error:
+            raise DataError(f"{path}: cannot read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: not UTF-8 text: {error}") from None
+
+    def read_toml(self, name: str) -> dict[str, Any]:
+        """A TOML file beside the tape, empty when there is none; raises DataError when it is damaged."""
+        try:
+            return tomllib.loads(self.read_text(name) or "")
+        except tomllib.TOMLDecodeError as error:
+            raise DataError(f"{self.path / name}: not valid TOML: {error}; run the case again") from None
 
 
 def _nearby(path: Path) -> str:

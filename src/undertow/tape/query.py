@@ -2,8 +2,8 @@
 integers.
 
 Every table of the schema is a view, empty when the run did not record it, unless it was asked to be held in
-memory for many questions; small answers are kept, as a run does not change. Parts left by an interrupted run
-are read like a finished table. `class` and `group` are quoted in queries ("group").
+memory for many questions; small answers are kept, as a run does not change. A run that was killed has no tape
+and is refused. `class` and `group` are quoted in queries ("group").
 
 Units: as in `undertow.tape.schema`. Invariant: a `Tape` never writes; equal content gives an equal
 `content_hash()` whatever the cut into parts.
@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import DataError
-from undertow.tape.folder import RunFolder
+from undertow.tape.folder import PARTIAL, TABLES_KEY, RunFolder
 from undertow.tape.schema import TABLES, TEXT, Columns, quoted, sql_type
 from undertow.tape.waterfall import waterfall_query
 
-PARTS = "parts"  # sub-folder of a run that is being written
 KEPT_ROWS = 1000  # answers up to so many rows are kept: measures ask the same small questions over and over
 
 
@@ -39,20 +38,28 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 
 class Tape:
-    """A run's tables. Raises InputError when `folder` is no run, DataError on damaged files."""
+    """A run's tables. Raises InputError when `folder` is no run, DataError on missing or damaged files."""
 
     def __init__(self, folder: Path | str | RunFolder) -> None:
         self.folder = folder if isinstance(folder, RunFolder) else RunFolder.open(Path(folder))
         self.record = self.folder.read()
+        if self.record["status"] == PARTIAL and TABLES_KEY not in self.record:
+            raise DataError(
+                f"{self.folder.path}: holds no tape: the run was killed, or is still going; run it again "
+                "(Ctrl-C keeps what was recorded until then)"
+            )
         self._database = connection()
         self._answers: dict[str, list[tuple[Any, ...]]] = {}
         self.tables = tuple(name for name in TABLES if self._add_view(name))
 
     def _add_view(self, table: str) -> bool:
         """Declare one table; whether the run recorded it."""
-        files = table_files(self.folder.path, table)
-        if files:
-            source = f"select * from read_parquet([{', '.join(quoted(str(path)) for path in files)}])"
+        file = self.folder.path / f"{table}.parquet"
+        recorded = file.is_file()
+        if recorded:
+            source = f"select * from read_parquet({quoted(str(file))})"
+        elif table in self.record.get(TABLES_KEY, ()):
+            raise DataError(f"{file}: missing, and the run recorded it; bring it back or run the case again")
         elif table == "waterfall":
             source = waterfall_query(max(1, round(1000 * float(self.record.get("step_seconds", 1)))))
         else:
@@ -63,9 +70,8 @@ class Tape:
         try:
             self._database.execute(f"create view {table} as {source}")
         except duckdb.Error as error:
-            names = ", ".join(path.name for path in files)
-            raise DataError(f"{self.folder.path}: cannot read {names}: {_first_line(error)}") from None
-        return bool(files)
+            raise DataError(f"{self.folder.path}: cannot read {file.name}: {_first_line(error)}") from None
+        return recorded
 
     def hold(self, table: str) -> None:
         """Keep a table in memory from now on: for whoever asks it hundreds of questions in a row."""
@@ -151,14 +157,6 @@ def combined_hash(digests: dict[str, str]) -> str:
     """One hash over the tables of a tape, in order of their names."""
     text = ";".join(f"{name}={digests[name]}" for name in sorted(digests))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def table_files(folder: Path, table: str) -> list[Path]:
-    """The files of one table: the finished one, or the parts of a run that was cut short."""
-    finished = folder / f"{table}.parquet"
-    if finished.is_file():
-        return [finished]
-    return sorted((folder / PARTS).glob(f"{table}-[0-9]*.parquet"))
 
 
 def _filled(column: NDArray[Any]) -> NDArray[Any]:

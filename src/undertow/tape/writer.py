@@ -1,8 +1,7 @@
 """The tape's pen: takes arrays while a run goes on, keeps them by column, writes Parquet through DuckDB.
 
 Rows are buffered; a table that grows past `part_rows` is spilled to a part file, and `finish` merges parts
-into one file a table. A run that ends early leaves its parts, which `Tape` reads; nothing that was spilled
-is lost.
+into one file a table and names the tables in run.json. A process that ends before it leaves no tape.
 
 Units: as in `undertow.tape.schema`. Invariants: rows keep the order in which they came; the content hash
 depends on the rows alone, not on how they were cut into flushes; the same rows give the same bytes.
@@ -19,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import InputError, InvariantError
-from undertow.tape.folder import RunFolder
-from undertow.tape.query import PARTS, TableHash, combined_hash, connection, table_files
+from undertow.tape.folder import TABLES_KEY, RunFolder
+from undertow.tape.query import TableHash, combined_hash, connection
 from undertow.tape.schema import TABLES, TEXT, Columns, column_list, quoted
 from undertow.tape.waterfall import waterfall_query
 
+PARTS = "parts"  # sub-folder of a run that is being written
 PART_ROWS = 2_000_000
 ROW_GROUP = 250_000
 _FIRST_CAPACITY = 1024
@@ -37,6 +37,7 @@ class TapeWriter:
     """
 
     def __init__(self, folder: RunFolder | Path, *, step_ms: int = 1000, part_rows: int = PART_ROWS) -> None:
+        self._folder = folder if isinstance(folder, RunFolder) else None
         self._path = folder.path if isinstance(folder, RunFolder) else folder
         self._step_ms = step_ms
         self._part_rows = part_rows
@@ -98,7 +99,7 @@ class TapeWriter:
         self._append(table, arrays)
 
     def finish(self) -> str:
-        """Derive the waterfall, write every table as one file and return the tape's hash."""
+        """Derive the waterfall, write every table as one file, say so and return the tape's hash."""
         if self._finished:
             return self.tape_hash()
         for name, held in self._tables.items():
@@ -111,11 +112,16 @@ class TapeWriter:
             parts.rmdir()
         self._database.close()
         self._finished = True
+        if self._folder is not None:
+            self._folder.update(**{TABLES_KEY: [name for name in TABLES if name in self._written()]})
         return self.tape_hash()
 
     def tape_hash(self) -> str:
         """Hash over all rows written so far; final after `finish`."""
-        return combined_hash({name: held.hexdigest() for name, held in self._tables.items() if held.total})
+        return combined_hash({name: held.hexdigest() for name, held in self._written().items()})
+
+    def _written(self) -> dict[str, _Table]:
+        return {name: held for name, held in self._tables.items() if held.total}
 
     def _records(
         self, table: str, rows: NDArray[np.void], extra: Mapping[str, NDArray[np.int64]] | None = None
@@ -157,7 +163,8 @@ class TapeWriter:
             return
         if held.count:
             self._spill(table, held)
-        parts = ", ".join(quoted(str(path)) for path in table_files(self._path, table))
+        files = sorted((self._path / PARTS).glob(f"{table}-[0-9]*.parquet"))
+        parts = ", ".join(quoted(str(path)) for path in files)
         self._copy(f"select {column_list(table)} from read_parquet([{parts}])", target)
 
     def _write(self, table: str, held: _Table, target: Path) -> None:
@@ -181,10 +188,11 @@ class TapeWriter:
 
     def _write_waterfall(self) -> None:
         for name in ("fills", "events", "instruments"):
-            files = ", ".join(quoted(str(path)) for path in table_files(self._path, name))
-            if not files:
+            file = self._path / f"{name}.parquet"
+            if not file.is_file():
                 return
-            self._database.execute(f"create or replace view {name} as select * from read_parquet([{files}])")
+            source = f"select * from read_parquet({quoted(str(file))})"
+            self._database.execute(f"create or replace view {name} as {source}")
         rows = self._database.execute(waterfall_query(self._step_ms)).fetchnumpy()
         self.table("waterfall", rows)
         self._finish_table("waterfall", self._tables["waterfall"])

@@ -20,8 +20,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from undertow.case.facts import as_utc
-from undertow.errors import InputError
+from undertow.errors import DataError, InputError
 from undertow.tape import Tape
+from undertow.tape.folder import RUN_FILE
 from undertow.tape.schema import quoted
 
 MINUTE = "(time_ms - 1) // 60000"  # SQL for the clock minute in which a sample's second lies
@@ -138,8 +139,15 @@ def measured(tape: Tape, name: str, arguments: Mapping[str, Any] | None = None) 
 
 
 def start_of(tape: Tape) -> datetime:
-    """When the case began."""
-    return as_utc(datetime.fromisoformat(str(tape.record["start_utc"])))
+    """When the case began; raises DataError when run.json does not say."""
+    given = tape.record.get("start_utc", "missing")
+    try:
+        return as_utc(datetime.fromisoformat(str(given)))
+    except ValueError:
+        raise DataError(
+            f"{tape.folder.path / RUN_FILE}: start_utc: must be a time such as '2025-10-10T20:40:00Z', is "
+            f"{given!r}; run the case again"
+        ) from None
 
 
 def seconds_into(tape: Tape, moment: Any) -> float:
