@@ -7,21 +7,24 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from rich.console import Console
 
 from support.synthetic_run import Sizes, make_synthetic_run
 from tidy_rules import ROOT
 from undertow.errors import CapacityError, InputError, InvariantError
-from undertow.lab.compare import compare
+from undertow.lab.compare import ComparedRow, Comparison, compare
 from undertow.lab.score import read_score
 from undertow.tape import RunFolder
 from undertow.views import cli, commands
 from undertow.views.cli import BAD_INPUT, BROKEN, INCOMPLETE, INTERRUPTED, OK, main
 from undertow.views.notes import start_note
 from undertow.views.progress import Lines
+from undertow.views.tables import comparison
 from undertow.views.text import dollars, duration, exact_units, figures, in_unit, sections
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
@@ -204,6 +207,29 @@ def test_compared_numbers_are_those_of_the_runs(runs: Path) -> None:
     row = next(row for row in found.rows if row.name == "liquidated_accounts")
     assert row.differences == (row.values[1] - row.values[0], 0)  # type: ignore[operator]
     assert row.differs
+
+
+def test_compared_percentages_differ_by_points_and_moments_have_a_clock(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = (
+        ComparedRow("open_interest", "Open interest", "%", "", (-20.0, -15.1)),
+        ComparedRow("low_time", "Time of the low", "s", "X-PERP", (2443.0, 2453.0)),
+    )
+    start = datetime(2025, 10, 10, 20, 40, tzinfo=UTC)
+    comparison(Console(width=120), Comparison(("a", "b"), start, {}, rows), everything=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "−20.0 % −15.1 % +4.9 points" in said
+    assert "21:20:43 UTC 21:20:53 UTC +10 s" in said
+
+
+def test_compare_refuses_a_run_that_was_killed(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed = RunFolder.create(tmp_path / "killed", {"start_utc": "2025-10-10T20:40:00Z"})
+    for command in (["compare", str(runs / "crash-1"), str(killed.path)], ["report", str(killed.path)]):
+        assert main(command) == BAD_INPUT
+        assert f"{killed.path}: holds no tape: the run was killed" in capsys.readouterr().err
 
 
 def test_compare_of_equal_runs_says_so(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

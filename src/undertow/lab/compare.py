@@ -7,10 +7,12 @@ not list) has None there, never a zero.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from undertow.errors import CommandLineError
+from undertow.lab.measures.registry import start_of
 from undertow.lab.outcomes import outcomes
 from undertow.tape import RunFolder, Tape
 
@@ -39,9 +41,13 @@ class ComparedRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side; `settings` holds what they were run with where it differs, a value for each."""
+    """Runs side by side; `settings` holds what they were run with where it differs, a value for each.
+
+    `start` is when they began, None where they did not begin at the same time.
+    """
 
     names: tuple[str, ...]
+    start: datetime | None
     settings: dict[str, tuple[str, ...]]
     rows: tuple[ComparedRow, ...]
 
@@ -61,10 +67,11 @@ def compare(*runs: Path | str) -> Comparison:
         for outcome, values in found.values()
     )
     names = tuple(tape.folder.name for tape in tapes)
+    starts = [start_of(tape) for tape in tapes]
     settings = _differing_settings([tape.record for tape in tapes])
     for tape in tapes:
         tape.close()
-    return Comparison(names, settings, rows)
+    return Comparison(names, starts[0] if len(set(starts)) == 1 else None, settings, rows)
 
 
 def _differing_settings(records: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:

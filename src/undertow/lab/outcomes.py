@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from undertow.case.facts import UNITS
+from undertow.errors import DataError
 from undertow.lab.code import code_hash
 from undertow.lab.measures import measured
 from undertow.tape import RunFolder, Tape
@@ -48,7 +49,21 @@ _VENUE = (
     ),
     _Wanted("shown_leverage", "Leverage that contracts show, at the start", "times", "shown_leverage"),
     _Wanted("hidden", "Exposure that contracts do not show, at the start", "USD", "hidden_usd"),
-    _Wanted("liquidated_accounts", "Accounts liquidated", "accounts", "liquidated_accounts"),
+    _Wanted(
+        "liquidated_traders",
+        "Accounts of traders liquidated",
+        "accounts",
+        "liquidated_accounts",
+        {"group": "trader"},
+    ),
+    _Wanted(
+        "liquidated_people",
+        "People whom these accounts stand for",
+        "accounts",
+        "liquidated_people",
+        {"group": "trader"},
+    ),
+    _Wanted("liquidated_accounts", "Accounts liquidated, of every kind", "accounts", "liquidated_accounts"),
     _Wanted("liquidated_loss", "Lost by liquidated accounts", "USD", "liquidated_loss_usd"),
     _Wanted("orders", "Liquidation orders filled", "USD", "stage_notional_usd", {"stage": "orders"}),
     _Wanted("takeovers", "Taken over by the backstop", "USD", "stage_notional_usd", {"stage": "takeover"}),
@@ -91,13 +106,20 @@ def write_summary(folder: RunFolder, found: list[Outcome]) -> None:
 
 
 def read_summary(folder: RunFolder) -> list[Outcome] | None:
-    """The outcomes kept beside the tape, None when there are none or other code measured them."""
+    """The outcomes kept beside the tape, None when there are none or other code measured them.
+
+    Raises DataError when the file is damaged.
+    """
     if not (folder.path / SUMMARY_FILE).is_file():
         return None
     kept = folder.read_json(SUMMARY_FILE)
     if kept.get("code_hash") != code_hash():
         return None
-    return [Outcome(**outcome) for outcome in kept["outcomes"]]
+    try:
+        return [Outcome(**outcome) for outcome in kept["outcomes"]]
+    except (KeyError, TypeError):
+        path = folder.path / SUMMARY_FILE
+        raise DataError(f"{path}: outcomes: not as a run writes them; delete it to measure anew") from None
 
 
 def _take(tape: Tape, wanted: _Wanted, instrument: str) -> Outcome:

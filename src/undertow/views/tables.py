@@ -6,6 +6,7 @@ Holds layout only. Colour repeats what a word already says.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,8 @@ NARROWEST = 120  # columns of a table that is read in a file or a pipe
 WIDEST = 200
 
 _SHOWN_FIRST = (
-    "liquidated_accounts", "liquidated_loss", "orders", "takeovers", "adl", "fund_draw", "bad_debt",
+    "liquidated_traders", "liquidated_people", "liquidated_accounts", "liquidated_loss", "orders",
+    "takeovers", "adl", "fund_draw", "bad_debt",
 )  # fmt: skip
 
 
@@ -91,12 +93,26 @@ def comparison(console: Console, found: Comparison, everything: bool) -> None:
     table = plain_table("Outcome", *found.names, *changes)
     for row in rows:
         name = f"{row.label}, {row.instrument}" if row.instrument else row.label
-        values = [in_unit(value, row.unit) for value in row.values]
-        add_row(table, name, *values, *(in_unit(change, row.unit, sign=True) for change in row.differences))
+        values = [_compared(value, row.unit, found.start) for value in row.values]
+        add_row(table, name, *values, *(_change(change, row.unit) for change in row.differences))
     print_table(console, table)
     equal = len(found.rows) - len(rows)
     if equal:
         console.print(f"{equal} outcomes are equal (--everything shows them).", highlight=False)
+
+
+def _compared(value: float | None, unit: str, start: datetime | None) -> str:
+    """A value of a run; a moment as a clock time where all runs began at the same."""
+    if value is None or unit != "s" or start is None:
+        return in_unit(value, unit)
+    return f"{start + timedelta(seconds=value):%H:%M:%S} UTC"
+
+
+def _change(value: float | None, unit: str) -> str:
+    """A difference between two runs; between percentages it is points."""
+    if value is None or unit != "%":
+        return in_unit(value, unit, sign=True)
+    return f"{value:+.1f} points".replace("-", "−")
 
 
 def case_list(console: Console, cases: Sequence[tuple[str, Case]]) -> None:

@@ -25,15 +25,34 @@ _HOUSE_EQUITY = (
 
 
 @measure("count")
-def liquidated_accounts(tape: Tape, instrument: str | None = None) -> Measured:
-    """Accounts that were put under liquidation at least once."""
+def liquidated_accounts(tape: Tape, instrument: str | None = None, group: str | None = None) -> Measured:
+    """Accounts that were put under liquidation at least once; `group` is a kind of account."""
+    of_group = _of_group(tape, group)
     if instrument is None:
-        return taken(tape, "select count(*) from accounts where liquidated > 0")
+        return taken(tape, f"select count(*) from accounts where liquidated > 0 and {of_group}")
+    among = "" if group is None else f" and account in (select account from accounts where {of_group})"
     return taken(
         tape,
         "select count(distinct account) from events join instruments using (instrument) "
-        f"where events.kind = {EventKind.LIQUIDATION_ORDER:d} and {only(instrument)}",
+        f"where events.kind = {EventKind.LIQUIDATION_ORDER:d} and {only(instrument)}{among}",
     )
+
+
+@measure("count")
+def liquidated_people(tape: Tape, group: str | None = None) -> Measured:
+    """People whom accounts stand for that were put under liquidation at least once."""
+    return taken(
+        tape,
+        f"select coalesce(sum(people), 0) from accounts where liquidated > 0 and {_of_group(tape, group)}",
+    )
+
+
+def _of_group(tape: Tape, group: str | None) -> str:
+    """SQL for accounts of one kind, or of all; a run that names no kinds has none of it."""
+    if group is None:
+        return "true"
+    codes = {str(name): code for code, name in enumerate(tape.record.get("groups", []))}
+    return f'"group" = {choose(group, codes, "group") if codes else -1}'
 
 
 @measure("usd")
