@@ -74,7 +74,7 @@ def known() -> Known:
 
 
 def groups(known: Known) -> NDArray[np.int8]:
-    return np.zeros(64, np.int8)
+    return np.ones(64, np.int8)
 
 
 def test_layers_of_an_account_are_what_it_owns_owes_and_holds(known: Known) -> None:
@@ -156,7 +156,11 @@ def tape(known: Known, tmp_path: Path) -> Tape:
     engine = known.venue.engine
     run = RunFolder.create(
         tmp_path / "run",
-        {"start_utc": "2025-10-10T20:40:00Z", "groups": ["trader"], "profiles": list(engine.profiles)},
+        {
+            "start_utc": "2025-10-10T20:40:00Z",
+            "groups": ["house", "trader"],
+            "profiles": list(engine.profiles),
+        },
     )
     writer = TapeWriter(run)
     writer.instruments(
@@ -206,9 +210,14 @@ def test_the_questions_of_the_page_have_answers(tape: Tape, repository: Path) ->
     page = (repository / "docs" / "how-to" / "hidden-leverage.md").read_text()
     depths, rungs = (tape.rows(question) for question in re.findall(r"^```sql\n(.*?)^```", page, re.M | re.S))
     assert [(row[0], row[1]) for row in depths] == [(0, 1), (1, 2), (3, 1), (4, 1)]
+    shown = leverage_of(tape)
+    assert shown is not None
+    reported = [(row.accounts, row.equity, row.owned, row.owed, row.contracts) for row in shown.depths]
+    assert [row[1:6] for row in depths] == [pytest.approx(row) for row in reported]
     assert [(row[1], row[3]) for row in rungs if row[0] == "USDe"] == [(0.88, 500_000), (0.78, 850_000)]
 
 
 def test_a_run_without_the_tables_has_no_inventory(tmp_path: Path) -> None:
     run = RunFolder.create(tmp_path / "run", {"start_utc": "2025-10-10T20:40:00Z"})
+    TapeWriter(run).finish()
     assert leverage_of(Tape(run)) is None
