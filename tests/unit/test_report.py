@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -12,15 +13,31 @@ import numpy as np
 import pytest
 
 from support.synthetic_run import NAMES, Sizes, made_up_facts, make_synthetic_run
+from undertow.errors import DataError
 from undertow.lab.score import read_score
 from undertow.rulebook.waterfall import Allocation, Backstop, Liquidation
 from undertow.tape import RunFolder, Tape, TapeWriter
-from undertow.venue.records import Role
+from undertow.venue.records import EVENT, EventKind, Role
 from undertow.views.report import money, write_report
+from undertow.views.report.adl import Reasons, reasons_of
+from undertow.views.report.crowd import Struck, in_words
 from undertow.views.report.series import page_values, thinned
 from undertow.views.report.words import rulebook_sentences
 
 SIZE_LIMIT = 6_000_000
+LISTED = {
+    "instrument": [0],
+    "name": ["X"],
+    "kind": ["linear"],
+    "class": ["default"],
+    "tick_usd": [0.1],
+    "lot_coins": [1.0],
+    "unit": [1],
+    "lots_per_coin": [1],
+    "is_collateral": [False],
+    "outside_start_ticks": [10],
+    "maker_depth": [0],
+}
 
 
 class Elements(HTMLParser):
@@ -138,21 +155,7 @@ def write_accounts(folder: Path, end: list[int], kind: str) -> Tape:
     run = RunFolder.create(folder, {"start_utc": "2025-10-10T20:40:00Z", "groups": ["trader"]})
     writer = TapeWriter(run)
     writer.accounts(accounts_table(end, [0, 1, 0]))
-    writer.instruments(
-        {
-            "instrument": [0],
-            "name": ["X"],
-            "kind": [kind],
-            "class": ["default"],
-            "tick_usd": [0.1],
-            "lot_coins": [1.0],
-            "unit": [1],
-            "lots_per_coin": [1],
-            "is_collateral": [kind == "spot"],
-            "outside_start_ticks": [10],
-            "maker_depth": [0],
-        }
-    )
+    writer.instruments({**LISTED, "kind": [kind], "is_collateral": [kind == "spot"]})
     writer.finish()
     return Tape(run)
 
@@ -231,10 +234,98 @@ def test_text_from_files_is_escaped(tmp_path: Path) -> None:
 
 def test_an_empty_run_still_has_a_report(tmp_path: Path) -> None:
     run = RunFolder.create(tmp_path / "run", {"start_utc": "2025-10-10T20:40:00Z", "step_seconds": 1})
+    TapeWriter(run).finish()
     page = write_report(run).read_text("utf-8")
     assert "No prices were recorded." in page
     assert "No winner was closed in this run." in page
     assert "This run has not been scored." in page
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("score.json", "{}", "score.json: not as a run writes it; score the run again"),
+        ("score.json", '{"facts": [{"id": 3}]}', "score.json: not as a run writes it"),
+        ("case.toml", 'title = "A made-', "case.toml: not valid TOML: "),
+        ("rulebook.toml", "[fees\n", "rulebook.toml: not valid TOML: "),
+        ("case.toml", b"\xff\xfe", "case.toml: not UTF-8 text: "),
+        ("run.json", '{"status": "complete"}', "run.json: start_utc: must be a time such as "),
+        ("events.parquet", None, "events.parquet: missing, and the run recorded it"),
+    ],
+)
+def test_a_damaged_run_has_no_report(
+    run: RunFolder, tmp_path: Path, name: str, content: str | bytes | None, message: str
+) -> None:
+    """One message that names the file, never a page that looks whole."""
+    copy = Path(shutil.copytree(run.path, tmp_path / "copy"))
+    if content is None:
+        (copy / name).unlink()
+    else:
+        (copy / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(DataError) as caught:
+        write_report(copy)
+    assert message in str(caught.value) and str(copy) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_traders_are_counted_among_traders(run: RunFolder, read: Elements) -> None:
+    with Tape(run) as tape:
+        (all_traders, hit), (_, loopers) = tape.rows(
+            'select count(*), count(*) filter (liquidated > 0) from accounts where "group" in (0, 2) '
+            'group by "group" order by "group"'
+        )
+    text = " ".join(read.text)
+    assert f"{hit:,} of {all_traders:,} accounts of traders" in text
+    assert f"{hit:,} of {all_traders:,} accounts of traders liquidated" in text
+    assert f"{loopers:,} of " in text and "loopers" in text
+
+
+def test_people_are_named_where_an_account_stands_for_many() -> None:
+    rows = [
+        Struck("trader", 3000, 510, 282_400),
+        Struck("looper", 4000, 1228, 1228),
+        Struck("noise", 9, 2, 2),
+    ]
+    assert in_words(rows) == (
+        "510 of 3,000 accounts of traders (standing for 282,000 people), 1,228 of 4,000 accounts of loopers "
+        "and 2 of 9 accounts of noise traders"
+    )
+    assert in_words([Struck("trader", 3000, 0, 0)]) == ""
+
+
+def test_every_tile_of_the_tape_has_its_query(page: str) -> None:
+    tiles = re.findall(r'<div class="tile">(.*?)</div>', page, re.DOTALL)
+    bare = [tile for tile in tiles if "<details>" not in tile]
+    assert len(tiles) == 10 and len(bare) == 1 and "predicted facts met" in bare[0]
+
+
+LIMITED = {"backstop": {"kind": "fund"}, "insurance": {"net_position_limit_ppm": 1_000_000}}
+
+
+def test_a_fund_that_may_hold_so_much_has_two_reasons() -> None:
+    allocation = {"policy": "queue", "trigger": "fund-exhausted"}
+    said = rulebook_sentences({**LIMITED, "allocation": allocation})[-1]
+    assert "spent, or when a position would have it hold more than 100 % of its own equity, winners" in said
+    assert "hold more" not in rulebook_sentences({"allocation": allocation})[-1]
+
+
+def test_the_tape_tells_which_reason_bound(tmp_path: Path) -> None:
+    """Two closes of 1,000 and 300 units; the fund could not have carried the second loser."""
+    run = RunFolder.create(
+        tmp_path / "run", {"start_utc": "2025-10-10T20:40:00Z", "settlement": {"decimals": 0}}
+    )
+    writer = TapeWriter(run)
+    writer.instruments(LISTED)
+    events = np.zeros(3, EVENT)
+    events["kind"] = [EventKind.ADL_CLOSE, EventKind.FUND_EXHAUSTED, EventKind.ADL_CLOSE]
+    events["time"], events["account"], events["counterparty"] = [1, 2, 2], [5, 8, 6], [7, 0, 8]
+    events["price"], events["size"], events["amount"] = [100, 0, 100], [10, 0, 3], [-4, 0, -5]
+    writer.events(events)
+    writer.finish()
+    with Tape(run) as tape:
+        assert reasons_of(tape, LIMITED) == Reasons(1_000_000, 1000.0, 300.0)
+        assert reasons_of(tape, {}) is None
+    assert "gained $9" in write_report(run).read_text("utf-8")
 
 
 def test_thinning_keeps_every_extreme() -> None:

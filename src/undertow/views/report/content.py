@@ -6,21 +6,23 @@ missing.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_type_hints
 
+from undertow.errors import DataError
 from undertow.lab.measures.registry import start_of
 from undertow.lab.outcomes import Outcome, outcomes, read_summary
-from undertow.lab.score import Score, read_score
+from undertow.lab.score import SCORE_FILE, FactRow, Score, read_score
 from undertow.tape import RunFolder, Tape
 from undertow.tape.schema import Stage
 from undertow.venue.records import Role
 from undertow.views.report import money, series
+from undertow.views.report.adl import Reasons, reasons_of
 from undertow.views.report.beside import Both, both_venues
 from undertow.views.report.charts import TimeCharts
+from undertow.views.report.crowd import Struck, struck
 from undertow.views.report.leverage import Leverage, leverage_of
 from undertow.views.report.makers import Quoting, quoting_of
 from undertow.views.report.series import Floats, InstrumentSeries
@@ -46,6 +48,9 @@ class Content:
     causes: list[tuple[str, int]]
     winners: list[money.Winner]
     shortfalls: list[money.Shortfall]
+    struck: list[Struck]
+    reasons: Reasons | None
+    closed_and_liquidated: int
     quoting: Quoting | None
     leverage: Leverage | None
     both: Both | None
@@ -91,6 +96,7 @@ class Content:
 def content_of(folder: RunFolder, tape: Tape) -> Content:
     """Fetch a report's content from a run."""
     rows = tape.rows("select coalesce(max(time_ms), 0) from series")
+    rulebook = folder.read_toml("rulebook.toml")
     minutes, stages = series.stages_by_minute(tape)
     found = read_summary(folder)
     if found is None:
@@ -101,7 +107,7 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         start=start_of(tape),
         length_ms=int(rows[0][0]),
         found={(outcome.name, outcome.instrument): outcome for outcome in found},
-        score=read_score(folder),
+        score=_score(folder),
         instruments=series.all_series(tape),
         stage_minutes=minutes,
         stages=stages,
@@ -111,12 +117,15 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         causes=money.moved_by_cause(tape),
         winners=money.winners(tape),
         shortfalls=money.shortfalls(tape),
+        struck=struck(tape),
+        reasons=reasons_of(tape, rulebook),
+        closed_and_liquidated=int(tape.value(money.BOTH_QUERY)),
         quoting=quoting_of(tape),
         leverage=leverage_of(tape),
         both=both_venues(folder, tape),
         stock=house_of(tape),
-        case=_toml(folder, "case.toml"),
-        rulebook=_toml(folder, "rulebook.toml"),
+        case=folder.read_toml("case.toml"),
+        rulebook=rulebook,
     )
 
 
@@ -126,11 +135,17 @@ def deepest(instruments: Sequence[InstrumentSeries]) -> InstrumentSeries | None:
     return min(fallen, key=lambda one: one.fall_percent or 0.0, default=None)
 
 
-def _toml(folder: RunFolder, name: str) -> dict[str, Any]:
-    text = folder.read_text(name)
-    if text is None:
-        return {}
+def _score(folder: RunFolder) -> Score | None:
+    """The run's score; raises DataError when score.json is not as a run writes it."""
+    kinds = get_type_hints(FactRow)
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return {}
+        score = read_score(folder)
+        for row in score.rows if score is not None else ():
+            for name, kind in kinds.items():
+                value = getattr(row, name)
+                if not isinstance(float(value) if type(value) is int else value, kind):
+                    raise TypeError
+    except (AttributeError, KeyError, TypeError):
+        path = folder.path / SCORE_FILE
+        raise DataError(f"{path}: not as a run writes it; score the run again: undertow score RUN") from None
+    return score

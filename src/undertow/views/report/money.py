@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from undertow.tape import Tape
 from undertow.venue.records import Cause, EventKind, Role
+from undertow.views.report.crowd import group_name, plural
 
 UNPAID = "Left unpaid by accounts below zero"
 REVALUED = "Assets held: change of price outside"
@@ -118,6 +119,9 @@ select e.account, any_value(a."group") as code, string_agg(distinct i.name, ', '
 from events e join instruments i using (instrument) left join accounts a on a.account = e.account
 where e.kind = {EventKind.ADL_CLOSE:d} group by 1 order by notional desc, 1"""
 
+BOTH_QUERY = f"""
+select count(*) from accounts where role = {Role.CUSTOMER:d} and adl_lots > 0 and liquidated > 0"""
+
 SHORTFALLS_QUERY = f"""
 select coalesce(i.name, 'the whole account') as name,
        coalesce(sum(amount) filter (e.kind = {EventKind.FUND_OUT:d}), 0) as by_fund,
@@ -200,7 +204,12 @@ def winners(tape: Tape) -> list[Winner]:
     groups = tape.record.get("groups", [])
     return [
         Winner(
-            int(account), _group(int(code or 0), groups), str(coins), int(closes), int(notional), int(forgone)
+            int(account),
+            group_name(int(code or 0), groups),
+            str(coins),
+            int(closes),
+            int(notional),
+            int(forgone),
         )
         for account, code, coins, closes, forgone, notional in tape.rows(WINNERS_QUERY)
     ]
@@ -226,8 +235,4 @@ def role_name(role: int) -> str:
 def _name(kind: str, code: int, groups: Sequence[str]) -> str:
     if kind == "house":
         return role_name(code)
-    return f"{_group(code, groups)}s, {_KIND_NAMES[kind]}".capitalize().replace(" adl", " ADL")
-
-
-def _group(code: int, groups: Sequence[str]) -> str:
-    return str(groups[code]) if 0 <= code < len(groups) else "customer"
+    return f"{plural(group_name(code, groups))}, {_KIND_NAMES[kind]}".capitalize().replace(" adl", " ADL")

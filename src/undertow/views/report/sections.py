@@ -11,8 +11,10 @@ from datetime import timedelta
 
 from undertow.views.report import series
 from undertow.views.report.charts import DEPTH_MARKS, PRICE_MARKS, STAGE_MARKS, thumbnail
-from undertow.views.report.content import Content, deepest
-from undertow.views.report.template import chart, escaped, query_block, section, table, tile
+from undertow.views.report.content import Content
+from undertow.views.report.crowd import in_words
+from undertow.views.report.headline import named_queries, story, story_queries, tiles
+from undertow.views.report.template import chart, escaped, queries_block, query_block, section, table
 from undertow.views.text import MISSING, dollars, figures, in_unit
 
 CONTENTS = (
@@ -40,7 +42,7 @@ def head(content: Content) -> str:
     byline = [
         f"<b>{content.start:%d %B %Y}</b>, {content.start:%H:%M} to {end:%H:%M} UTC",
         f"rulebook <b>{escaped(str(record.get('rulebook', MISSING)))}</b>",
-        f"{record.get('accounts', 0):,} accounts",
+        f"{record.get('accounts', 0):,} accounts of traders",
         f"seed {record.get('seed', MISSING)}",
         f"outside prices: {escaped(str(record.get('data', 'facts')))}",
         f"Undertow {escaped(str(record.get('version', '')))}",
@@ -56,10 +58,10 @@ def head(content: Content) -> str:
     return (
         f'<header><p class="kicker">Simulated crash · report</p><h1>{escaped(title_of(content))}</h1>'
         f'<p class="byline">{" · ".join(byline)}</p>{_partial(content)}'
-        f'<p class="summary">{_story(content)}</p>'
+        f'<p class="summary">{story(content)}</p>{story_queries(content)}'
         '<p class="small">A simulation. Prices outside the venue are given; everything on the venue, its '
         "prices, liquidations and losses, comes out of the engine. The facts it must meet are below.</p>"
-        f'<div class="tiles">{_tiles(content)}</div><nav aria-label="Contents">{links}</nav></header>'
+        f'<div class="tiles">{tiles(content)}</div><nav aria-label="Contents">{links}</nav></header>'
     )
 
 
@@ -148,7 +150,7 @@ def liquidations(content: Content, divs: Mapping[str, str]) -> str:
         return section("liquidations", "Liquidations", "<p>Nobody was liquidated.</p>")
     orders, takeovers, adl = (content.value(name) or 0.0 for name in ("orders", "takeovers", "adl"))
     lead = (
-        f"{in_unit(content.value('liquidated_accounts'), 'accounts')} accounts were liquidated. "
+        f"{in_words(content.struck) or 'No accounts'} were liquidated. "
         f"The book took {dollars(orders)}, the backstop {dollars(takeovers)}, winners {dollars(adl)} by ADL."
     )
     body = chart(
@@ -159,6 +161,7 @@ def liquidations(content: Content, divs: Mapping[str, str]) -> str:
         "Notional per minute, USD",
         [STAGE_MARKS[stage] for stage in content.stages],
     )
+    body += queries_block(named_queries(content, ("orders", "takeovers", "adl")))
     return section("liquidations", "Liquidations", body, lead)
 
 
@@ -170,67 +173,6 @@ def _partial(content: Content) -> str:
         f'<p class="partial"><b>Partial run.</b> It was cut short after {done:,} of {total:,} steps; every '
         "number here covers that part only.</p>"
     )
-
-
-def _story(content: Content) -> str:
-    """The run in three or four sentences."""
-    parts = []
-    worst = deepest(content.instruments)
-    if worst is not None:
-        when = content.value("low_time", worst.name)
-        at = f" at {content.clock(when)} UTC" if when is not None else ""
-        parts.append(
-            f"{escaped(worst.name)} fell furthest: {in_unit(worst.fall_percent, '%')} on the venue{at}, "
-            f"against {in_unit(worst.outside_fall_percent, '%')} outside."
-        )
-    accounts, lost = content.value("liquidated_accounts"), content.value("liquidated_loss")
-    if accounts:
-        of = content.record.get("accounts")
-        share = f" of {of:,}" if isinstance(of, int) else ""
-        parts.append(f"{accounts:,.0f}{share} accounts were liquidated and lost {dollars(lost)}.")
-    else:
-        parts.append("No account was liquidated.")
-    draw, adl = content.value("fund_draw"), content.value("adl")
-    fund = (
-        f"The insurance fund was drawn down by {dollars(draw)}"
-        if draw
-        else "The insurance fund was not drawn"
-    )
-    if adl:
-        winners = in_unit(content.value("adl_accounts"), "accounts")
-        parts.append(f"{fund}; {winners} winning accounts had {dollars(adl)} of positions closed by ADL.")
-    else:
-        parts.append(f"{fund}, and no winner was closed.")
-    bad = content.value("bad_debt")
-    parts.append(f"{dollars(bad)} was left as bad debt." if bad else "No bad debt was left.")
-    return " ".join(parts)
-
-
-def _tiles(content: Content) -> str:
-    worst = deepest(content.instruments)
-    found = []
-    if worst is not None:
-        found.append(tile(in_unit(worst.fall_percent, "%"), "deepest fall", worst.name))
-        gaps = [(content.value("gap", one.name) or 0.0, one.name) for one in content.instruments]
-        found.append(tile(in_unit(min(gaps)[0], "%"), "widest discount to the outside", min(gaps)[1]))
-    for name in (
-        "liquidated_accounts",
-        "liquidated_loss",
-        "orders",
-        "takeovers",
-        "adl",
-        "fund_draw",
-        "bad_debt",
-    ):
-        outcome = content.found.get((name, ""))
-        if outcome is not None and outcome.value is not None:
-            found.append(tile(in_unit(outcome.value, outcome.unit), outcome.label))
-    if content.score is not None:
-        passed, total = content.score.count(calibrated=False)
-        fitted, fitted_total = content.score.count(calibrated=True)
-        note = f"{fitted} of {fitted_total} calibrated" if fitted_total else ""
-        found.append(tile(f"{passed} of {total}", "predicted facts met", note))
-    return "".join(found)
 
 
 def _picker(content: Content) -> str:

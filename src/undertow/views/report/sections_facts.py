@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from undertow.lab.score import FactRow
 from undertow.views.report.content import Content
 from undertow.views.report.template import badge, escaped, linked, query_block, section, table
-from undertow.views.report.words import rulebook_sentences
+from undertow.views.report.words import limit_text, rulebook_sentences
 from undertow.views.text import MISSING, sections
 
 _SIDES = {"both": "", "at-least": "at least ", "at-most": "at most "}
@@ -37,20 +38,27 @@ def rules(content: Content) -> str:
     """The rulebook in sentences and tables, then the case."""
     rulebook, case = content.rulebook, content.case
     body = ""
-    if rulebook:
+    if not rulebook:
+        body += "<p>The run kept no copy of its rulebook.</p>"
+    else:
         body += f"<h3>{escaped(str(rulebook.get('title', content.record.get('rulebook', 'Rulebook'))))}</h3>"
         if rulebook.get("summary"):
             body += f"<p>{escaped(str(rulebook['summary']))}</p>"
         sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in rulebook_sentences(rulebook))
         body += f"<ul>{sentences}</ul>" if sentences else ""
-        body += _as_tables(rulebook, ("title", "summary", "sources", "name"), "All of the rulebook's values")
+        limit = rulebook.get("insurance", {}).get("net_position_limit_ppm", 0)
+        texts = {("insurance", "net position limit"): limit_text(limit)}
+        skipped = ("title", "summary", "sources", "name")
+        body += _as_tables(rulebook, skipped, "All of the rulebook's values", texts)
         body += _sources(rulebook)
-    if case:
+    if not case:
+        body += "<p>The run kept no copy of its case.</p>"
+    else:
         body += f"<h3>The case: {escaped(str(case.get('title', content.record.get('case', ''))))}</h3>"
         if case.get("summary"):
             body += f"<p>{escaped(str(case['summary']))}</p>"
         body += _as_tables(case, ("title", "summary", "facts", "sources"), "All of the case's values")
-    return section("rules", "Rulebook and case", body or "<p>The run kept no copy of them.</p>")
+    return section("rules", "Rulebook and case", body)
 
 
 def reproduce(content: Content) -> str:
@@ -106,11 +114,16 @@ def _fact_table(rows: Sequence[FactRow]) -> str:
     return table(["", "Fact", "Published", "Simulated", "Tolerances off"], cells, left=(0, 1), stacked=True)
 
 
-def _as_tables(content: Mapping[str, Any], skip: Sequence[str], title: str) -> str:
-    """Every value, in small tables, folded away."""
+def _as_tables(
+    content: Mapping[str, Any],
+    skip: Sequence[str],
+    title: str,
+    texts: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> str:
+    """Every value, in small tables, folded away; `texts` say more of a value, by table and name."""
     blocks = []
     for found in sections(content, skip):
-        rows = [[escaped(key), escaped(text)] for key, text in found.rows]
+        rows = [[escaped(key), escaped(texts.get((found.title, key), text))] for key, text in found.rows]
         blocks.append(
             f"<div><h3>{escaped(found.title.capitalize() or 'General')}</h3>{table(['', ''], rows)}</div>"
         )

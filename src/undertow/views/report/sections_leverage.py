@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from undertow.views.report.charts_leverage import EFFECTIVE, SHOWN, ladder_marks
 from undertow.views.report.content import Content
+from undertow.views.report.headline import named_queries
 from undertow.views.report.leverage import MARKS, Layers, Leverage
-from undertow.views.report.template import chart, escaped, query_block, section, table
+from undertow.views.report.template import chart, escaped, queries_block, query_block, section, table
 from undertow.views.text import MISSING, dollars, figures
 
 TITLE = "Hidden leverage"
@@ -18,6 +19,7 @@ def leverage(content: Content, divs: Mapping[str, str]) -> str:
     found = content.leverage
     if found is None:
         return section("leverage", TITLE, "<p>Leverage was not recorded in this run.</p>")
+    hidden = content.value("hidden") or 0.0
     body = _ladder(found, divs)
     body += chart(
         divs["classes"],
@@ -31,21 +33,38 @@ def leverage(content: Content, divs: Mapping[str, str]) -> str:
     body += "<h3>By loop depth</h3>" + table(_HEADINGS, [_cells(row) for row in found.depths])
     body += (
         '<p class="small">Depth: assets over what of them is own money. Exposure: assets owned and owed and '
-        "contracts, each without sign, at marks; hidden is what of it is not contracts.</p>"
+        "contracts, each without sign, at marks; hidden is what of it is not contracts."
+        f"{_idle(found, hidden)}</p>"
     )
-    return section("leverage", TITLE, body + query_block(found.queries["depths"]), _lead(found))
+    body += query_block(found.queries["depths"]) + queries_block(
+        [
+            *named_queries(content, ("shown_leverage", "effective_leverage", "hidden")),
+            ("Owed, by product", found.queries["products"]),
+        ]
+    )
+    return section("leverage", TITLE, body, _lead(found, hidden))
 
 
 _HEADINGS = ["", "Accounts", "Own money", "Assets", "Owed", "Contracts", "Shown", "Effective", "Hidden"]
 
 
-def _lead(found: Leverage) -> str:
+def _lead(found: Leverage, hidden: float) -> str:
     total = found.total
-    looped = sum(row.owned for row in found.depths if row.owed > 0)
     return (
         f"Contracts show {_times(total.shown)}; through every layer it is {_times(total.effective)}. "
-        f"{dollars(total.gross - total.contracts)} of exposure stands beside the contracts, "
-        f"{dollars(looped)} of it bought with borrowed money."
+        f"Accounts with a contract or a debt have {dollars(hidden)} of exposure that contracts do not show; "
+        f"{dollars(total.owed)} of it was bought with borrowed money."
+    )
+
+
+def _idle(found: Leverage, hidden: float) -> str:
+    """What the tables hold beyond the number above them."""
+    idle = found.total.gross - found.total.contracts - hidden
+    if idle < 0.001 * hidden:
+        return ""
+    return (
+        f" The tables also count {dollars(idle)} of assets whose owners have neither a contract nor a debt; "
+        "the number above does not."
     )
 
 

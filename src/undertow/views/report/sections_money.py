@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from undertow.views.report import money, series
+from undertow.views.report.adl import REASONS_QUERY
 from undertow.views.report.charts import HOUSE_MARKS
 from undertow.views.report.content import Content
-from undertow.views.report.template import chart, escaped, query_block, section, table
+from undertow.views.report.headline import named_queries
+from undertow.views.report.template import chart, escaped, queries_block, query_block, section, table
 from undertow.views.text import MISSING, dollars, exact_units, figures, in_unit
 
 _TOP = 12
@@ -46,6 +48,11 @@ def fund(content: Content, divs: Mapping[str, str]) -> str:
         )
     draw = content.value("fund_draw")
     lead = f"The fund was drawn down by at most {dollars(draw)}." if draw is not None else ""
+    closed = content.value("adl")
+    if lead and closed:
+        lead += f" Beside it, {dollars(closed)} of winners’ positions was closed by ADL."
+        lead += f" {content.reasons.in_words}" if content.reasons is not None else ""
+    body += queries_block(named_queries(content, ("fund_draw", "adl")))
     return section("fund", "Fund and backstop", body or "<p>No house account was recorded.</p>", lead)
 
 
@@ -58,10 +65,17 @@ def adl(content: Content) -> str:
     forgone = sum(winner.forgone for winner in content.winners)
     top = sum(winner.notional for winner in content.winners[:10])
     share = figures(100 * top / notional if notional else 0.0, 2)
+    gave = (
+        f"gave up {_short(content, forgone)} against the mark"
+        if forgone >= 0
+        else f"gained {_short(content, -forgone)} by it, as the closing prices were better than the mark"
+    )
     lead = (
         f"{len(content.winners):,} winning accounts were closed for {_short(content, notional)} of notional "
-        f"and gave up {_short(content, forgone)} against the mark. The ten largest bore {share} % of it."
+        f"and {gave}. The ten largest bore {share} % of it."
     )
+    if content.reasons is not None:
+        lead += f" {content.reasons.in_words}"
     body = (
         "<h3>By kind of account</h3>"
         + _bars(content, _by_group(content.winners))
@@ -69,6 +83,10 @@ def adl(content: Content) -> str:
         + _winners_table(content)
         + query_block(money.WINNERS_QUERY)
     )
+    if any(winner.forgone < 0 for winner in content.winners):
+        body += '<p class="small">Profit forgone is negative where the close was better than the mark.</p>'
+    if content.reasons is not None:
+        body += queries_block([("Why winners were closed", REASONS_QUERY)])
     return section("adl", title, body, lead)
 
 
@@ -92,6 +110,7 @@ def bad_debt(content: Content) -> str:
         "<h3>Shortfalls, by who covered them</h3>"
         + table(["Coin", *(name for name, _ in used)], rows, total=True)
         + query_block(money.SHORTFALLS_QUERY)
+        + queries_block(named_queries(content, ("bad_debt", "negative_accounts")))
     )
     return section("bad-debt", "Bad debt", body, lead)
 
@@ -105,6 +124,14 @@ def who_paid(content: Content) -> str:
             body += f"<h3>{escaped(name)}</h3>"
         body += _flow(content, payers) + _payers_table(content, payers)
         body += query_block(money.who_paid_query(settlement))
+    if content.closed_and_liquidated:
+        count, among = content.closed_and_liquidated, len(content.winners)
+        were = "was" if count == 1 else "were"
+        body += (
+            f'<p class="small">Of {among:,} accounts that ADL closed, {count:,} {were} '
+            "liquidated as well and counted there, not under “closed by ADL”.</p>"
+            + query_block(money.BOTH_QUERY)
+        )
     if content.causes:
         rows = [[escaped(name), _exact(content, amount)] for name, amount in content.causes]
         body += (

@@ -18,6 +18,7 @@ from undertow.views.report.charts import (
 )
 from undertow.views.report.content import Content
 from undertow.views.report.stock import (
+    ELSEWHERE_QUERY,
     LONG,
     RESULT_QUERY,
     SHORT,
@@ -26,7 +27,7 @@ from undertow.views.report.stock import (
     House,
     Taken,
 )
-from undertow.views.report.template import chart, escaped, query_block, section, table
+from undertow.views.report.template import chart, escaped, queries_block, query_block, section, table
 from undertow.views.text import MISSING, dollars, figures, value_text
 
 TITLE = "What the venue took over"
@@ -87,6 +88,8 @@ def stock(content: Content, divs: Mapping[str, str]) -> str:
             "Running result of fund, vault and providers, USD",
             RESULT_MARKS,
         )
+    if house.elsewhere:
+        body += queries_block([("Passed to the lending pool or other funds", ELSEWHERE_QUERY)])
     body += _taken(house) + _policy(content.rulebook) + _books(house)
     return section("stock", TITLE, body, _lead(house))
 
@@ -96,6 +99,11 @@ def _lead(house: House) -> str:
     sold = sum(row.sold for row in house.taken)
     left = sum(row.remaining for row in house.taken)
     text = f"{dollars(taken)} was taken over, {dollars(sold)} sold on, {dollars(left)} still held at the end."
+    if house.elsewhere:
+        text += (
+            f" {dollars(house.elsewhere)} more passed to the lending pool or to other funds; the number at "
+            "the head of the report has both."
+        )
     if len(house.equity):
         text += f" The house’s equity changed by {dollars(float(house.equity[-1]), True)}."
     return text

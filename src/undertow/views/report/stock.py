@@ -78,6 +78,13 @@ from each group by all order by sort desc, taken desc, what, side""".replace(
 )
 
 
+# What passed to others than fund, vault and providers: the lender of a pledge, funds of other assets.
+ELSEWHERE_QUERY = f"""
+select coalesce(sum({_VALUE}), 0)::double as value from events x join instruments i using (instrument)
+where x.kind in ({EventKind.TAKEOVER:d}, {EventKind.AUTO_CLOSE:d})
+  and counterparty not in (select account from accounts where {_HOLDERS})"""
+
+
 @dataclass(frozen=True)
 class Taken:
     """A class of contracts or an asset, on one side, in dollars; `ratio` is None where nothing was sold."""
@@ -108,7 +115,10 @@ class Book:
 
 @dataclass(frozen=True)
 class House:
-    """`stock` by kind over `time_ms`; `cash` and `equity` since their first sample over `result_time_ms`."""
+    """`stock` by kind over `time_ms`; `cash` and `equity` since their first sample over `result_time_ms`.
+
+    `elsewhere`: dollars that the lending pool or funds of other settlement assets took over.
+    """
 
     time_ms: NDArray[np.int64]
     stock: dict[str, Floats]
@@ -116,6 +126,7 @@ class House:
     cash: Floats
     equity: Floats
     taken: list[Taken]
+    elsewhere: float
     books: list[Book]
     books_query: str
 
@@ -152,9 +163,9 @@ def house_of(tape: Tape) -> House | None:
         ))
         for code, cut, accounts, closes, lots, *amounts in (tape.rows(query) if query else [])
     ]  # fmt: skip
-    return House(
-        times, stock, result["time_ms"][kept].astype(np.int64), cash[kept], equity[kept], taken, books, query
-    )
+    elsewhere = float(tape.value(ELSEWHERE_QUERY)) / unit
+    seen = result["time_ms"][kept].astype(np.int64)
+    return House(times, stock, seen, cash[kept], equity[kept], taken, elsewhere, books, query)
 
 
 def books_query(groups: Sequence[str]) -> str:

@@ -56,6 +56,14 @@ def query_block(query: str) -> str:
     return f"<details><summary>query on the tape</summary><pre>{text}</pre></details>" if text else ""
 
 
+def queries_block(queries: Sequence[tuple[str, str]]) -> str:
+    """The SQL behind the numbers of a text, each with what it gives, folded away together."""
+    parts = "".join(
+        f"<p>{escaped(what)}</p><pre>{escaped(query.strip())}</pre>" for what, query in queries if query
+    )
+    return f"<details><summary>queries on the tape</summary>{parts}</details>" if parts else ""
+
+
 def table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -84,10 +92,11 @@ def table(
     return f'<div class="scroll"><table{kind}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
 
 
-def tile(value: str, label: str, note: str = "") -> str:
-    """A headline number."""
+def tile(value: str, label: str, note: str = "", query: str = "") -> str:
+    """A headline number, with the query that gives it."""
     small = f"<small>{escaped(note)}</small>" if note else ""
-    return f'<div class="tile"><b>{escaped(value)}</b><span>{escaped(label)}</span>{small}</div>'
+    body = f"<b>{escaped(value)}</b><span>{escaped(label)}</span>{small}{query_block(query)}"
+    return f'<div class="tile">{body}</div>'
 
 
 def badge(text: str, kind: str) -> str:

@@ -44,21 +44,26 @@ _SENTENCES: dict[tuple[str, str], dict[str, str]] = {
         "whole-or-nothing": "The insurance fund pays a shortfall in full or not at all.",
     },
     ("allocation", "policy"): {
-        "queue": "When the fund is spent, winners are closed one after the other, highest score first (ADL).",
-        "contract-pro-rata": "When the fund is spent, all opposing positions are closed in equal proportion.",
-        "wealth-pro-rata": "When the fund is spent, winners are closed in proportion to what they own.",
-        "leverage-pro-rata": "When the fund is spent, winners are closed in proportion to their leverage.",
-        "water-filling": "When the fund is spent, winners are cut down to a common level.",
-        "risk-aware-pro-rata": "When the fund is spent, winners are closed by the risk they leave behind.",
-        "random-start": "When the fund is spent, winners are closed from a place drawn at random.",
-        "socialised": "When the fund is spent, the loss is spread over all who made a profit.",
-        "clawback": "When the fund is spent, profits are clawed back at settlement.",
-        "bad-debt": "When the fund is spent, the shortfall stays as bad debt.",
+        "queue": "{when}, winners are closed one after the other, highest score first (ADL).",
+        "contract-pro-rata": "{when}, all opposing positions are closed in equal proportion.",
+        "wealth-pro-rata": "{when}, winners are closed in proportion to what they own.",
+        "leverage-pro-rata": "{when}, winners are closed in proportion to their leverage.",
+        "water-filling": "{when}, winners are cut down to a common level.",
+        "risk-aware-pro-rata": "{when}, winners are closed by the risk they leave behind.",
+        "random-start": "{when}, winners are closed from a place drawn at random.",
+        "socialised": "{when}, the loss is spread over all who made a profit.",
+        "clawback": "{when}, profits are clawed back at settlement.",
+        "bad-debt": "{when}, the shortfall stays as bad debt.",
     },
     ("auto_conversion", "kind"): {
         "none": "Collateral is not sold to cover negative cash.",
         "negative-cash": "Collateral is sold by itself when cash falls below zero too far.",
     },
+}
+_WHEN = {
+    "fund-exhausted": "When the fund is spent",
+    "negative-equity": "When an account is below zero and nobody covers it",
+    "capacity-exhausted": "When the backstop takes no more",
 }
 _COLLATERAL_PRICES = {
     "own-book": "priced on the venue's own book",
@@ -74,7 +79,7 @@ def rulebook_sentences(rulebook: Mapping[str, Any]) -> list[str]:
     for (table, key), sentences in _SENTENCES.items():
         values = rulebook.get(table)
         if isinstance(values, Mapping) and values.get(key) in sentences:
-            found.append(sentences[values[key]])
+            found.append(sentences[values[key]].format(when=_when(rulebook)))
     own = _number(rulebook, "index", "own_weight_ppm")
     if own:
         found.append(f"The venue's own spot book makes up {value_text('x_ppm', own)} of the index.")
@@ -93,6 +98,32 @@ def rulebook_sentences(rulebook: Mapping[str, Any]) -> list[str]:
             else "Nothing halts trading."
         )
     return found
+
+
+def holding_limit_ppm(rulebook: Mapping[str, Any]) -> int:
+    """What the fund may hold in positions, over its own equity; 0: no limit, or it takes nothing over."""
+    backstop = rulebook.get("backstop")
+    takes_over = isinstance(backstop, Mapping) and backstop.get("kind") == "fund"
+    return _number(rulebook, "insurance", "net_position_limit_ppm") if takes_over else 0
+
+
+def limit_text(limit_ppm: int) -> str:
+    """The fund's limit in words."""
+    if not limit_ppm:
+        return "none"
+    return f"{value_text('limit_ppm', limit_ppm)} of the fund’s own equity, in positions it holds"
+
+
+def _when(rulebook: Mapping[str, Any]) -> str:
+    """What brings the last stage about."""
+    allocation = rulebook.get("allocation")
+    trigger = allocation.get("trigger") if isinstance(allocation, Mapping) else None
+    when = _WHEN.get(str(trigger), _WHEN["fund-exhausted"])
+    limit = holding_limit_ppm(rulebook)
+    if not limit:
+        return when
+    most = f"{value_text('x_ppm', limit)} of its own equity"
+    return f"{when}, or when a position would have it hold more than {most}"
 
 
 def _number(content: Mapping[str, Any], table: str, key: str) -> int:
