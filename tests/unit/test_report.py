@@ -249,7 +249,7 @@ def test_an_empty_run_still_has_a_report(tmp_path: Path) -> None:
         ("case.toml", 'title = "A made-', "case.toml: not valid TOML: "),
         ("rulebook.toml", "[fees\n", "rulebook.toml: not valid TOML: "),
         ("case.toml", b"\xff\xfe", "case.toml: not UTF-8 text: "),
-        ("run.json", '{"status": "complete"}', "run.json: start_utc: must be a time such as "),
+        ("run.json", '{"status": "complete"}', "run.json: start_utc: is missing; must be a time such as "),
         ("events.parquet", None, "events.parquet: missing, and the run recorded it"),
     ],
 )

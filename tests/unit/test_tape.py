@@ -205,7 +205,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{}", "status: must be 'complete' or 'partial', as a run writes it, is 'missing'"),
+        ("{}", "status: is missing; must be 'complete' or 'partial', as a run writes it"),
         ('{"status": "complete", "groups": 3}', "groups: must be a list, is 3"),
         ('{"status": "complete", "settlement": "USDT"}', "settlement: must be an object, is 'USDT'"),
         ("[]", "must hold one JSON object, holds a list"),

@@ -80,10 +80,9 @@ class RunFolder:
         record = self.read_json(RUN_FILE)
         path = self.path / RUN_FILE
         if record.get("status") not in (PARTIAL, COMPLETE):
-            raise DataError(
-                f"{path}: status: must be {COMPLETE!r} or {PARTIAL!r}, as a run writes it, is "
-                f"{record.get('status', 'missing')!r}; run the case again"
-            )
+            given = f"is {record['status']!r}" if "status" in record else "is missing"
+            wanted = f"must be {COMPLETE!r} or {PARTIAL!r}, as a run writes it"
+            raise DataError(f"{path}: status: {given}; {wanted}; run the case again")
         for key, (shape, words) in _SHAPES.items():
             if key in record and not isinstance(record[key], shape):
                 raise DataError(f"{path}: {key}: must be {words}, is {record[key]!r}; run the case again")

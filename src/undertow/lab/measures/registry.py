@@ -140,13 +140,14 @@ def measured(tape: Tape, name: str, arguments: Mapping[str, Any] | None = None) 
 
 def start_of(tape: Tape) -> datetime:
     """When the case began; raises DataError when run.json does not say."""
-    given = tape.record.get("start_utc", "missing")
+    given = str(tape.record.get("start_utc", ""))
     try:
-        return as_utc(datetime.fromisoformat(str(given)))
+        return as_utc(datetime.fromisoformat(given))
     except ValueError:
+        found = f"is {given!r}" if given else "is missing"
         raise DataError(
-            f"{tape.folder.path / RUN_FILE}: start_utc: must be a time such as '2025-10-10T20:40:00Z', is "
-            f"{given!r}; run the case again"
+            f"{tape.folder.path / RUN_FILE}: start_utc: {found}; must be a time such as "
+            "'2025-10-10T20:40:00Z'; run the case again"
         ) from None
 
 

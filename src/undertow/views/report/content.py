@@ -147,5 +147,7 @@ def _score(folder: RunFolder) -> Score | None:
                     raise TypeError
     except (AttributeError, KeyError, TypeError):
         path = folder.path / SCORE_FILE
-        raise DataError(f"{path}: not as a run writes it; score the run again: undertow score RUN") from None
+        raise DataError(
+            f"{path}: not as a run writes it; score the run again: undertow score {folder.path}"
+        ) from None
     return score
