@@ -202,6 +202,14 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         run.read()
 
 
+def test_a_draw_without_its_tape_says_so(tmp_path: Path) -> None:
+    run, _ = write(tmp_path / "run", 1000)
+    (run.path / "fills.parquet").unlink()
+    run.update(tape="dropped")
+    with pytest.raises(DataError, match=r"run: its tape was dropped, as it is one draw of several; run its"):
+        Tape(run)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -25,6 +25,7 @@ from undertow.tape.folder import PARTIAL, TABLES_KEY, RunFolder
 from undertow.tape.schema import TABLES, TEXT, Columns, quoted, sql_type
 from undertow.tape.waterfall import waterfall_query
 
+DROPPED = "dropped"  # said in run.json of draws that keep their score alone
 KEPT_ROWS = 1000  # answers up to so many rows are kept: measures ask the same small questions over and over
 
 
@@ -47,6 +48,11 @@ class Tape:
             raise DataError(
                 f"{self.folder.path}: holds no tape: the run was killed, or is still going; run it again "
                 "(Ctrl-C keeps what was recorded until then)"
+            )
+        if self.record.get("tape") == DROPPED:
+            raise DataError(
+                f"{self.folder.path}: its tape was dropped, as it is one draw of several; run its case.toml "
+                "for one that is kept"
             )
         self._database = connection()
         self._answers: dict[str, list[tuple[Any, ...]]] = {}
