@@ -203,6 +203,24 @@ def test_unknown_instrument_is_named_with_a_hint(tape: Tape) -> None:
         measured(tape, "low_price", {"instrument": "BTC-PREP"})
 
 
+def test_what_a_run_did_not_live_to_see_is_not_measured(tape: Tape) -> None:
+    """The last price of a run is not the price of a later moment."""
+    end_s = tape.record["steps_done"] * tape.record["step_seconds"]
+    arguments = {"instrument": "BTC-PERP", "at": end_s}
+    assert measured(tape, "price_at", arguments).value is not None
+    with pytest.raises(InputError, match=r"the run ends at 2\d:\d\d:\d\d UTC, before at = 2\d:\d\d:\d\d"):
+        measured(tape, "price_at", {**arguments, "at": end_s + 1})
+
+
+def test_facts_of_the_whole_run_are_not_scored_on_a_part_of_it(tmp_path: Path) -> None:
+    sizes = Sizes(accounts=400, fills=2000, status="partial")
+    part = Tape(make_synthetic_run(tmp_path / "part", sizes))
+    query = {"measure": "low_fall_percent", "instrument": "BTC-PERP"}
+    rows = score_run([fact(), fact(id="early", query={**query, "to": 60})], part).rows
+    assert rows[0].problem == "the run was cut short, and this looks at all of it"
+    assert not rows[0].passed and rows[1].problem == "" and rows[1].simulated is not None
+
+
 def test_failed_and_unmeasurable_facts_stay_in_the_score(tape: Tape, tmp_path: Path) -> None:
     low = measured(tape, "low_fall_percent", {"instrument": "BTC-PERP"}).value
     facts = [

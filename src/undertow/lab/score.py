@@ -1,7 +1,8 @@
 """The score: every fact of a case against a run, in tolerances.
 
-Holds no measure. A fact that cannot be measured is a failed fact with a reason, never a missing row; facts
-used for calibration are counted apart from facts that are predicted.
+Holds no measure. A fact that cannot be measured, or that a run which was cut short did not live to see, is a
+failed fact with a reason, never a missing row; facts used for calibration are counted apart from facts that
+are predicted.
 
 Units: `published` and `simulated` in the fact's unit (a timestamp: seconds since the start of the case).
 Invariant: as many rows as facts, in the facts' order.
@@ -18,8 +19,9 @@ from typing import Any
 from undertow.case.facts import TIMESTAMP, Fact
 from undertow.errors import CaseError, InputError
 from undertow.lab.measures import measured, query_faults
-from undertow.lab.measures.registry import start_of
+from undertow.lab.measures.registry import has_end, start_of
 from undertow.tape import RunFolder, Tape
+from undertow.tape.folder import PARTIAL
 
 SCORE_FILE = "score.json"
 
@@ -118,6 +120,8 @@ def _row(fact: Fact, tape: Tape) -> FactRow:
     query, problem = "", ""
     simulated: float | None = None
     try:
+        if tape.record.get("status") == PARTIAL and not has_end(fact.query.arguments):
+            raise InputError("the run was cut short, and this looks at all of it")
         taken = measured(tape, fact.query.measure, fact.query.arguments)
         query = taken.query
         if taken.value is None or not math.isfinite(taken.value):

@@ -27,6 +27,7 @@ from undertow.tape.schema import quoted
 
 MINUTE = "(time_ms - 1) // 60000"  # SQL for the clock minute in which a sample's second lies
 _TIMES = {"start", "end", "at", "base_start", "base_end"}
+_LAST = {"end", "at"}
 _ALIASES = {
     "from": "start",
     "to": "end",
@@ -122,7 +123,10 @@ def query_faults(name: str, arguments: Mapping[str, Any], dimension: str | None 
 
 
 def measured(tape: Tape, name: str, arguments: Mapping[str, Any] | None = None) -> Measured:
-    """Take a measure from a tape. Raises InputError when the query does not fit the measure or the run."""
+    """Take a measure from a tape. Raises InputError when the query does not fit the measure or the run.
+
+    A moment after the run's end does not fit it: what the tape says last is not what was then.
+    """
     given = dict(arguments or {})
     faults = query_faults(name, given)
     if faults:
@@ -132,10 +136,30 @@ def measured(tape: Tape, name: str, arguments: Mapping[str, Any] | None = None) 
     for key, value in given.items():
         argument = _ALIASES.get(key, key)
         values[argument] = seconds_into(tape, value) if argument in _TIMES else value
+    _require_reached(tape, {key: values[key] for key in values if key in _TIMES})
     for instrument in (values.get("instrument"), *(values.get("instruments") or ())):
         if instrument is not None:
             require_instrument(tape, str(instrument))
     return found.function(tape, **values)
+
+
+def has_end(arguments: Mapping[str, Any]) -> bool:
+    """Whether a query says until when it looks; the others look until the run is over."""
+    given = {_ALIASES.get(key, key) for key in arguments}
+    return not given.isdisjoint(_LAST)
+
+
+def _require_reached(tape: Tape, moments: Mapping[str, float]) -> None:
+    """Raise InputError when a query asks for what the run did not live to see."""
+    record = tape.record
+    if "steps_done" not in record or not moments:
+        return
+    end_s = float(record["steps_done"]) * float(record["step_seconds"])
+    last = max(moments, key=lambda key: moments[key])
+    if moments[last] > end_s:
+        ends, asked = (start_of(tape) + timedelta(seconds=each) for each in (end_s, moments[last]))
+        key = _SPELLED.get(last, last)
+        raise InputError(f"the run ends at {ends:%H:%M:%S} UTC, before {key} = {asked:%H:%M:%S}")
 
 
 def start_of(tape: Tape) -> datetime:
