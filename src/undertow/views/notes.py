@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from undertow.units import MICROS
 from undertow.views.text import dollars, figures
 
 HANDFUL = 5  # accounts; so few move no number
-MICROS = 1e6
 
 
 def start_note(record: Mapping[str, Any]) -> str:
