@@ -53,14 +53,15 @@ def can_be_written(folder: Path) -> bool:
 
 def _temporary_root() -> Path:
     """A folder among the temporary files; compiled code is read from no folder that others can write."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
+    user = os.getuid() if hasattr(os, "getuid") else None  # elsewhere a user has his own temporary files
     try:
-        folder = Path(gettempdir()) / f"undertow-{user}"
+        folder = Path(gettempdir()) / ("undertow" if user is None else f"undertow-{user}")
         folder.mkdir(mode=0o700, exist_ok=True)
         found = os.lstat(folder)
     except OSError:
         raise InputError(f"no folder for compiled kernels can be written; {_advice()}") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & 0o022:
+    shared = user is not None and (found.st_uid != user or found.st_mode & 0o022)
+    if not stat.S_ISDIR(found.st_mode) or shared:
         raise InputError(f"{folder}: others can write it, so no kernels are kept there; {_advice()}")
     return folder
 

@@ -38,7 +38,7 @@ _NORMAL_MEAN = 393_210  # 12 x 65535 / 2
 @kernel
 def word_at(key: np.uint64, identity: int, slot: int) -> np.uint64:
     """The 64 random bits of one id and slot (0 to 3); for use inside kernels, with a key of `stream_key`."""
-    counter = (np.uint64(identity) << np.uint64(2)) + np.uint64(slot) + np.uint64(1)
+    counter = (np.uint64(np.int64(identity)) << np.uint64(2)) + np.uint64(slot) + np.uint64(1)
     mixed = key + counter * _GOLDEN
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND

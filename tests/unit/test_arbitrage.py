@@ -253,6 +253,14 @@ def test_nothing_arrives_for_what_the_venue_keeps(code: int) -> None:
     assert bought["size"].tolist() == [paid // (START_TICKS[USDE] * make_market().unit[USDE])]
 
 
+def test_a_firm_that_has_not_heard_asks_for_no_more_cash() -> None:
+    """With answers a minute late the second request is not sent, so the first one buys what it paid for."""
+    actor = make_arbitrage()
+    actor.desk.lots[(COINS, USDE)] -= 500_000
+    rows = np.concatenate([actor.act(make_view(step)) for step in range(1, 181)])
+    assert (rows["kind"] == WITHDRAW).sum() == 1
+
+
 def test_without_redemption_coins_stay() -> None:
     actor = make_arbitrage(redeeming=False)
     actor.desk.lots[(COINS, USDE)] += 500_000

@@ -55,6 +55,15 @@ def test_a_gap_within_fees_and_edge_is_left_alone() -> None:
     assert all(len(said) == 0 for said in Pair().said(first=1.0, second=1.002))
 
 
+def test_both_legs_are_as_large_as_the_thinner_book_allows() -> None:
+    pair = Pair()
+    pair.desks[0].visible_usd = 40_000.0
+    legs = [orders(said) for said in pair.said(first=1.0, second=1.004)]
+    assert legs[0]["size"].tolist() == legs[1]["size"].tolist()
+    share = BetweenRules().visible_share
+    assert legs[0]["size"] * LOT_USD[BTC] == pytest.approx(40_000.0 * share, rel=0.01)
+
+
 @pytest.mark.parametrize(("first", "second", "side"), [(1.0, 1.004, 1), (1.004, 1.0, -1)])
 def test_a_wide_gap_is_bought_where_it_is_cheap_and_sold_where_it_is_dear(
     first: float, second: float, side: int

@@ -157,6 +157,19 @@ def test_a_tripped_firm_waits_then_returns_small_and_doubles() -> None:
     assert (makers._alive(1.0)[~pairs] == 1.0).all()
 
 
+def test_the_cool_off_begins_anew_while_a_limit_is_passed_with_the_patience_of_the_trip() -> None:
+    """However long a firm stays beyond its limit, it waits as long after that."""
+    makers = make_makers(trip_spread=0.0)
+    makers.gauges.see(make_view(1))
+    pairs = makers.plan.instrument == BTC
+    for step in range(1, 61):
+        makers.gauges.gap[BTC], makers.gauges.slow_gap[BTC] = -0.03 - 0.002 * step, -0.002 * step
+        makers._trip(make_view(step))
+        if step == 1:
+            first = makers.resume_s[pairs] - 1.0
+    assert makers.resume_s[pairs] - 60.0 == pytest.approx(first)
+
+
 def test_a_loss_stops_all_coins_of_the_firm() -> None:
     makers = make_makers(trip_spread=0.0)
     makers.desk.worth_usd[FIRST] *= 0.95

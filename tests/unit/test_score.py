@@ -216,9 +216,12 @@ def test_facts_of_the_whole_run_are_not_scored_on_a_part_of_it(tmp_path: Path) -
     sizes = Sizes(accounts=400, fills=2000, status="partial")
     part = Tape(make_synthetic_run(tmp_path / "part", sizes))
     query = {"measure": "low_fall_percent", "instrument": "BTC-PERP"}
-    rows = score_run([fact(), fact(id="early", query={**query, "to": 60})], part).rows
+    early = fact(id="early", query={**query, "to": 60})
+    share = fact(id="share", query={"measure": "liquidated_before_percent", "at": 60})
+    rows = score_run([fact(), early, share], part).rows
     assert rows[0].problem == "the run was cut short, and this looks at all of it"
     assert not rows[0].passed and rows[1].problem == "" and rows[1].simulated is not None
+    assert rows[2].problem == rows[0].problem  # it divides by what came until the end
 
 
 def test_failed_and_unmeasurable_facts_stay_in_the_score(tape: Tape, tmp_path: Path) -> None:

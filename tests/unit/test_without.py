@@ -49,12 +49,23 @@ def test_every_mechanism_that_ships_loads_as_text() -> None:
             {"weather.mode": "load"},
             "--without weather sets weather.mode to none, --set to load; leave one of the two out",
         ),
+        (
+            ["weather"],
+            {"weather": "{ mode = 'load' }"},
+            "--without weather sets weather.mode to none, --set weather to { mode = 'load' }; "
+            "leave one of the two out",
+        ),
     ],
 )
 def test_what_cannot_be_taken_away(names: list[str], settings: dict[str, str], message: str) -> None:
     with pytest.raises(CommandLineError) as error:
         without(SMALL, names, settings)
     assert str(error.value) == message
+
+
+def test_the_same_value_in_other_words_is_no_disagreement() -> None:
+    given = {"rulebook.mark.basis_window_seconds": "3.0"}
+    assert without(SMALL, ["slow-basis"], given) == given
 
 
 def test_two_that_disagree_are_refused() -> None:

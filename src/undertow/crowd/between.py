@@ -241,7 +241,7 @@ class Between:
         return free
 
     def _visible(self, pair: Pair, trade: Trade) -> Trade:
-        """A trade no larger than either book shows, so that no leg is left alone by design."""
+        """A trade no larger than the thinner book shows to one firm, the same on both venues."""
         most = np.abs(trade.coins)
         for side, direction in ((0, 1.0), (1, -1.0)):
             bought = direction * trade.coins > 0.0

@@ -4,8 +4,9 @@ What leaves first is only asked for: coins to be sold outside, cash to buy with.
 (coins stand in an order, cash is spent), so the other half follows in the step after the venue's answer:
 money for the coins that left, coins for the money that was paid.
 
-Holds moves on their way. Holds no reason to move anything. Units: lots; prices in ticks, of the outside when
-the second half comes. Invariant: nothing arrives for what never left.
+Holds moves on their way. Holds no reason to move anything. Units: lots; prices in ticks of the outside: coins
+are sold at the price when the second half comes, bought at the one that was asked for. Invariants: nothing
+arrives for what never left; a firm asks for cash once at a time, for all its coins together.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Carried:
 
     def ask(self, lots: Integers, price_ticks: Integers) -> Commands:
         """First halves: positive lots leave, and the price of negative ones, in one sum a firm."""
+        lots = np.where(self._waiting()[:, None], np.maximum(lots, 0), lots)
         firm, instrument = np.nonzero(lots > 0)
         leaving = asset_moves(self.first + firm, instrument, -lots[firm, instrument])
         bought = np.maximum(-lots, 0)
@@ -38,6 +40,10 @@ class Carried:
         buyers = np.flatnonzero(money > 0)
         self.asked[buyers] = bought[buyers]
         return together([leaving, withdrawals(self.first + buyers, money[buyers])])
+
+    def _waiting(self) -> NDArray[np.bool_]:
+        """Firms that have asked for cash and not heard, or whose coins have not come."""
+        return np.asarray((self.asked + self.bought).any(axis=1))
 
     def heard(self, commands: Commands, results: NDArray[np.void]) -> None:
         """Which first halves the venue carried out."""

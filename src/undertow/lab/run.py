@@ -18,7 +18,7 @@ from typing import Any
 from undertow import __version__
 from undertow._jit import is_compiled, source_hash
 from undertow.case.facts import as_utc
-from undertow.case.load import load_case
+from undertow.case.load import case_names, load_case
 from undertow.case.model import Case
 from undertow.case.overrides import as_text
 from undertow.case.write import BESIDE_FOLDER, case_text, rulebook_text
@@ -65,8 +65,7 @@ def run_case(
     changes = dict(settings or {})
     if accounts is not None:
         changes["accounts"] = accounts
-    nameless = isinstance(case, Case) or Path(case).is_absolute()  # a run carries no path of its machine
-    given = None if nameless else str(case)
+    given = case if isinstance(case, str) and case in case_names() else None
     loaded = _checked(case if isinstance(case, Case) else load_case(case, changes))
     watch = Stopwatch()
     if not is_compiled():
@@ -124,7 +123,7 @@ def _measured(venue: Running, status: str) -> RunResult:
 def _record(
     built: Built, given: str | None, settings: Mapping[str, Any], seed: int, data: Path | None
 ) -> dict[str, Any]:
-    """The content of run.json; `given` is the case as it was named, if that means something elsewhere."""
+    """The content of run.json; `given` is its name if it ships: a path means nothing elsewhere."""
     case = built.case
     return {
         "case": case.name,

@@ -120,7 +120,7 @@ def _row(fact: Fact, tape: Tape) -> FactRow:
     query, problem = "", ""
     simulated: float | None = None
     try:
-        if tape.record.get("status") == PARTIAL and not has_end(fact.query.arguments):
+        if tape.record.get("status") == PARTIAL and not has_end(fact.query.measure, fact.query.arguments):
             raise InputError("the run was cut short, and this looks at all of it")
         taken = measured(tape, fact.query.measure, fact.query.arguments)
         query = taken.query

@@ -1,6 +1,6 @@
 """The waterfall table: what each stage of liquidation dealt with, step by step, from fills and events.
 
-Holds one SQL query, run by the writer when a run is finished and by `Tape` for a run that never was. The
+Holds one SQL query, run by the writer when a run is finished and by `Tape` where the table is absent. The
 value of lots at a price follows the instrument's kind: price x lots x unit for linear contracts and spot,
 unit x lots / price for inverse ones (then in the coin, not in dollars).
 

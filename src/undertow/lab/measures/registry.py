@@ -25,9 +25,10 @@ from undertow.tape import Tape
 from undertow.tape.folder import RUN_FILE
 from undertow.tape.schema import quoted
 
-MINUTE = "(time_ms - 1) // 60000"  # SQL for the clock minute in which a sample's second lies
+# SQL for the clock minute in which a sample's second lies. Samples and the engine's own events carry the end
+# of their second, fills of orders its start.
+MINUTE = "(time_ms - 1) // 60000"
 _TIMES = {"start", "end", "at", "base_start", "base_end"}
-_LAST = {"end", "at"}
 _ALIASES = {
     "from": "start",
     "to": "end",
@@ -143,10 +144,10 @@ def measured(tape: Tape, name: str, arguments: Mapping[str, Any] | None = None) 
     return found.function(tape, **values)
 
 
-def has_end(arguments: Mapping[str, Any]) -> bool:
+def has_end(name: str, arguments: Mapping[str, Any]) -> bool:
     """Whether a query says until when it looks; the others look until the run is over."""
-    given = {_ALIASES.get(key, key) for key in arguments}
-    return not given.isdisjoint(_LAST)
+    last = "end" if "end" in measurement(name).defaults else "at"
+    return last in {_ALIASES.get(key, key) for key in arguments}
 
 
 def _require_reached(tape: Tape, moments: Mapping[str, float]) -> None:
