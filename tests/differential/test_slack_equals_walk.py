@@ -14,7 +14,7 @@ from undertow.venue import ledger, setup
 from undertow.venue.audit import audit, state_hash
 from undertow.venue.book import make_order_room
 from undertow.venue.execution import execute
-from undertow.venue.records import COMMAND, RESULT, CommandKind, OrderFlag, TimeInForce
+from undertow.venue.records import COMMAND, RESULT, Cause, CommandKind, OrderFlag, TimeInForce
 from undertow.venue.slack import FEW
 from undertow.venue.state import (
     COLLATERAL_WEIGHTED,
@@ -51,7 +51,7 @@ def venue() -> tuple[State, int]:
             ledger.deposit_asset(state, account, instrument, 1_000)
         for instrument in range(CONTRACTS):
             row = ledger.holding_of(state, account, instrument)
-            ledger.apply_fill(state, row, 500 if account % 2 else -500, START)
+            ledger.apply_fill(state, row, 500 if account % 2 else -500, START, int(Cause.TRADE))
     make_order_room(state, 2 * BATCHES * LENGTH)
     setup.make_holding_room(state, ACCOUNTS * INSTRUMENTS)
     state.grow("fills", 50_000)

@@ -25,6 +25,7 @@ from undertow.tape import RunFolder, Tape
 from undertow.venue.records import Role
 from undertow.venue.state import COUNT_ACCOUNTS, COUNT_HOLDINGS
 from undertow.views.report import write_report
+from undertow.views.report.money import who_paid
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
 SHORT = {"end": "2025-01-01T12:02:10Z"}  # the fall, without what follows it
@@ -149,8 +150,10 @@ def test_what_is_won_is_lost(whole: Watched) -> None:
         last = tape.value("select arg_max(mark_ticks, time_ms) from series where instrument = 2")
         start = tape.value("select outside_start_ticks from instruments where instrument = 2")
         unit = tape.value("select unit from instruments where instrument = 2")
+        paid = who_paid(tape)
     assert held > 0
     assert result == held * unit * (last - start)
+    assert (paid.total, paid.revalued, paid.difference) == (result, result, 0)
 
 
 def test_the_inventory_of_leverage_leaves_nobody_out(whole: Watched) -> None:

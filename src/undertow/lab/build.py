@@ -109,8 +109,13 @@ def outside_of(case: Case, data: Path | None, seed: int) -> Outside:
     return Outside(tuple(coins), prices, recorded)
 
 
-def build(case: Case, outside: Outside, seed: int, between: Between | None = None) -> Built:
-    """Make a case ready for its first step; firms that trade between venues join its crowd last."""
+def build(
+    case: Case, outside: Outside, seed: int, between: Between | None = None, every_posting: bool = False
+) -> Built:
+    """Make a case ready for its first step; firms that trade between venues join its crowd last.
+
+    `every_posting` writes those of trades and fees one by one, which are only summed by cause otherwise.
+    """
     rulebook = rulebook_of(case)
     outside_usd = outside.seen_by(case)
     engine = Engine(
@@ -119,7 +124,7 @@ def build(case: Case, outside: Outside, seed: int, between: Between | None = Non
         accounts=case.accounts + 1024,
         seed=seed + case.draws.flow,
         step_ms=case.step_ms,
-        ledger_detail=False,
+        ledger_detail=every_posting,
         keep_reports=False,
     )
     for row, start in zip(case.instruments, outside_usd[0], strict=True):

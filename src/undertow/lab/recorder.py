@@ -22,7 +22,7 @@ from undertow.venue.depth import depth_near
 from undertow.venue.engine import Drained
 from undertow.venue.look import sizes_of, values_of, worths_of
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, EventKind, InstrumentKind, Role
-from undertow.venue.state import COUNT_ACCOUNTS
+from undertow.venue.state import COUNT_ACCOUNTS, COUNT_HOLDINGS
 
 BANDS_PPM = np.array([10_000, 40_000], np.int64)
 HOUSE_EVERY_SECONDS = 10
@@ -41,6 +41,12 @@ class Recorder:
         accounts = int(self.state.counters[COUNT_ACCOUNTS])
         self.everybody = np.arange(accounts, dtype=np.int64)
         self.start = worths_of(self.state, self.everybody)
+        self._assets = np.flatnonzero(
+            self.state.instruments["kind"][: self.count] == int(InstrumentKind.SPOT)
+        )
+        self._assets_start = self._assets_held()
+        self._assets_in = np.zeros(self.count, np.int64)
+        self._assets_out = np.zeros(self.count, np.int64)
         self.deposits = np.zeros(accounts, np.int64)
         self.withdrawals = np.zeros(accounts, np.int64)
         self.adl_lots = np.zeros(accounts, np.int64)
@@ -188,8 +194,15 @@ class Recorder:
         postings, events = parts.postings, parts.events
         entered = postings["source"] == OUTSIDE
         left = postings["target"] == OUTSIDE
-        np.add.at(self.deposits, postings["target"][entered], self._money(postings[entered]))
-        np.add.at(self.withdrawals, postings["source"][left], self._money(postings[left]))
+        came, went = self._money(postings[entered]), self._money(postings[left])
+        np.add.at(self.deposits, postings["target"][entered], came)
+        np.add.at(self.withdrawals, postings["source"][left], went)
+        for rows, worth, sums in (
+            (postings[entered], came, self._assets_in),
+            (postings[left], went, self._assets_out),
+        ):
+            assets = rows["asset"] >= SPOT_ASSET_BASE
+            np.add.at(sums, rows["asset"][assets] - SPOT_ASSET_BASE, worth[assets])
         closes = events["kind"] == int(EventKind.ADL_CLOSE)
         np.add.at(self.adl_lots, events["account"][closes], events["size"][closes])
         self.taken[events["account"][events["kind"] == int(EventKind.TAKEOVER)]] = 1
@@ -200,6 +213,33 @@ class Recorder:
         place = np.where(spot, postings["asset"] - SPOT_ASSET_BASE, 0)
         price = self.state.markets["mark"][place] * self.state.instruments["unit"][place]
         return np.asarray(postings["amount"] * np.where(spot, price, 1), np.int64)
+
+    def _assets_held(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lots of every spot asset that all accounts hold now, and what they are worth at its mark."""
+        held = self.state.holdings[: self.state.counters[COUNT_HOLDINGS]]
+        held = held[held["account"] >= 0]
+        lots = np.zeros(self.count, np.int64)
+        np.add.at(lots, held["instrument"], held["size"])
+        lots = lots[self._assets]
+        mark, unit = self.state.markets["mark"][self._assets], self.state.instruments["unit"][self._assets]
+        return lots, lots * mark * unit
+
+    def assets(self) -> None:
+        """What all accounts together held of each spot asset, and what came in and went out."""
+        (lots, value), (lots_end, value_end) = self._assets_start, self._assets_held()
+        self.tape.table(
+            "assets",
+            {
+                "instrument": self._assets,
+                "settlement": self.state.instruments["settlement"][self._assets],
+                "lots_start": lots,
+                "lots_end": lots_end,
+                "value_start": value,
+                "value_end": value_end,
+                "deposits": self._assets_in[self._assets],
+                "withdrawals": self._assets_out[self._assets],
+            },
+        )
 
     def minute(self, time_ms: int) -> None:
         """Money moved by cause since the last call."""

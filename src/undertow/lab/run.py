@@ -23,7 +23,7 @@ from undertow.case.model import Case
 from undertow.case.overrides import as_text
 from undertow.case.write import BESIDE_FOLDER, case_text, rulebook_text
 from undertow.crowd.between import Between
-from undertow.errors import CaseError
+from undertow.errors import CaseError, InputError
 from undertow.lab.at_start import below_at_start
 from undertow.lab.build import Built
 from undertow.lab.outcomes import outcomes, write_summary
@@ -33,6 +33,7 @@ from undertow.lab.stopwatch import Stopwatch
 from undertow.lab.venues import Running, build_venues, play_second
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 from undertow.tape.query import Tape
+from undertow.tape.schema import FULL, LAB, TAPE_LEVELS
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class RunResult:
     beside: RunResult | None = None
 
 
-def run_case(
+def run_case(  # noqa: PLR0913 one argument for each choice of a run
     case: str | Path | Case,
     settings: Mapping[str, Any] | None = None,
     data: Path | None = None,
@@ -54,13 +55,16 @@ def run_case(
     out: Path | None = None,
     progress: Progress | None = None,
     beside: bool = False,
+    tape: str = LAB,
 ) -> RunResult:
     """Run a case into a new folder (below `out`, default ./runs) and score it.
 
     `settings` are dotted overrides. `beside` plays the case's second venue along with it, into the folder
-    `beside` of the run. Interrupting with Ctrl-C leaves a partial run that can be read. Raises InputError
-    for anything wrong with what was given.
+    `beside` of the run. `tape` is its level of detail, one of TAPE_LEVELS. Interrupting with Ctrl-C leaves a
+    partial run that can be read. Raises InputError for anything wrong with what was given.
     """
+    if tape not in TAPE_LEVELS:
+        raise InputError(f"tape: {tape!r} is no level of detail; one of {', '.join(TAPE_LEVELS)}")
     listener = progress or Silent()
     changes = dict(settings or {})
     if accounts is not None:
@@ -71,15 +75,14 @@ def run_case(
     if not is_compiled():
         listener.note("compiling kernels, first run only, about half a minute")
     listener.begin("Preparing the venue" if not beside else "Preparing two venues")
-    venues = build_venues(loaded, data, seed, beside)
+    venues = build_venues(loaded, data, seed, beside, tape == FULL)
     listener.end()
     watch.lap("prepare")
     place = (out or Path("runs")) / f"{loaded.name}-{seed}"
     folders: list[RunFolder] = []
     for built in venues.built:
-        folder = RunFolder.create(
-            folders[0].path / BESIDE_FOLDER if folders else place, _record(built, given, changes, seed, data)
-        )
+        record = _record(built, given, changes, seed, data) | {"tape": tape}
+        folder = RunFolder.create(folders[0].path / BESIDE_FOLDER if folders else place, record)
         folder.write_text("case.toml", case_text(built.case))
         folder.write_text("rulebook.toml", rulebook_text(built.rulebook))
         folders.append(folder)

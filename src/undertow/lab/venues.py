@@ -42,17 +42,19 @@ class Venues(NamedTuple):
     between: Between | None
 
 
-def build_venues(case: Case, data: Path | None, seed: int, beside: bool) -> Venues:
+def build_venues(
+    case: Case, data: Path | None, seed: int, beside: bool, every_posting: bool = False
+) -> Venues:
     """Make a case's venue ready, and the one beside it if asked for; both see the same outside prices."""
     outside = outside_of(case, data, seed)
     if not beside:
-        return Venues((build(case, outside, seed),), None)
+        return Venues((build(case, outside, seed, None, every_posting),), None)
     second = second_venue(case)
     assert case.beside is not None
     between = Between(case.beside.between, seed + case.draws.crowd, float(case.step_seconds))
     own_seed = streams.derived_seed(seed, "second venue")
-    first = build(case, outside, seed, between)
-    return Venues((first, build(second, outside, own_seed, between)), between)
+    first = build(case, outside, seed, between, every_posting)
+    return Venues((first, build(second, outside, own_seed, between, every_posting)), between)
 
 
 class Running:
@@ -109,6 +111,7 @@ class Running:
         recorder.minute(done * built.case.step_ms)
         recorder.leverage(done, done * built.case.step_ms)
         recorder.accounts()
+        recorder.assets()
         crowd = {**built.crowd.memory(), **built.weather.memory()}
         if between is not None:
             crowd |= {f"between.{name}": array for name, array in between.memory().items()}

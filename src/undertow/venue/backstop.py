@@ -35,6 +35,7 @@ from undertow.venue.records import Cause, EventKind, Role
 from undertow.venue.setup import open_account
 from undertow.venue.state import State
 
+TAKEOVER = int(Cause.TAKEOVER)
 INSURANCE_IN = int(Cause.INSURANCE_IN)
 INSURANCE_OUT = int(Cause.INSURANCE_OUT)
 EVENT_AUTO_CLOSE = int(EventKind.AUTO_CLOSE)
@@ -237,8 +238,8 @@ def pass_on(state: State, split: Split, providers: Providers, holding: int, lots
             tell(state, EVENT_EXHAUSTED, (account, fund), (instrument, side, part, zero), missing, 0)
             break
         target = wide(holding_of(state, provider, instrument))
-        apply_fill(state, holding, -side * part, zero)
-        apply_fill(state, target, side * part, zero)
+        apply_fill(state, holding, -side * part, zero, TAKEOVER)
+        apply_fill(state, target, side * part, zero, TAKEOVER)
         free_if_empty(state, target)
         _settle_with_fund(state, account, provider, fund, due, instrument)
         use(providers, row, notional(record.kind, record.unit, part, mark))

@@ -36,16 +36,17 @@ from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.liquidation import fund_of
 from undertow.venue.margin import SPOT, maintenance_parts, position_value
-from undertow.venue.matching import cancel_all
+from undertow.venue.matching import withdraw_orders
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import COUNT_BANKRUPT, COUNT_HOLDINGS, State
 from undertow.venue.takeover import close_between, cover, has_positions, sweep_flat, take_over, zero_price
 
-ADL = int(Cause.ADL)
 SOCIALISED_LOSS = int(Cause.SOCIALISED_LOSS)
+CLAWBACK = int(Cause.CLAWBACK)
 EVENT_ADL = int(EventKind.ADL_CLOSE)
 EVENT_SOCIALISED = int(EventKind.SOCIALISED_LOSS)
+EVENT_CLAWBACK = int(EventKind.CLAWBACK)
 EVENT_BAD_DEBT = int(EventKind.BAD_DEBT)
 EVENT_FUND_IN = int(EventKind.FUND_IN)
 EVENT_FUND_OUT = int(EventKind.FUND_OUT)
@@ -152,7 +153,7 @@ def settle_closes(state: State, losers: NDArray[np.void], giving: Giving, cancel
                 given = 0
                 continue
             if given == 0 and cancels == 1:
-                cancel_all(state, account, loser.instrument)
+                withdraw_orders(state, account, loser.instrument)
             forgone = position_value(record.kind, record.unit, -side * lots, mark) - position_value(
                 record.kind, record.unit, -side * lots, loser.price
             )
@@ -346,17 +347,21 @@ def _close_group(
     order = allocation.order
     giving = Giving(offer.account[order], offer.holding[order], allocation.close_lots[order])
     settle_closes(state, losers, giving, int(rule.cancels_orders))
-    _take_money(state, offer, allocation.take_micros)
+    _take_money(state, offer, allocation.take_micros, scope_of(rule.policy) == "session")
     if offer.winners is None:
         return []
     return [report(rule.policy.name, offer.winners, need, allocation)]
 
 
-def _take_money(state: State, offer: Offer, take: Int64s) -> None:
-    """Collect what a money policy takes into the contract's fund, which then takes the losers over."""
+def _take_money(state: State, offer: Offer, take: Int64s, of_session: bool) -> None:
+    """Collect what a money policy takes into the contract's fund, which then takes the losers over.
+
+    What is taken from the profits of a session, whatever they were made in, is a clawback.
+    """
+    cause, kind = (CLAWBACK, EVENT_CLAWBACK) if of_session else (SOCIALISED_LOSS, EVENT_SOCIALISED)
     instrument = offer.side.instrument
     fund = int(state.instruments[instrument]["fund"])
     for row in np.flatnonzero(take > 0):
         account, amount = int(offer.account[row]), int(take[row])
-        pay(state, account, fund, amount, SOCIALISED_LOSS, instrument)
-        tell(state, EVENT_SOCIALISED, (account, fund), (instrument, 0, 0, 0), amount, 0)
+        pay(state, account, fund, amount, cause, instrument)
+        tell(state, kind, (account, fund), (instrument, 0, 0, 0), amount, 0)

@@ -27,7 +27,7 @@ from undertow.venue.disposal import house_order
 from undertow.venue.integers import lots_worth, wide
 from undertow.venue.ledger import tell
 from undertow.venue.margin import SPOT, asset_value, maintenance_parts, position_value
-from undertow.venue.matching import cancel_all
+from undertow.venue.matching import withdraw_orders
 from undertow.venue.records import EventKind, Origin, Role
 from undertow.venue.state import COUNT_ACCOUNTS, State
 
@@ -125,7 +125,7 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
         if holding < 0:
             break
         instrument = wide(state.holdings[holding].instrument)
-        cancel_all(state, account, instrument)
+        withdraw_orders(state, account, instrument)
         record = state.instruments[instrument]
         mark = wide(state.markets[instrument].mark)
         size = wide(state.holdings[holding].size)

@@ -173,6 +173,7 @@ class Engine:
         state.grow("fills", int(counters[COUNT_FILLS]) + trades)
         postings = 6 * trades if counters[LEDGER_DETAIL] else 2 * trades
         state.grow("postings", int(counters[COUNT_POSTINGS]) + postings)
+        state.grow("events", int(counters[COUNT_EVENTS]) + commands)
 
     # ---- the step
 
@@ -222,6 +223,7 @@ class Engine:
         state = self.state
         for instrument, ticks, rate_ppb in self.pricing.update_funding(state, now_ms // 1000):
             self._room_for_postings(2 * int(state.counters[COUNT_HOLDINGS]) + 8)
+            state.grow("events", int(state.counters[COUNT_EVENTS]) + 8)
             accrue_funding(state, instrument, ticks, rate_ppb)
         while self.interest_ppb_per_hour and now_ms >= self.next_interest_ms:
             self._room_for_postings(int(state.counters[COUNT_ACCOUNTS]) + 8)

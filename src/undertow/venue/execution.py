@@ -33,7 +33,8 @@ from undertow.venue.admission import (
     reducible_lots,
 )
 from undertow.venue.book import order_id, reduce_order, slot_of
-from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_empty, holding_of, pay
+from undertow.venue.integers import wide
+from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_empty, holding_of, pay, tell
 from undertow.venue.margin import SPOT
 from undertow.venue.matching import (
     REDUCE_ONLY,
@@ -50,7 +51,7 @@ from undertow.venue.matching import (
     taker_of,
 )
 from undertow.venue.prefetch import prefetch
-from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
+from undertow.venue.records import REFUSAL_CODES, Cause, CommandKind, EventKind, OrderFlag, TimeInForce
 from undertow.venue.slack import begin_batch
 from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
 from undertow.venue.takeover import reopen
@@ -69,6 +70,7 @@ FILL_OR_KILL = int(TimeInForce.FILL_OR_KILL)
 POST_ONLY = int(TimeInForce.POST_ONLY)
 MARKET = int(OrderFlag.MARKET)
 CAUSE_TRANSFER = int(Cause.TRANSFER)
+EVENT_REJECTION = int(EventKind.REJECTION)
 POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
 FOK_NOT_FILLABLE = int(Rejection.FOK_NOT_FILLABLE)
 REFUSED_REDUCE_ONLY = int(Rejection.REDUCE_ONLY)
@@ -120,6 +122,28 @@ def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void])
             result.code = _amend(state, command, result)
         else:
             result.code = _move_funds(state, command)
+        if result.code != NONE:
+            _tell_refusal(state, command, result.code)
+
+
+@kernel
+def _tell_refusal(state: State, command: Any, code: int) -> None:
+    """A refused command is data: who asked for what, and why not. What its kind leaves open is empty."""
+    kind = wide(command.kind)
+    amount = 0
+    what = (-1, 0, 0, 0)
+    if kind in (NEW, AMEND):
+        instrument = wide(command.instrument) if kind == NEW else -1
+        what = (instrument, wide(command.side), wide(command.size), wide(command.price))
+    elif kind in (DEPOSIT_ASSET, WITHDRAW_ASSET):
+        what = (wide(command.instrument), 0, wide(command.size), 0)
+    elif kind in (DEPOSIT, WITHDRAW, TRANSFER):
+        amount = wide(command.size)
+    if kind in (CANCEL, AMEND):
+        amount = wide(command.order)
+    counterparty = wide(command.counterparty) if kind == TRANSFER else -1
+    detail = kind * REFUSAL_CODES + code
+    tell(state, EVENT_REJECTION, (wide(command.account), counterparty), what, amount, detail)
 
 
 @kernel

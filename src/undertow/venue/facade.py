@@ -422,7 +422,8 @@ class Venue:
         """Fills, postings and events since the last call, in order."""
         logged = self.engine.drain()
         instruments, settlements, _profiles = self._board.names()
-        accounts = np.maximum(logged.events["account"], 0)
+        opened = int(self.engine.state.counters[COUNT_ACCOUNTS])  # a refused command may name any account
+        accounts = np.where(logged.events["account"] < opened, np.maximum(logged.events["account"], 0), 0)
         wallets = [settlements[int(place)] for place in self.engine.state.accounts["settlement"][accounts]]
         return History(
             fill_records(logged.fills, instruments),

@@ -15,7 +15,7 @@ from undertow.venue.danger import has_stake
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.margin import SPOT, account_health, maintenance_parts, row_maintenance
-from undertow.venue.matching import cancel_all, cross, fillable_lots, release, reserve, taker_of
+from undertow.venue.matching import cross, fillable_lots, release, reserve, taker_of, withdraw_orders
 from undertow.venue.records import Cause, EventKind, Origin
 from undertow.venue.state import (
     ASSETS_KEPT,
@@ -51,7 +51,7 @@ EVENT_EXHAUSTED = int(EventKind.FUND_EXHAUSTED)
 def begin(state: State, account: int) -> None:
     """First sight of an account below maintenance: freeze it and withdraw its orders."""
     owner = state.accounts[account]
-    cancel_all(state, account, -1)
+    withdraw_orders(state, account, -1)
     if owner.stage == STAGE_LIQUIDATING:
         return
     owner.stage = STAGE_LIQUIDATING

@@ -16,9 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.venue.answers import code_name
 from undertow.venue.door import EXACT, Instrument, Settlement, trimmed
 from undertow.venue.pricing import Pricing
-from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause, EventKind, InstrumentKind, Origin
+from undertow.venue.records import (
+    OUTSIDE,
+    REFUSAL_CODES,
+    SPOT_ASSET_BASE,
+    Cause,
+    CommandKind,
+    EventKind,
+    InstrumentKind,
+    Origin,
+)
 from undertow.venue.state import State
 
 # What `amount` and `detail` of an event are; an event that is not listed has money and a plain number.
@@ -73,7 +83,10 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something the engine did. `amount` and `detail` are described with `EventKind`."""
+    """Something the engine did. `amount` and `detail` are described with `EventKind`.
+
+    `refused` says of a rejection which command was refused and why: "new: insufficient-margin".
+    """
 
     seconds: Decimal
     kind: str
@@ -85,6 +98,7 @@ class Event:
     price: Decimal | None
     amount: Decimal
     detail: Decimal
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +180,7 @@ def event_records(
     records = []
     for row, wallet in zip(rows, wallets, strict=True):
         kind = EventKind(int(row["kind"]))
-        about = instruments[int(row["instrument"])] if row["instrument"] >= 0 else None
+        about = instruments[int(row["instrument"])] if 0 <= row["instrument"] < len(instruments) else None
         amount, detail = int(row["amount"]), int(row["detail"])
         in_lots = about is not None and kind in AMOUNT_IN_LOTS
         records.append(
@@ -181,9 +195,17 @@ def event_records(
                 price=about.price(int(row["price"])) if about else None,
                 amount=about.size(amount) if in_lots and about else wallet.amount(amount),
                 detail=wallet.amount(detail) if kind in DETAIL_IS_MONEY else Decimal(detail),
+                refused=_refused(detail) if kind == EventKind.REJECTION else None,
             )
         )
     return tuple(records)
+
+
+def _refused(detail: int) -> str:
+    kind, code = divmod(detail, REFUSAL_CODES)
+    known = kind in CommandKind.__members__.values()
+    command = _word(CommandKind(kind)) if known else f"command {kind}"
+    return f"{command}: {code_name(code)}"
 
 
 def _seconds(row: NDArray[np.void]) -> Decimal:

@@ -25,14 +25,15 @@ from undertow.venue.book import (
     remove,
     take_slot,
 )
-from undertow.venue.ledger import FEE, apply_fill, find_holding, free_if_empty, pay, swap_spot
+from undertow.venue.ledger import FEE, TRADE, apply_fill, find_holding, free_if_empty, pay, swap_spot, tell
 from undertow.venue.margin import SPOT, fill_value
-from undertow.venue.records import OrderFlag, SelfTrade
+from undertow.venue.records import EventKind, OrderFlag, SelfTrade
 from undertow.venue.slack import forget
 from undertow.venue.state import COUNT_FILLS, HOUSE_FEES, HOUSE_STRIDE, TIME, TRADE_COUNT, State
 
 REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 CANCEL_TAKER = int(SelfTrade.CANCEL_TAKER)
+CANCELLED_BY_ENGINE = int(EventKind.CANCELLED_BY_ENGINE)
 
 
 class Taker(NamedTuple):
@@ -172,8 +173,8 @@ def _settle(state: State, taker: Taker, holding: int, slot: int, traded: int) ->
             state.holdings[row].open_buy -= traded
         else:
             state.holdings[row].open_sell -= traded
-        apply_fill(state, row, maker.side * traded, price)
-        apply_fill(state, holding, taker.side * traded, price)
+        apply_fill(state, row, maker.side * traded, price, TRADE)
+        apply_fill(state, holding, taker.side * traded, price, TRADE)
     fees = record.settlement * HOUSE_STRIDE + HOUSE_FEES
     if record.taker_fee_ppm != 0:
         fee = mul_ppm_ceil(value, record.taker_fee_ppm)
@@ -291,6 +292,14 @@ def cancel_all(state: State, account: int, instrument: int) -> int:
             cancelled += 1
         slot = following
     return cancelled
+
+
+@kernel
+def withdraw_orders(state: State, account: int, instrument: int) -> None:
+    """The venue withdraws an account's orders in one instrument (-1: in all), and says how many."""
+    count = cancel_all(state, account, instrument)
+    if count > 0:
+        tell(state, CANCELLED_BY_ENGINE, (account, -1), (instrument, 0, count, 0), 0, 0)
 
 
 @kernel

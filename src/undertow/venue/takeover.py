@@ -37,6 +37,7 @@ from undertow.venue.state import (
 )
 
 TAKEOVER = int(Cause.TAKEOVER)
+ADL = int(Cause.ADL)
 INSURANCE_IN = int(Cause.INSURANCE_IN)
 INSURANCE_OUT = int(Cause.INSURANCE_OUT)
 EVENT_TAKEOVER = int(EventKind.TAKEOVER)
@@ -195,8 +196,8 @@ def close_between(
 ) -> None:
     """Close `lots` of two opposite positions against each other. Pairs: (account, row)."""
     side = 1 if state.holdings[loser[1]].size > 0 else -1
-    apply_fill(state, loser[1], -side * lots, price)
-    apply_fill(state, winner[1], side * lots, price)
+    apply_fill(state, loser[1], -side * lots, price, ADL)
+    apply_fill(state, winner[1], side * lots, price, ADL)
 
 
 @kernel

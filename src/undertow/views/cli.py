@@ -55,6 +55,7 @@ def run(  # noqa: PLR0913 one argument for each option
     seed: int = 1,
     out: Path | None = None,
     beside: Switch = False,
+    tape: str = "lab",
     report: bool = True,
     strict: Switch = False,
     quiet: Switch = False,
@@ -79,6 +80,8 @@ def run(  # noqa: PLR0913 one argument for each option
         Folder to create the run folder CASE-SEED in; the next free name is taken. Default: runs.
     beside
         Play the case's second venue along with it: a run of its own, in the folder `beside` of the run.
+    tape
+        What the tape holds. lab: all but the single postings of trades and fees. full: those as well.
     report
         Write report.html into the run folder.
     strict
@@ -88,7 +91,7 @@ def run(  # noqa: PLR0913 one argument for each option
     """
     from undertow.views.commands import RunOptions, run_command
 
-    given = RunOptions(case, set_, without, data, accounts, seed, out, beside, report, strict, quiet)
+    given = RunOptions(case, set_, without, data, accounts, seed, out, beside, tape, report, strict, quiet)
     return run_command(given)
 
 

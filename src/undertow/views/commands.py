@@ -38,6 +38,7 @@ class RunOptions:
     seed: int
     out: Path | None
     beside: bool
+    tape: str
     report: bool
     strict: bool
     quiet: bool
@@ -64,6 +65,7 @@ def run_command(options: RunOptions) -> int:
             options.out,
             progress,
             beside=options.beside,
+            tape=options.tape,
         )
     finally:
         signal.signal(signal.SIGTERM, before)
