@@ -24,7 +24,7 @@ from undertow.case.beside import second_venue
 from undertow.case.model import Case
 from undertow.crowd.between import Between
 from undertow.crowd.view import Commands, View
-from undertow.lab.build import Built, build, outside_of
+from undertow.lab.build import AS_THE_CASE, Built, Choices, build, outside_of
 from undertow.lab.recorder import HOUSE_EVERY_SECONDS, Recorder
 from undertow.lab.stopwatch import Stopwatch
 from undertow.tape.folder import RunFolder
@@ -43,18 +43,19 @@ class Venues(NamedTuple):
 
 
 def build_venues(
-    case: Case, data: Path | None, seed: int, beside: bool, every_posting: bool = False
+    case: Case, data: Path | None, seed: int, beside: bool, choices: Choices = AS_THE_CASE
 ) -> Venues:
     """Make a case's venue ready, and the one beside it if asked for; both see the same outside prices."""
     outside = outside_of(case, data, seed)
     if not beside:
-        return Venues((build(case, outside, seed, None, every_posting),), None)
+        return Venues((build(case, outside, seed, None, choices),), None)
     second = second_venue(case)
     assert case.beside is not None
     between = Between(case.beside.between, seed + case.draws.crowd, float(case.step_seconds))
     own_seed = streams.derived_seed(seed, "second venue")
-    first = build(case, outside, seed, between, every_posting)
-    return Venues((first, build(second, outside, own_seed, between, every_posting)), between)
+    first = build(case, outside, seed, between, choices)
+    choices = choices._replace(population=None, policy=None)  # the first venue's own
+    return Venues((first, build(second, outside, own_seed, between, choices)), between)
 
 
 class Running:

@@ -21,6 +21,7 @@ from undertow.venue import audit as auditing
 from undertow.venue import danger, danger_scan
 from undertow.venue.accrual import accrue_funding, accrue_interest
 from undertow.venue.allocation.report import Report
+from undertow.venue.allocation.winners import Policy
 from undertow.venue.book import make_order_room
 from undertow.venue.closing import ClosingRule, close_bankrupt
 from undertow.venue.compile import (
@@ -100,6 +101,7 @@ class Engine:
         oracle: bool = False,
         ledger_detail: bool = True,
         keep_reports: bool = True,
+        policy: Policy | str | None = None,
     ) -> None:
         self.rulebook = rulebook
         self.state: State = allocate(instruments, accounts, 4 * accounts, 4096)
@@ -117,7 +119,7 @@ class Engine:
         self.convert = ConversionStage(rulebook, self.profiles)
         self.dispose: Stage = DisposalStage(rulebook)
         self.hedge = HedgeStage(rulebook)
-        self.closing: ClosingRule = closing_rule(rulebook)
+        self.closing: ClosingRule = closing_rule(rulebook, policy)
         self.gates = Gates(rulebook.gates)
         self.isolated_funds: dict[tuple[int, str], int] = {}
         self.interest_ppb_per_hour = 0

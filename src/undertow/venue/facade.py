@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow._jit import tell_of_compiling
 from undertow.errors import InputError, InvariantError
 from undertow.rulebook.load import load_rulebook
 from undertow.rulebook.model import Rulebook
 from undertow.venue.account_view import AccountView, view_account
+from undertow.venue.allocation.winners import Policy
 from undertow.venue.answers import Result, result
 from undertow.venue.audit import clearing_balance
 from undertow.venue.board import Board
@@ -82,6 +84,7 @@ class Venue:
 
     `settlements` are the assets wallets are kept in, each with its decimals; the rulebook's own by default.
     `constituents` is how many outside prices an index may have. `oracle` finds danger by the full scan.
+    `policy` allocates losses instead of the rulebook's: a registered name, or an object.
     """
 
     def __init__(
@@ -94,11 +97,13 @@ class Venue:
         step_seconds: int = 1,
         instruments: int = 16,
         oracle: bool = False,
+        policy: Policy | str | None = None,
     ) -> None:
         self.rulebook = load_rulebook(rulebook) if isinstance(rulebook, str) else rulebook
         if settlements is None:
             decimals = COIN_DECIMALS if self.rulebook.contract == "inverse" else DOLLAR_DECIMALS
             settlements = {self.rulebook.settlement: decimals}
+        tell_of_compiling()
         self.step_seconds = whole_seconds(step_seconds, "step_seconds")
         self.now = 0  # seconds
         self.engine = Engine(
@@ -110,6 +115,7 @@ class Venue:
             step_ms=1000 * self.step_seconds,
             constituents=constituents,
             oracle=oracle,
+            policy=policy,
         )
         self._board = Board(self.engine, settlements, constituents)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.errors import InputError
 from undertow.rulebook.model import Rulebook
 from undertow.units import PPM
 from undertow.venue.allocation.policy import LargestPositions, policy
@@ -29,11 +30,16 @@ if TYPE_CHECKING:
     from undertow.venue.engine import Engine, Stage
 
 
-def closing_rule(rulebook: Rulebook) -> ClosingRule:
-    """Stage 4 as the rulebook wants it."""
+def closing_rule(rulebook: Rulebook, given: Policy | str | None = None) -> ClosingRule:
+    """Stage 4 as the rulebook wants it, or with another policy: a registered name, or any object that is one.
+
+    InputError where there is no such policy.
+    """
     rule = rulebook.allocation
     chosen: Policy
-    if rule.policy == "bad-debt":
+    if given is not None:
+        chosen = policy_of(given)
+    elif rule.policy == "bad-debt":
         chosen = BadDebt()
     elif rule.policy == "queue" and rule.group:
         chosen = LargestPositions("largest-positions", rule.group)
@@ -45,6 +51,18 @@ def closing_rule(rulebook: Rulebook) -> ClosingRule:
         True,
         int(rulebook.insurance.cover == "whole-or-nothing"),
         rule.trigger == "fund-exhausted",
+    )
+
+
+def policy_of(given: Policy | str) -> Policy:
+    """A policy by its registered name, or the object itself. InputError where it is none."""
+    if isinstance(given, str):
+        return BadDebt() if given == BadDebt.name else policy(given)
+    if isinstance(getattr(given, "name", None), str) and callable(getattr(given, "allocate", None)):
+        return given
+    raise InputError(
+        f"policy: {type(given).__name__} is no allocation policy; give the name of one, or an object with a "
+        "name and a method allocate(winners, need)"
     )
 
 
