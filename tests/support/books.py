@@ -56,7 +56,8 @@ class FastBooks:
         state.grow("fills", int(counters[COUNT_FILLS] + counters[LIVE_ORDERS]) + 2 * len(commands))
         results = np.zeros(len(commands), RESULT)
         execute_book(state, commands, results)
-        return [Outcome(int(row["order"]), int(row["filled"]), int(row["code"])) for row in results]
+        names = Outcome._fields
+        return [Outcome(*(int(row[name]) for name in names)) for row in results]
 
     @property
     def fills(self) -> list[Fill]:

@@ -3,6 +3,10 @@
 Holds the one dispatcher that both doors use (arrays of commands, or one by one through the facade). Holds no
 rule of its own: admission decides, matching trades, the ledger moves.
 
+An order is numbered when it trades or rests and keeps its number when it is amended. A command that is
+refused gets no number and finds the venue as it was; the one answer that is both is SELF_TRADE with fills:
+those stand, and what was left of the order is withdrawn. To a stranger an order is unknown.
+
 Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing.
 """
 
@@ -32,8 +36,16 @@ from undertow.venue.admission import (
     known_account,
     reducible_lots,
 )
-from undertow.venue.book import order_id, reduce_order, slot_of
-from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_empty, holding_of, pay
+from undertow.venue.book import free_slot, order_id, reduce_order, slot_of, take_slot
+from undertow.venue.ledger import (
+    deposit,
+    deposit_asset,
+    find_holding,
+    free_if_empty,
+    holding_of,
+    pay,
+    unmake_holding,
+)
 from undertow.venue.margin import SPOT
 from undertow.venue.matching import (
     REDUCE_ONLY,
@@ -42,7 +54,7 @@ from undertow.venue.matching import (
     cancel_order,
     cross,
     crosses,
-    fillable_lots,
+    lift,
     prune_reduce_only,
     release,
     reserve,
@@ -50,9 +62,19 @@ from undertow.venue.matching import (
     taker_of,
 )
 from undertow.venue.prefetch import prefetch
-from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
-from undertow.venue.slack import begin_batch
-from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
+from undertow.venue.reach import ITSELF, NOBODY, first_met, walk
+from undertow.venue.records import Cause, CommandKind, OrderFlag, SelfTrade, TimeInForce
+from undertow.venue.slack import begin_batch, forget
+from undertow.venue.state import (
+    COUNT_HOLDINGS,
+    MAXIMUM_ORDERS,
+    ORDER_POST_ONLY,
+    POST_ONLY_AMEND_RULE,
+    REDUCE_EACH,
+    REDUCE_ONLY_RULE,
+    SELF_TRADE_RULE,
+    State,
+)
 from undertow.venue.takeover import reopen
 
 NEW = int(CommandKind.NEW)
@@ -64,10 +86,14 @@ WITHDRAW = int(CommandKind.WITHDRAW)
 TRANSFER = int(CommandKind.TRANSFER)
 DEPOSIT_ASSET = int(CommandKind.DEPOSIT_ASSET)
 WITHDRAW_ASSET = int(CommandKind.WITHDRAW_ASSET)
+GOOD_TILL_CANCELLED = int(TimeInForce.GOOD_TILL_CANCELLED)
 IMMEDIATE = int(TimeInForce.IMMEDIATE_OR_CANCEL)
 FILL_OR_KILL = int(TimeInForce.FILL_OR_KILL)
 POST_ONLY = int(TimeInForce.POST_ONLY)
 MARKET = int(OrderFlag.MARKET)
+FLAGS = int(OrderFlag.REDUCE_ONLY | OrderFlag.MARKET)
+LAST_TIME_IN_FORCE = int(max(TimeInForce))
+LAST_SELF_TRADE = int(max(SelfTrade))
 CAUSE_TRANSFER = int(Cause.TRANSFER)
 POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
 FOK_NOT_FILLABLE = int(Rejection.FOK_NOT_FILLABLE)
@@ -99,7 +125,7 @@ def _look_ahead(state: State, commands: NDArray[np.void], position: int) -> None
 
 @kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """Carry out every command in order; `results` (same length) gets code, order id, lots filled, value."""
+    """Carry out every command in order; `results` (same length) gets code, number, lots filled, resting, value."""
     begin_batch(state)
     for position in range(len(commands)):
         _look_ahead(state, commands, position)
@@ -107,15 +133,14 @@ def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void])
         result = results[position]
         result.order = -1
         result.filled = 0
+        result.resting = 0
         result.value = 0
         if command.kind == NEW:
             result.code = _place(state, command, result)
         elif command.kind == CANCEL:
             result.code = _cancel(state, command)
         elif command.kind == CANCEL_ALL:
-            result.code = NONE if known_account(state, command.account) else UNKNOWN_ACCOUNT
-            if result.code == NONE:
-                result.filled = cancel_all(state, command.account, command.instrument)
+            result.code = _cancel_all(state, command, result)
         elif command.kind == AMEND:
             result.code = _amend(state, command, result)
         else:
@@ -133,6 +158,7 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
         result = results[position]
         result.order = -1
         result.filled = 0
+        result.resting = 0
         result.value = 0
         if command.kind == NEW:
             result.code = _place_in_book(state, command, result)
@@ -151,7 +177,7 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
 
 @kernel
 def _place_in_book(state: State, command: Any, result: Any) -> int:
-    if command.side not in (1, -1):
+    if not _is_meant(command):
         return BAD_COMMAND
     if command.instrument < 0 or command.instrument >= len(state.books):
         return UNKNOWN_INSTRUMENT
@@ -159,13 +185,17 @@ def _place_in_book(state: State, command: Any, result: Any) -> int:
         return BAD_SIZE
     if command.price <= 0 or command.price >= state.books[command.instrument].maximum_ticks:
         return BAD_PRICE
+    if command.flags & MARKET != 0 and command.time_in_force == POST_ONLY:
+        return POST_ONLY_WOULD_TAKE
     taker = _taker(state, command, command.price, command.size)
-    return _trade(state, taker, -1, _time_in_force(command), result)
+    return _trade(state, taker, -1, _time_in_force(command), -1, result)
 
 
 @kernel
 def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
     order = state.orders[slot]
+    if not _is_self_trade(command.self_trade):
+        return BAD_COMMAND
     if command.size <= 0:
         return BAD_SIZE
     if command.price <= 0 or command.price >= state.books[order.instrument].maximum_ticks:
@@ -173,15 +203,31 @@ def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
     if command.price == order.price and command.size <= order.size:
         reduce_order(state, slot, order.size - command.size)
         result.order = command.order
+        result.resting = command.size
         return NONE
     taker = _replacement(state, slot, command)
-    cancel_order(state, slot, 0)
-    return _trade(state, taker, -1, 0, result)
+    return _trade(state, taker, -1, _kept_time_in_force(order), slot, result)
+
+
+@kernel
+def _is_meant(command: Any) -> bool:
+    """Whether side, time in force, flags and self-trade rule of an order are any that exist."""
+    if command.side not in (1, -1) or command.flags & ~FLAGS != 0:
+        return False
+    if command.time_in_force < 0 or command.time_in_force > LAST_TIME_IN_FORCE:
+        return False
+    return _is_self_trade(command.self_trade)
+
+
+@kernel
+def _is_self_trade(rule: int) -> bool:
+    """Whether that is a rule against self-trade, or -1, the rulebook's choice."""
+    return bool(-1 <= rule <= LAST_SELF_TRADE)
 
 
 @kernel
 def _replacement(state: State, slot: int, command: Any) -> Taker:
-    """What an order becomes that is amended in price or grows: a new one of the same account and side."""
+    """What an order becomes that is amended in price or grows: an order of the same account and side."""
     order = state.orders[slot]
     reduce_only = 1 if order.flags & REDUCE_ONLY != 0 else 0
     rule = _self_trade_rule(state, command)
@@ -213,29 +259,60 @@ def _time_in_force(command: Any) -> int:
 
 
 @kernel
-def _trade(state: State, taker: Taker, holding: int, time_in_force: int, result: Any) -> int:
-    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it."""
+def _kept_time_in_force(order: Any) -> int:
+    """How an order that rests goes on when it is amended: post-only stays post-only."""
+    return POST_ONLY if order.flags & ORDER_POST_ONLY != 0 else GOOD_TILL_CANCELLED
+
+
+@kernel
+def _trade(state: State, taker: Taker, holding: int, time_in_force: int, slot: int, result: Any) -> int:
+    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it.
+
+    `slot` is the record of the order that is amended, -1 for a new one, which gets its record, and so its
+    number, here. A refusal comes before anything is touched: the amended order then rests as it did.
+    """
+    meets = crosses(state, taker)
+    code = _refusal(state, taker, holding, time_in_force, meets)
+    if code != NONE:
+        return code
+    if slot >= 0:
+        lift(state, slot, 1 if holding >= 0 else 0)
+    else:
+        slot = take_slot(state)
+    result.order = order_id(state, slot)
     left = taker.lots
-    first_fill = state.counters[COUNT_FILLS]
-    if crosses(state, taker):
-        if time_in_force == POST_ONLY:
-            return POST_ONLY_WOULD_TAKE
-        if time_in_force == FILL_OR_KILL and fillable_lots(state, taker) < taker.lots:
-            return FOK_NOT_FILLABLE
-        filled, value, stopped = cross(state, taker, holding, 1 if holding >= 0 else 0)
+    if meets:
+        filled, value, stopped = cross(state, taker, holding, slot)
         result.filled = filled
         result.value = value
-        if stopped == 1:
-            return SELF_TRADE
         left -= filled
-    elif time_in_force == FILL_OR_KILL:
+        if left == 0 or stopped == 1 or time_in_force in (IMMEDIATE, FILL_OR_KILL):
+            free_slot(state, slot)
+            return SELF_TRADE if stopped == 1 else NONE
+    rest(state, taker, left, holding, slot)
+    if time_in_force == POST_ONLY:
+        state.orders[slot].flags |= ORDER_POST_ONLY
+    result.resting = left
+    return NONE
+
+
+@kernel
+def _refusal(state: State, taker: Taker, holding: int, time_in_force: int, meets: bool) -> int:
+    """Why an order may not go to the book as it stands, NONE if it may. `meets`: somebody is within reach."""
+    if not meets:
+        if time_in_force == FILL_OR_KILL:
+            return FOK_NOT_FILLABLE
+        return NO_LIQUIDITY if time_in_force == IMMEDIATE else NONE
+    if time_in_force == POST_ONLY:
+        return POST_ONLY_WOULD_TAKE
+    if time_in_force == FILL_OR_KILL and walk(state, taker)[0] < taker.lots:
         return FOK_NOT_FILLABLE
-    if left > 0:
-        if time_in_force in (IMMEDIATE, FILL_OR_KILL):
-            return NO_LIQUIDITY if result.filled == 0 else NONE
-        result.order = order_id(state, rest(state, taker, left, holding))
-        for position in range(first_fill, state.counters[COUNT_FILLS]):
-            state.fills[position].taker_order = result.order
+    if taker.self_trade != 0 or holding >= 0:
+        met = first_met(state, taker)
+        if met == ITSELF:
+            return SELF_TRADE
+        if met == NOBODY and time_in_force == IMMEDIATE:
+            return NO_LIQUIDITY
     return NONE
 
 
@@ -253,7 +330,7 @@ def _limit_of(state: State, command: Any) -> int:
 @kernel
 def _place(state: State, command: Any, result: Any) -> int:
     """A new order: checks, reservation, crossing, resting; what neither traded nor rests is released."""
-    if command.side not in (1, -1):
+    if not _is_meant(command):
         return BAD_COMMAND
     if command.instrument < 0 or command.instrument >= len(state.instruments):
         return UNKNOWN_INSTRUMENT
@@ -263,6 +340,8 @@ def _place(state: State, command: Any, result: Any) -> int:
     code = check_place(state, taker, expected)
     if code != NONE:
         return code
+    if market_order and command.time_in_force == POST_ONLY:
+        return POST_ONLY_WOULD_TAKE
     if state.accounts[taker.account].order_count >= state.counters[MAXIMUM_ORDERS]:
         return TOO_MANY_ORDERS
     holding = find_holding(state, taker.account, taker.instrument)
@@ -271,21 +350,45 @@ def _place(state: State, command: Any, result: Any) -> int:
         if lots <= 0:
             return REFUSED_REDUCE_ONLY
         taker = _taker(state, command, taker.limit, min(taker.lots, lots))
-    if holding < 0:
+    rows = int(state.counters[COUNT_HOLDINGS])
+    made = holding < 0
+    if made:
         holding = holding_of(state, taker.account, taker.instrument)
+    buys = int(state.holdings[holding].open_buy)
     code = admit(state, taker, holding, expected)
-    if code != NONE:
-        free_if_empty(state, holding)
+    if code == NONE:
+        held = int(state.holdings[holding].open_buy) - buys
+        code = _trade(state, taker, holding, _time_in_force(command), -1, result)
+        if market_order and taker.side > 0:
+            _release_bid(state, holding, held)
+        else:
+            release(state, holding, taker.side, taker.lots - result.resting, taker.limit)
+    if result.order < 0:
+        if made:
+            unmake_holding(state, holding, rows)
         return code
-    code = _trade(state, taker, holding, _time_in_force(command), result)
-    released = taker.lots
-    if result.order >= 0:
-        released = result.filled
-    release(state, holding, taker.side, released, taker.limit)
-    if result.filled > 0:
-        prune_reduce_only(state, taker.account, taker.instrument)
+    _after_trade(state, taker, result)
     free_if_empty(state, holding)
     return code
+
+
+@kernel
+def _release_bid(state: State, holding: int, held: int) -> None:
+    """Undo what a market bid reserved: contracts, or the cash that the book asked for."""
+    row = state.holdings[holding]
+    row.open_buy -= held
+    forget(state, row.account)
+
+
+@kernel
+def _after_trade(state: State, taker: Taker, result: Any) -> None:
+    """Cut reduce-only orders that the account can no longer feed, the one just placed among them."""
+    together = taker.reduce_only == 1 and state.counters[REDUCE_ONLY_RULE] != REDUCE_EACH
+    if result.filled > 0 or together:
+        prune_reduce_only(state, taker.account, taker.instrument)
+    if result.resting > 0 and taker.reduce_only == 1:
+        slot = slot_of(state, result.order)
+        result.resting = state.orders[slot].size if slot >= 0 else 0
 
 
 @kernel
@@ -302,23 +405,35 @@ def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
 @kernel
 def _cancel(state: State, command: Any) -> int:
     slot = slot_of(state, command.order)
-    if slot < 0:
+    if slot < 0 or state.orders[slot].account != command.account:
         return UNKNOWN_ORDER
-    if state.orders[slot].account != command.account:
-        return NOT_OWNER
     cancel_order(state, slot, 1)
     return NONE
 
 
 @kernel
+def _cancel_all(state: State, command: Any, result: Any) -> int:
+    if not known_account(state, command.account):
+        return UNKNOWN_ACCOUNT
+    if command.instrument < -1 or command.instrument >= len(state.instruments):
+        return UNKNOWN_INSTRUMENT
+    result.filled = cancel_all(state, command.account, command.instrument)
+    return NONE
+
+
+@kernel
 def _amend(state: State, command: Any, result: Any) -> int:
-    """Size down at the same price keeps the place; anything else is a checked replacement that loses it."""
+    """Size down at the same price keeps the place; anything else is checked anew and loses it.
+
+    The order keeps its number. A refused amendment leaves it as it was, but for a rulebook that withdraws a
+    post-only order which would take.
+    """
     slot = slot_of(state, command.order)
-    if slot < 0:
+    if slot < 0 or state.orders[slot].account != command.account:
         return UNKNOWN_ORDER
     order = state.orders[slot]
-    if order.account != command.account:
-        return NOT_OWNER
+    if not _is_self_trade(command.self_trade):
+        return BAD_COMMAND
     if command.size <= 0:
         return BAD_SIZE
     if command.price <= 0 or command.price >= state.instruments[order.instrument].maximum_ticks:
@@ -329,25 +444,38 @@ def _amend(state: State, command: Any, result: Any) -> int:
         release(state, holding, side, order.size - command.size, order.price)
         reduce_order(state, slot, order.size - command.size)
         result.order = command.order
+        result.resting = command.size
         return NONE
     taker = _replacement(state, slot, command)
     code = check_place(state, taker, taker.limit)
     if code != NONE:
         return code
-    release(state, holding, side, order.size, order.price)
-    if taker.reduce_only == 1 and reducible_lots(state, holding, side) < taker.lots:
+    code = _admit_amended(state, taker, slot)
+    if code != NONE:
+        return code
+    code = _trade(state, taker, holding, _kept_time_in_force(order), slot, result)
+    release(state, holding, side, taker.lots - result.resting, taker.limit)
+    if code == POST_ONLY_WOULD_TAKE and state.counters[POST_ONLY_AMEND_RULE] == 1:
+        cancel_order(state, slot, 1)
+        result.order = command.order
+        return NONE
+    if result.order >= 0:
+        _after_trade(state, taker, result)
+        free_if_empty(state, holding)
+    return code
+
+
+@kernel
+def _admit_amended(state: State, taker: Taker, slot: int) -> int:
+    """Reserve for what an order becomes, as if the order were gone; it keeps its own reservation meanwhile."""
+    order = state.orders[slot]
+    holding = int(order.holding)
+    release(state, holding, order.side, order.size, order.price)
+    if taker.reduce_only == 1 and reducible_lots(state, holding, order.side) < taker.lots:
         code = REFUSED_REDUCE_ONLY
     else:
         code = admit(state, taker, holding, taker.limit)
-    reserve(state, holding, side, order.size, order.price)
-    if code != NONE:
-        return code
-    cancel_order(state, slot, 1)
-    code = _trade(state, taker, holding, 0, result)
-    release(state, holding, side, taker.lots if result.order < 0 else result.filled, taker.limit)
-    if result.filled > 0:
-        prune_reduce_only(state, taker.account, taker.instrument)
-    free_if_empty(state, holding)
+    reserve(state, holding, order.side, order.size, order.price)
     return code
 
 
