@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from machine import header, say, table
 from undertow.venue.book import add_book, make_order_room
+from undertow.venue.book_alone import execute_book
 from undertow.venue.book_reference import ReferenceBooks
-from undertow.venue.execution import execute_book
 from undertow.venue.records import COMMAND, RESULT, CommandKind, TimeInForce
 from undertow.venue.state import COUNT_FILLS, LIVE_ORDERS, State, allocate
 

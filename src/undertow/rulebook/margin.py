@@ -65,9 +65,9 @@ class MarginClass(Table):
     `brackets`: maintenance = notional x rate - deduction, initial = notional / leverage up to the bracket's
     cap. `sqrt`: initial max(floor, factor x sqrt(coins)), maintenance max(floor, share x factor x
     sqrt(coins)), both times `weight_ppm`; a long needs `long_cap_ppm` of its notional at most (0: no cap),
-    because it cannot lose more than it is worth. `steps`: base rates plus one maintenance rate for each started
-    step of coins above the base. `flat`: constant rates; initial rises to 100 % as open interest goes from
-    `oi_lower_usd` to `oi_upper_usd`.
+    because it cannot lose more than it is worth. `steps`: base rates plus one maintenance rate for each
+    started step of coins above the base. `flat`: constant rates; initial rises to 100 % as open interest
+    goes from `oi_lower_usd` to `oi_upper_usd`.
     """
 
     NEEDS: ClassVar[Needs] = {

@@ -125,7 +125,7 @@ def reducible_lots(state: State, holding: int, side: int) -> int:
 
 @kernel
 def _offered_lots(state: State, holding: int, side: int) -> int:
-    """Lots of the account's resting orders of `side`; bids on an asset have reserved cash, so they are counted."""
+    """Lots of the account's resting orders of `side`; bids on an asset hold cash, so they are counted."""
     row = state.holdings[holding]
     if side < 0:
         return int(row.open_sell)

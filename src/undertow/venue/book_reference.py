@@ -1,4 +1,4 @@
-"""The books in plain Python: what `execution.execute_book` must do, written to be read.
+"""The books in plain Python: what `book_alone.execute_book` must do, written to be read.
 
 Holds price-time books of deques and sorted prices, driven by the same command records and giving the same
 results, fills and order ids as the kernels. Holds no account and no money. Used by tests as the oracle

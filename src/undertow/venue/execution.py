@@ -1,7 +1,7 @@
 """Commands in, results out: does what each command of a batch asks, in order, or refuses it with a code.
 
 Holds the one dispatcher that both doors use (arrays of commands, or one by one through the facade). Holds no
-rule of its own: admission decides, matching trades, the ledger moves.
+rule of its own: admission decides, matching trades, the ledger moves. The books alone are in `book_alone.py`.
 
 An order is numbered when it trades or rests and keeps its number when it is amended. A command that is
 refused gets no number and finds the venue as it was; the one answer that is both is SELF_TRADE with fills:
@@ -125,7 +125,7 @@ def _look_ahead(state: State, commands: NDArray[np.void], position: int) -> None
 
 @kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """Carry out every command in order; `results` (same length) gets code, number, lots filled, resting, value."""
+    """Carry out every command in order; `results` (same length) gets what a RESULT holds."""
     begin_batch(state)
     for position in range(len(commands)):
         _look_ahead(state, commands, position)
@@ -148,85 +148,35 @@ def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void])
 
 
 @kernel
-def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop.
-
-    A MARKET order is an immediate-or-cancel one at its limit. Anybody may cancel an order.
-    """
-    for position in range(len(commands)):
-        command = commands[position]
-        result = results[position]
-        result.order = -1
-        result.filled = 0
-        result.resting = 0
-        result.value = 0
-        if command.kind == NEW:
-            result.code = _place_in_book(state, command, result)
-        elif command.kind in (CANCEL, AMEND):
-            slot = slot_of(state, command.order)
-            if slot < 0:
-                result.code = UNKNOWN_ORDER
-            elif command.kind == CANCEL:
-                cancel_order(state, slot, 0)
-                result.code = NONE
-            else:
-                result.code = _amend_in_book(state, command, slot, result)
-        else:
-            result.code = BAD_COMMAND
-
-
-@kernel
-def _place_in_book(state: State, command: Any, result: Any) -> int:
-    if not _is_meant(command):
-        return BAD_COMMAND
-    if command.instrument < 0 or command.instrument >= len(state.books):
-        return UNKNOWN_INSTRUMENT
-    if command.size <= 0:
-        return BAD_SIZE
-    if command.price <= 0 or command.price >= state.books[command.instrument].maximum_ticks:
-        return BAD_PRICE
-    if command.flags & MARKET != 0 and command.time_in_force == POST_ONLY:
-        return POST_ONLY_WOULD_TAKE
-    taker = _taker(state, command, command.price, command.size)
-    return _trade(state, taker, -1, _time_in_force(command), -1, result)
-
-
-@kernel
-def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
-    order = state.orders[slot]
-    if not _is_self_trade(command.self_trade):
-        return BAD_COMMAND
-    if command.size <= 0:
-        return BAD_SIZE
-    if command.price <= 0 or command.price >= state.books[order.instrument].maximum_ticks:
-        return BAD_PRICE
-    if command.price == order.price and command.size <= order.size:
-        reduce_order(state, slot, order.size - command.size)
-        result.order = command.order
-        result.resting = command.size
-        return NONE
-    taker = _replacement(state, slot, command)
-    return _trade(state, taker, -1, _kept_time_in_force(order), slot, result)
-
-
-@kernel
-def _is_meant(command: Any) -> bool:
+def is_meant(command: Any) -> bool:
     """Whether side, time in force, flags and self-trade rule of an order are any that exist."""
     if command.side not in (1, -1) or command.flags & ~FLAGS != 0:
         return False
     if command.time_in_force < 0 or command.time_in_force > LAST_TIME_IN_FORCE:
         return False
-    return _is_self_trade(command.self_trade)
+    return is_self_trade(command.self_trade)
 
 
 @kernel
-def _is_self_trade(rule: int) -> bool:
+def amendment_fault(command: Any, maximum_ticks: int) -> int:
+    """BAD_SIZE, BAD_PRICE or BAD_COMMAND for an amendment that cannot be meant, else NONE."""
+    if not is_self_trade(command.self_trade):
+        return BAD_COMMAND
+    if command.size <= 0:
+        return BAD_SIZE
+    if command.price <= 0 or command.price >= maximum_ticks:
+        return BAD_PRICE
+    return NONE
+
+
+@kernel
+def is_self_trade(rule: int) -> bool:
     """Whether that is a rule against self-trade, or -1, the rulebook's choice."""
     return bool(-1 <= rule <= LAST_SELF_TRADE)
 
 
 @kernel
-def _replacement(state: State, slot: int, command: Any) -> Taker:
+def replacement_of(state: State, slot: int, command: Any) -> Taker:
     """What an order becomes that is amended in price or grows: an order of the same account and side."""
     order = state.orders[slot]
     reduce_only = 1 if order.flags & REDUCE_ONLY != 0 else 0
@@ -237,7 +187,8 @@ def _replacement(state: State, slot: int, command: Any) -> Taker:
 
 
 @kernel
-def _taker(state: State, command: Any, limit: int, lots: int) -> Taker:
+def order_of(state: State, command: Any, limit: int, lots: int) -> Taker:
+    """A NEW command as the matching loop sees it, with this limit and size."""
     reduce_only = 1 if command.flags & REDUCE_ONLY != 0 else 0
     rule = _self_trade_rule(state, command)
     return taker_of(
@@ -251,7 +202,7 @@ def _self_trade_rule(state: State, command: Any) -> int:
 
 
 @kernel
-def _time_in_force(command: Any) -> int:
+def time_in_force_of(command: Any) -> int:
     """A market order never rests: immediate-or-cancel, or fill-or-kill if it says so."""
     if command.flags & MARKET != 0 and command.time_in_force != FILL_OR_KILL:
         return IMMEDIATE
@@ -259,13 +210,13 @@ def _time_in_force(command: Any) -> int:
 
 
 @kernel
-def _kept_time_in_force(order: Any) -> int:
+def kept_time_in_force(order: Any) -> int:
     """How an order that rests goes on when it is amended: post-only stays post-only."""
     return POST_ONLY if order.flags & ORDER_POST_ONLY != 0 else GOOD_TILL_CANCELLED
 
 
 @kernel
-def _trade(state: State, taker: Taker, holding: int, time_in_force: int, slot: int, result: Any) -> int:
+def trade(state: State, taker: Taker, holding: int, time_in_force: int, slot: int, result: Any) -> int:
     """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it.
 
     `slot` is the record of the order that is amended, -1 for a new one, which gets its record, and so its
@@ -330,12 +281,12 @@ def _limit_of(state: State, command: Any) -> int:
 @kernel
 def _place(state: State, command: Any, result: Any) -> int:
     """A new order: checks, reservation, crossing, resting; what neither traded nor rests is released."""
-    if not _is_meant(command):
+    if not is_meant(command):
         return BAD_COMMAND
     if command.instrument < 0 or command.instrument >= len(state.instruments):
         return UNKNOWN_INSTRUMENT
     market_order = command.flags & MARKET != 0
-    taker = _taker(state, command, _limit_of(state, command), command.size)
+    taker = order_of(state, command, _limit_of(state, command), command.size)
     expected = _expected_price(state, taker, market_order)
     code = check_place(state, taker, expected)
     if code != NONE:
@@ -349,7 +300,7 @@ def _place(state: State, command: Any, result: Any) -> int:
         lots = 0 if holding < 0 else reducible_lots(state, holding, taker.side)
         if lots <= 0:
             return REFUSED_REDUCE_ONLY
-        taker = _taker(state, command, taker.limit, min(taker.lots, lots))
+        taker = order_of(state, command, taker.limit, min(taker.lots, lots))
     rows = int(state.counters[COUNT_HOLDINGS])
     made = holding < 0
     if made:
@@ -358,7 +309,7 @@ def _place(state: State, command: Any, result: Any) -> int:
     code = admit(state, taker, holding, expected)
     if code == NONE:
         held = int(state.holdings[holding].open_buy) - buys
-        code = _trade(state, taker, holding, _time_in_force(command), -1, result)
+        code = trade(state, taker, holding, time_in_force_of(command), -1, result)
         if market_order and taker.side > 0:
             _release_bid(state, holding, held)
         else:
@@ -432,12 +383,9 @@ def _amend(state: State, command: Any, result: Any) -> int:
     if slot < 0 or state.orders[slot].account != command.account:
         return UNKNOWN_ORDER
     order = state.orders[slot]
-    if not _is_self_trade(command.self_trade):
-        return BAD_COMMAND
-    if command.size <= 0:
-        return BAD_SIZE
-    if command.price <= 0 or command.price >= state.instruments[order.instrument].maximum_ticks:
-        return BAD_PRICE
+    code = amendment_fault(command, state.instruments[order.instrument].maximum_ticks)
+    if code != NONE:
+        return code
     holding = int(order.holding)
     side = int(order.side)
     if command.price == order.price and command.size <= order.size:
@@ -446,14 +394,11 @@ def _amend(state: State, command: Any, result: Any) -> int:
         result.order = command.order
         result.resting = command.size
         return NONE
-    taker = _replacement(state, slot, command)
-    code = check_place(state, taker, taker.limit)
-    if code != NONE:
-        return code
+    taker = replacement_of(state, slot, command)
     code = _admit_amended(state, taker, slot)
     if code != NONE:
         return code
-    code = _trade(state, taker, holding, _kept_time_in_force(order), slot, result)
+    code = trade(state, taker, holding, kept_time_in_force(order), slot, result)
     release(state, holding, side, taker.lots - result.resting, taker.limit)
     if code == POST_ONLY_WOULD_TAKE and state.counters[POST_ONLY_AMEND_RULE] == 1:
         cancel_order(state, slot, 1)
@@ -467,7 +412,10 @@ def _amend(state: State, command: Any, result: Any) -> int:
 
 @kernel
 def _admit_amended(state: State, taker: Taker, slot: int) -> int:
-    """Reserve for what an order becomes, as if the order were gone; it keeps its own reservation meanwhile."""
+    """Reserve for what an order becomes, as if it were gone; it keeps its own reservation meanwhile."""
+    code = check_place(state, taker, taker.limit)
+    if code != NONE:
+        return code
     order = state.orders[slot]
     holding = int(order.holding)
     release(state, holding, order.side, order.size, order.price)

@@ -110,4 +110,4 @@ def _given(state: State, taker: Taker, slot: int, ahead: int) -> int:
                 traded = min(traded, max(-order.side * size, 0))
             size += order.side * traded
         met = int(other.next)
-    return min(int(order.size), max(-order.side * size, 0))
+    return int(min(order.size, max(-order.side * size, 0)))

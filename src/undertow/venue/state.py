@@ -259,7 +259,7 @@ POST_ONLY_AMEND_RULE = 30  # 1: an amendment that makes a post-only order take w
 COUNTERS = 32
 PAGE_LEVELS = 64
 
-# counters[REDUCE_ONLY_RULE]
+# What REDUCE_ONLY_RULE says.
 REDUCE_EACH = 0  # each reduce-only order by itself closes no more than the position
 REDUCE_TOGETHER = 1  # those that rest close no more than the position together
 REDUCE_UNOFFERED = 2  # also: a new one closes no more than no resting order offers already
