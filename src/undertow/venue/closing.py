@@ -36,7 +36,7 @@ from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.liquidation import fund_of
 from undertow.venue.margin import SPOT, maintenance_parts, position_value
-from undertow.venue.matching import cancel_all, prune_reduce_only
+from undertow.venue.matching import cancel_all
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import COUNT_BANKRUPT, COUNT_HOLDINGS, State
@@ -157,7 +157,6 @@ def settle_closes(state: State, losers: NDArray[np.void], giving: Giving, cancel
                 record.kind, record.unit, -side * lots, loser.price
             )
             close_between(state, (loser.account, loser.holding), (account, holding), lots, loser.price)
-            prune_reduce_only(state, account, loser.instrument)
             who = (account, loser.account)
             tell(state, EVENT_ADL, who, (loser.instrument, -side, lots, loser.price), forgone, mark)
             given += lots
