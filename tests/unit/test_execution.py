@@ -277,6 +277,17 @@ def test_a_market_bid_on_an_asset_holds_what_the_book_asks(desk: Desk, people: l
     assert desk.buy(cas, 1, 0, SPOT, flags=MARKET).code == Rejection.NO_LIQUIDITY
 
 
+def test_so_it_does_where_the_only_offer_stands_at_the_band(desk: Desk, people: list[int]) -> None:
+    """1 at 105, the furthest that the band allows; 5000 are asked for, and 1050 paid."""
+    ann, bob, *_ = people
+    desk.do(CommandKind.DEPOSIT_ASSET, account=bob, instrument=SPOT, size=1)
+    desk.sell(bob, 1, 105, SPOT)
+    desk.state.instruments[SPOT]["market_band_ppm"] = 50_000
+    desk.do(CommandKind.WITHDRAW, account=ann, size=CASH - 1_050)
+    assert desk.buy(ann, 5_000, 0, SPOT, flags=MARKET).filled == 1
+    assert desk.cash(ann) == 0
+
+
 def test_a_market_bid_pays_the_fee_of_every_fill() -> None:
     """Fees are rounded up fill by fill: 1001 ppm of 1000 twice is 4, of 2000 at once it would be 3."""
     desk = Desk(taker_fee_ppm=1_001)

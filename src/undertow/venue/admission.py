@@ -53,6 +53,8 @@ BORROWING_CLOSED = int(Rejection.BORROWING_CLOSED)
 TOO_MANY_ORDERS = int(Rejection.TOO_MANY_ORDERS)
 REDUCE_ONLY_GATE = int(Rejection.REDUCE_ONLY_GATE)
 
+AT_MARKET = -1  # as the expected price of a market order for an asset: what the book asks, level by level
+
 
 @kernel
 def known_account(state: State, account: int) -> bool:
@@ -146,7 +148,8 @@ def admit(state: State, taker: Taker, holding: int, expected: int) -> int:
     """Reserve for the order if the account can carry it, else say why not and reserve nothing.
 
     `expected` is the price the account will trade at in the worst case it can see now (its limit, or for a
-    market order the opposite best): an order through the mark loses the difference at once.
+    market order the opposite best): an order through the mark loses the difference at once. AT_MARKET for an
+    asset.
     """
     if state.instruments[taker.instrument].kind == SPOT:
         return _admit_spot(state, taker, holding, expected)
@@ -187,7 +190,7 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> int:
     record = state.instruments[row.instrument]
     borrowing = state.profiles[owner.profile].borrowing
     fee_ppm = max(record.taker_fee_ppm, record.maker_fee_ppm, 0)
-    at_market = expected != taker.limit
+    at_market = expected == AT_MARKET
     cash = 0
     fees = 0
     if taker.side > 0 and at_market:

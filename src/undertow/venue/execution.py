@@ -21,6 +21,7 @@ from undertow._jit import kernel
 from undertow.errors import Rejection
 from undertow.units import AMOUNT_LIMIT
 from undertow.venue.admission import (
+    AT_MARKET,
     BAD_PRICE,
     BAD_SIZE,
     NONE,
@@ -306,6 +307,8 @@ def _place(state: State, command: Any, result: Any) -> int:
     if made:
         holding = holding_of(state, taker.account, taker.instrument)
     buys = int(state.holdings[holding].open_buy)
+    if market_order and state.instruments[taker.instrument].kind == SPOT:
+        expected = AT_MARKET
     code = admit(state, taker, holding, expected)
     if code == NONE:
         held = int(state.holdings[holding].open_buy) - buys
