@@ -20,6 +20,7 @@ from undertow.venue.records import CommandKind, OrderFlag, SelfTrade, TimeInForc
 from undertow.venue.state import (
     BAND_RULE,
     FREEZE_RULE,
+    MAXIMUM_ORDERS,
     POST_ONLY_AMEND_RULE,
     SELF_TRADE_RULE,
     STAGE_LIQUIDATING,
@@ -282,6 +283,29 @@ def test_an_amendment_meets_the_gates_that_a_new_order_meets(
     answer = amend(desk, order, change)
     assert answer.code == code
     assert what_rests(desk, order) == ((2, 105) if code == ACCEPTED else UNCHANGED)
+
+
+@pytest.mark.parametrize(
+    ("force", "flags", "code"),
+    [
+        (GTC, LIMIT, Rejection.TOO_MANY_ORDERS),
+        (POST, LIMIT, Rejection.TOO_MANY_ORDERS),
+        (IOC, LIMIT, ACCEPTED),
+        (FOK, LIMIT, ACCEPTED),
+        (GTC, MARKET, ACCEPTED),
+        (GTC, BOTH, ACCEPTED),
+    ],
+)
+def test_a_full_list_of_orders_bars_only_what_could_rest(
+    desk: Desk, force: int, flags: int, code: int
+) -> None:
+    """Who has as many open orders as one account may can still leave at market."""
+    ann, _bob, cas, _ = desk.wallets
+    desk.buy(cas, 50, 100)
+    desk.sell(ann, 1, 105)
+    desk.state.counters[MAXIMUM_ORDERS] = 1
+    price = 0 if flags & MARKET else 100
+    assert desk.sell(ann, 8, price, flags=flags, time_in_force=force).code == code
 
 
 def test_cancel_all_names_an_instrument_or_none(desk: Desk) -> None:

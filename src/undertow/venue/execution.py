@@ -294,7 +294,9 @@ def _place(state: State, command: Any, result: Any) -> int:
         return code
     if market_order and command.time_in_force == POST_ONLY:
         return POST_ONLY_WOULD_TAKE
-    if state.accounts[taker.account].order_count >= state.counters[MAXIMUM_ORDERS]:
+    force = time_in_force_of(command)
+    full = state.accounts[taker.account].order_count >= state.counters[MAXIMUM_ORDERS]
+    if full and force not in (IMMEDIATE, FILL_OR_KILL):
         return TOO_MANY_ORDERS
     holding = find_holding(state, taker.account, taker.instrument)
     if taker.reduce_only == 1:
@@ -312,7 +314,7 @@ def _place(state: State, command: Any, result: Any) -> int:
     code = admit(state, taker, holding, expected)
     if code == NONE:
         held = int(state.holdings[holding].open_buy) - buys
-        code = trade(state, taker, holding, time_in_force_of(command), -1, result)
+        code = trade(state, taker, holding, force, -1, result)
         if market_order and taker.side > 0:
             _release_bid(state, holding, held)
         else:
