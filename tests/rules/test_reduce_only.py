@@ -321,6 +321,21 @@ def test_an_asset_is_offered_once(any_desk: Desk) -> None:
     assert any_desk.buy(ann, 1, 90, SPOT, flags=REDUCE_ONLY).code == Rejection.REDUCE_ONLY
 
 
+def test_what_is_owed_of_an_asset_is_bought_back_once(any_desk: Desk) -> None:
+    """Short 5 of an asset: a reduce-only bid takes 5, amended or not, and no more."""
+    ann, bob, *_ = any_desk.wallets
+    any_desk.state.profiles[0]["borrowing"] = 1
+    any_desk.state.instruments[SPOT]["borrow_initial_floor_ppm"] = 100_000
+    any_desk.sell(ann, 5, 100, SPOT)
+    any_desk.buy(bob, 5, 100, SPOT)
+    bid = any_desk.buy(ann, 9, 90, SPOT, flags=REDUCE_ONLY)
+    assert (bid.code, bid.resting) == (ACCEPTED, 5)
+    amended = any_desk.do(CommandKind.AMEND, account=ann, order=bid.order, size=5, price=91)
+    assert (amended.code, amended.order, amended.resting) == (ACCEPTED, bid.order, 5)
+    any_desk.sell(bob, 5, 91, SPOT)
+    assert any_desk.row(ann, SPOT)[0] == 0
+
+
 def test_a_size_in_words(any_desk: Desk) -> None:
     """The account's view counts no reduce-only order into its open size."""
     venue = Venue("ftx-2022", instruments=1)

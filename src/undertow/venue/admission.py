@@ -113,20 +113,21 @@ def check_place(state: State, taker: Taker, expected: int) -> int:  # noqa: PLR0
 
 
 @kernel
-def reducible_lots(state: State, holding: int, side: int) -> int:
+def reducible_lots(state: State, holding: int, side: int, but: int) -> int:
     """Lots that a reduce-only order of `side` may close: the position, whatever else rests to close it.
 
-    Some rulebooks take off what resting orders of that side offer already.
+    Some rulebooks take off what resting orders of that side offer already; the order in slot `but`, whose
+    reservation was released, is left out (-1: none).
     """
     row = state.holdings[holding]
     lots = -side * row.size
     if lots > 0 and state.counters[REDUCE_ONLY_RULE] == REDUCE_UNOFFERED:
-        lots -= _offered_lots(state, holding, side)
+        lots -= _offered_lots(state, holding, side, but)
     return int(max(lots, 0))
 
 
 @kernel
-def _offered_lots(state: State, holding: int, side: int) -> int:
+def _offered_lots(state: State, holding: int, side: int, but: int) -> int:
     """Lots of the account's resting orders of `side`; bids on an asset hold cash, so they are counted."""
     row = state.holdings[holding]
     if side < 0:
@@ -137,7 +138,7 @@ def _offered_lots(state: State, holding: int, side: int) -> int:
     slot = int(state.accounts[row.account].first_order)
     while slot >= 0:
         order = state.orders[slot]
-        if order.holding == holding and order.side > 0:
+        if order.holding == holding and order.side > 0 and slot != but:
             lots += order.size
         slot = int(order.own_next)
     return lots

@@ -300,7 +300,7 @@ def _place(state: State, command: Any, result: Any) -> int:
         return TOO_MANY_ORDERS
     holding = find_holding(state, taker.account, taker.instrument)
     if taker.reduce_only == 1:
-        lots = 0 if holding < 0 else reducible_lots(state, holding, taker.side)
+        lots = 0 if holding < 0 else reducible_lots(state, holding, taker.side, -1)
         if lots <= 0:
             return REFUSED_REDUCE_ONLY
         taker = order_of(state, command, taker.limit, min(taker.lots, lots))
@@ -424,7 +424,7 @@ def _admit_amended(state: State, taker: Taker, slot: int) -> int:
     order = state.orders[slot]
     holding = int(order.holding)
     release(state, holding, order.side, order.size, order.price)
-    if taker.reduce_only == 1 and reducible_lots(state, holding, order.side) < taker.lots:
+    if taker.reduce_only == 1 and reducible_lots(state, holding, order.side, slot) < taker.lots:
         code = REFUSED_REDUCE_ONLY
     else:
         code = admit(state, taker, holding, taker.limit)
