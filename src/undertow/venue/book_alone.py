@@ -27,11 +27,11 @@ from undertow.venue.execution import (
     UNKNOWN_ORDER,
     amendment_fault,
     is_meant,
-    kept_time_in_force,
     order_of,
     replacement_of,
     time_in_force_of,
     trade,
+    trade_amended,
 )
 from undertow.venue.matching import cancel_order
 from undertow.venue.state import State
@@ -93,4 +93,4 @@ def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
         result.resting = command.size
         return NONE
     taker = replacement_of(state, slot, command)
-    return trade(state, taker, -1, kept_time_in_force(order), slot, result)
+    return trade_amended(state, taker, -1, slot, result)

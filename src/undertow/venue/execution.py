@@ -92,8 +92,6 @@ IMMEDIATE = int(TimeInForce.IMMEDIATE_OR_CANCEL)
 FILL_OR_KILL = int(TimeInForce.FILL_OR_KILL)
 POST_ONLY = int(TimeInForce.POST_ONLY)
 MARKET = int(OrderFlag.MARKET)
-FLAGS = int(OrderFlag.REDUCE_ONLY | OrderFlag.MARKET)
-LAST_TIME_IN_FORCE = int(max(TimeInForce))
 LAST_SELF_TRADE = int(max(SelfTrade))
 CAUSE_TRANSFER = int(Cause.TRANSFER)
 POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
@@ -150,12 +148,12 @@ def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void])
 
 @kernel
 def is_meant(command: Any) -> bool:
-    """Whether side, time in force, flags and self-trade rule of an order are any that exist."""
-    if command.side not in (1, -1) or command.flags & ~FLAGS != 0:
-        return False
-    if command.time_in_force < 0 or command.time_in_force > LAST_TIME_IN_FORCE:
-        return False
-    return is_self_trade(command.self_trade)
+    """Whether side, time in force, flags and self-trade rule of an order are any that exist.
+
+    The last three, self-trade from -1 on, are of four values each: one test of their upper bits does.
+    """
+    bits = command.time_in_force | command.flags | (command.self_trade + 1)
+    return bool(command.side in (1, -1) and bits & -4 == 0)
 
 
 @kernel
@@ -211,25 +209,24 @@ def time_in_force_of(command: Any) -> int:
 
 
 @kernel
-def kept_time_in_force(order: Any) -> int:
+def _kept_time_in_force(state: State, slot: int) -> int:
     """How an order that rests goes on when it is amended: post-only stays post-only."""
-    return POST_ONLY if order.flags & ORDER_POST_ONLY != 0 else GOOD_TILL_CANCELLED
+    return POST_ONLY if state.orders[slot].flags & ORDER_POST_ONLY != 0 else GOOD_TILL_CANCELLED
 
 
 @kernel
 def trade(state: State, taker: Taker, holding: int, time_in_force: int, slot: int, result: Any) -> int:
-    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it.
+    """Refuse an order, or cross and rest what may rest. With accounts the caller reserved for all of it.
 
-    `slot` is the record of the order that is amended, -1 for a new one, which gets its record, and so its
-    number, here. A refusal comes before anything is touched: the amended order then rests as it did.
+    `slot` is the record of an order that is amended and was lifted, -1 for a new one: it gets its record, and
+    so its number, here. `holding` is -1 without accounts. A refusal comes before anything is touched.
     """
     meets = crosses(state, taker)
-    code = _refusal(state, taker, holding, time_in_force, meets)
-    if code != NONE:
-        return code
-    if slot >= 0:
-        lift(state, slot, 1 if holding >= 0 else 0)
-    else:
+    if time_in_force != GOOD_TILL_CANCELLED or (meets and (taker.self_trade != 0 or holding >= 0)):
+        code = refusal(state, taker, time_in_force, meets)
+        if code != NONE:
+            return code
+    if slot < 0:
         slot = take_slot(state)
     result.order = order_id(state, slot)
     left = taker.lots
@@ -249,7 +246,18 @@ def trade(state: State, taker: Taker, holding: int, time_in_force: int, slot: in
 
 
 @kernel
-def _refusal(state: State, taker: Taker, holding: int, time_in_force: int, meets: bool) -> int:
+def trade_amended(state: State, taker: Taker, holding: int, slot: int, result: Any) -> int:
+    """Trade and rest what the order in `slot` becomes, under its own number; refused, it rests as it did."""
+    time_in_force = _kept_time_in_force(state, slot)
+    code = refusal(state, taker, time_in_force, crosses(state, taker))
+    if code != NONE:
+        return code
+    lift(state, slot, 1 if holding >= 0 else 0)
+    return trade(state, taker, holding, time_in_force, slot, result)
+
+
+@kernel
+def refusal(state: State, taker: Taker, time_in_force: int, meets: bool) -> int:
     """Why an order may not go to the book as it stands, NONE if it may. `meets`: somebody is within reach."""
     if not meets:
         if time_in_force == FILL_OR_KILL:
@@ -259,12 +267,11 @@ def _refusal(state: State, taker: Taker, holding: int, time_in_force: int, meets
         return POST_ONLY_WOULD_TAKE
     if time_in_force == FILL_OR_KILL and walk(state, taker)[0] < taker.lots:
         return FOK_NOT_FILLABLE
-    if taker.self_trade != 0 or holding >= 0:
-        met = first_met(state, taker)
-        if met == ITSELF:
-            return SELF_TRADE
-        if met == NOBODY and time_in_force == IMMEDIATE:
-            return NO_LIQUIDITY
+    met = first_met(state, taker)
+    if met == ITSELF:
+        return SELF_TRADE
+    if met == NOBODY and time_in_force == IMMEDIATE:
+        return NO_LIQUIDITY
     return NONE
 
 
@@ -403,7 +410,7 @@ def _amend(state: State, command: Any, result: Any) -> int:
     code = _admit_amended(state, taker, slot)
     if code != NONE:
         return code
-    code = trade(state, taker, holding, kept_time_in_force(order), slot, result)
+    code = trade_amended(state, taker, holding, slot, result)
     release(state, holding, side, taker.lots - result.resting, taker.limit)
     if code == POST_ONLY_WOULD_TAKE and state.counters[POST_ONLY_AMEND_RULE] == 1:
         cancel_order(state, slot, 1)

@@ -155,7 +155,7 @@ def tradable_lots(state: State, slot: int) -> int:
 
 @kernel
 def _record(state: State, taker: Taker, slot: int, traded: int, identifier: int) -> int:
-    """Write down a trade; returns its place among the fills. Fees are written by who takes them."""
+    """Write down a trade; returns its place among the fills. Its fees are for who takes them to write."""
     maker = state.orders[slot]
     position = int(state.counters[COUNT_FILLS])
     state.counters[COUNT_FILLS] = position + 1
@@ -169,8 +169,6 @@ def _record(state: State, taker: Taker, slot: int, traded: int, identifier: int)
     fill.taker_order = identifier
     fill.maker_order = order_id(state, slot)
     fill.trade = state.counters[TRADE_COUNT]
-    fill.taker_fee = 0
-    fill.maker_fee = 0
     fill.instrument = taker.instrument
     fill.side = taker.side
     fill.origin = taker.origin
@@ -205,6 +203,8 @@ def _settle(state: State, taker: Taker, holding: int, slot: int, position: int) 
         apply_fill(state, row, maker.side * traded, price)
         apply_fill(state, holding, taker.side * traded, price)
     fees = record.settlement * HOUSE_STRIDE + HOUSE_FEES
+    fill.taker_fee = 0
+    fill.maker_fee = 0
     if record.taker_fee_ppm != 0:
         fill.taker_fee = mul_ppm_ceil(value, record.taker_fee_ppm)
         pay(state, taker.account, fees, fill.taker_fee, FEE, taker.instrument)
