@@ -145,6 +145,8 @@ def rulebooks(draw: st.DrawFn, pacing: str) -> tuple[str, dict[str, Any]]:
     changes["insurance.net_position_limit_ppm"] = draw(st.sampled_from([0, 1_000_000]))
     changes["insurance.cover"] = draw(st.sampled_from(["partial", "whole-or-nothing"]))
     changes["orders.self_trade"] = draw(st.sampled_from(["allow", "cancel-taker", "cancel-maker"]))
+    changes["orders.reduce_only"] = draw(st.sampled_from(["each", "together", "unoffered"]))
+    changes["orders.amend_post_only"] = draw(st.sampled_from(["refused", "withdrawn"]))
     changes["orders.freeze_on_liquidation"] = draw(st.booleans())
     if draw(st.booleans()):
         changes |= dotted("mark", draw(st.sampled_from(MARKS)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from undertow.venue import ledger, setup
 from undertow.venue.audit import audit
-from undertow.venue.book import make_order_room
+from undertow.venue.book import make_order_room, take_slot
 from undertow.venue.danger import refresh, tick
 from undertow.venue.matching import Taker, reserve, rest
 from undertow.venue.records import Cause, InstrumentKind
@@ -97,7 +97,7 @@ def quote(state: State, side: int, lots: int, ticks: int, instrument: int = PERP
     row = ledger.holding_of(state, maker, instrument)
     taker = Taker(maker, instrument, side, ticks, lots, 0, 0, 0)
     reserve(state, row, side, lots, ticks)
-    rest(state, taker, lots, row)
+    rest(state, taker, lots, row, take_slot(state))
     return maker
 
 

@@ -216,7 +216,7 @@ class Traders:
         self._join(view, self.exits, rows, "exits")  # what this order leaves has another turn
         bound = (self._profit_ticks[rows] > 0) & ~self.cancelled[rows]
         self.cancelled[rows[bound]] = True
-        # A profit bid has reserved the position; without it the reduce-only order would be refused.
+        # Whoever leaves takes the profit bid away: some rulebooks count it against a reduce-only order.
         freed = cancel_all(owner[bound], instrument[bound])
         orders = collared(
             view, self.market, depth, self._door, Held(owner, instrument, held), OrderFlag.REDUCE_ONLY

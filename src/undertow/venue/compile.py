@@ -36,6 +36,11 @@ from undertow.venue.state import (
     MARGIN_STEPS,
     MARGIN_TIERS,
     MAXIMUM_ORDERS,
+    POST_ONLY_AMEND_RULE,
+    REDUCE_EACH,
+    REDUCE_ONLY_RULE,
+    REDUCE_TOGETHER,
+    REDUCE_UNOFFERED,
     SELF_TRADE_RULE,
     WEIGHT_FLAT,
     WEIGHT_SQUARE_ROOT,
@@ -50,6 +55,7 @@ SELF_TRADE = {
     "cancel-taker": SelfTrade.CANCEL_TAKER,
     "cancel-maker": SelfTrade.CANCEL_MAKER,
 }
+REDUCE_ONLY = {"each": REDUCE_EACH, "together": REDUCE_TOGETHER, "unoffered": REDUCE_UNOFFERED}
 BAND = {"mark": 0, "index": 1, "opposite": 2}
 COLLATERAL = {"none": COLLATERAL_NONE, "weighted": COLLATERAL_WEIGHTED, "raw": COLLATERAL_RAW}
 FORCED_ASSETS = {"taken-over": ASSETS_TAKEN, "sold": ASSETS_SOLD, "kept": ASSETS_KEPT}
@@ -144,6 +150,7 @@ def _margin_figures(rule: MarginClass, listing: Listing) -> dict[str, int]:
             "rate_initial_floor_ppm": rule.initial_floor_ppm * rule.weight_ppm // PPM,
             "rate_initial_factor_ppb": rule.factor_ppb * rule.weight_ppm // PPM,
             "rate_factor_ppb": rule.factor_ppb * rule.maintenance_share_ppm // PPM * rule.weight_ppm // PPM,
+            "long_cap_ppm": rule.long_cap_ppm,
         }
     if rule.kind == "steps":
         scale = Decimal(10) ** listing.decimals
@@ -236,6 +243,8 @@ def write_rules(state: State, rulebook: Rulebook) -> None:
     """Venue-wide switches that kernels read from the counters."""
     counters = state.counters
     counters[SELF_TRADE_RULE] = int(SELF_TRADE[rulebook.orders.self_trade])
+    counters[REDUCE_ONLY_RULE] = REDUCE_ONLY[rulebook.orders.reduce_only]
+    counters[POST_ONLY_AMEND_RULE] = int(rulebook.orders.amend_post_only == "withdrawn")
     counters[FREEZE_RULE] = int(rulebook.orders.freeze_on_liquidation)
     counters[BAND_RULE] = BAND[rulebook.orders.band_reference]
     counters[WITHDRAWAL_NOTIONAL_PPM] = rulebook.gates.withdrawal_notional_ppm

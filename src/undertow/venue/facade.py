@@ -291,7 +291,10 @@ class Venue:
         time_in_force: str = "good-till-cancelled",
         reduce_only: bool = False,
     ) -> Result:
-        """Send an order; without a price a market order, capped by the rulebook's band."""
+        """Send an order; without a price a market order, capped by the rulebook's band.
+
+        A market order that is also post-only is refused.
+        """
         market = self._board.instrument(instrument)
         flags = OrderFlag.REDUCE_ONLY if reduce_only else OrderFlag.NONE
         if price is None:
@@ -317,7 +320,10 @@ class Venue:
     def amend(
         self, account: int, order: int, *, size: Number | None = None, price: Number | None = None
     ) -> Result:
-        """Change a resting order's remaining size or price; less at the same price keeps its place."""
+        """Change a resting order's remaining size or price; less at the same price keeps its place.
+
+        The order keeps its number, stays reduce-only or post-only, and is unchanged if this is refused.
+        """
         identifier = order_number(order)
         view = next((row for row in self.account(account).orders if row.order == identifier), None)
         market = self._board.instrument(view.instrument) if view else None
@@ -360,8 +366,11 @@ class Venue:
         answer = self.engine.submit(self._command(**fields))[0]
         code, order, lots = int(answer["code"]), int(answer["order"]), int(answer["filled"])
         if market is None:
-            return result(code, -1, Decimal(0), None)
-        return result(code, order, market.size(lots), market.average_price(int(answer["value"]), lots))
+            return result(code, -1, Decimal(0), Decimal(0), None)
+        resting = market.size(int(answer["resting"]))
+        return result(
+            code, order, market.size(lots), resting, market.average_price(int(answer["value"]), lots)
+        )
 
     # ---- prices and time
 
@@ -432,7 +441,7 @@ class Venue:
         accounts = np.where(logged.events["account"] < opened, np.maximum(logged.events["account"], 0), 0)
         wallets = [settlements[int(place)] for place in self.engine.state.accounts["settlement"][accounts]]
         return History(
-            fill_records(logged.fills, instruments),
+            fill_records(logged.fills, instruments, settlements),
             posting_records(logged.postings, instruments, settlements),
             event_records(logged.events, instruments, wallets),
         )

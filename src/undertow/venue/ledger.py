@@ -181,6 +181,26 @@ def free_if_empty(state: State, holding: int) -> None:
             before = state.holdings[before].next
         state.holdings[before].next = row.next
     row.account = -1
+    row.instrument = 0
+    row.next = state.counters[FREE_HOLDING]
+    state.counters[FREE_HOLDING] = holding
+
+
+@kernel
+def unmake_holding(state: State, holding: int, rows: int) -> None:
+    """Take back a holding made a moment ago for what was then refused; `rows` were in use before.
+
+    The newest of its account, empty: nothing tells afterwards that it was ever there.
+    """
+    row = state.holdings[holding]
+    state.accounts[row.account].first_holding = row.next
+    row.instrument = 0
+    if state.counters[COUNT_HOLDINGS] > rows:
+        state.counters[COUNT_HOLDINGS] = rows
+        row.account = 0
+        row.next = 0
+        return
+    row.account = -1
     row.next = state.counters[FREE_HOLDING]
     state.counters[FREE_HOLDING] = holding
 

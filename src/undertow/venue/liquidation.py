@@ -15,7 +15,8 @@ from undertow.venue.danger import has_stake
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.margin import SPOT, account_health, maintenance_parts, row_maintenance
-from undertow.venue.matching import cross, fillable_lots, release, reserve, taker_of, withdraw_orders
+from undertow.venue.matching import cross_only, release, reserve, taker_of, withdraw_orders
+from undertow.venue.reach import walk
 from undertow.venue.records import Cause, EventKind, Origin
 from undertow.venue.state import (
     ASSETS_KEPT,
@@ -86,9 +87,9 @@ def forced_order(
     taker = taker_of(account, instrument, side, limit, lots, 0, LIQUIDATION, 0)
     filled = 0
     value = 0
-    if all_or_nothing == 0 or fillable_lots(state, taker) >= lots:
+    if all_or_nothing == 0 or walk(state, taker)[0] >= lots:
         reserve(state, holding, side, lots, limit)
-        filled, value, _stopped = cross(state, taker, holding, 1)
+        filled, value = cross_only(state, taker, holding)
         release(state, holding, side, lots, limit)
     if filled > 0 and fee_ppm > 0:
         fund = wide(state.instruments[instrument].fund)

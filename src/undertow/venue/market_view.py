@@ -56,15 +56,20 @@ class MarketView:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One trade."""
+    """One trade. Fees are in the instrument's settlement asset; a negative one is a rebate."""
 
+    trade: int  # numbered from 1
     seconds: Decimal
     instrument: str
     taker: int
     maker: int
+    taker_order: int
+    maker_order: int
     side: str  # the taker's
     size: Decimal
     price: Decimal
+    taker_fee: Decimal
+    maker_fee: Decimal
     origin: str
 
 
@@ -132,20 +137,28 @@ def view_market(state: State, instrument: Instrument, pricing: Pricing) -> Marke
     )
 
 
-def fill_records(rows: NDArray[np.void], instruments: Sequence[Instrument]) -> tuple[Fill, ...]:
+def fill_records(
+    rows: NDArray[np.void], instruments: Sequence[Instrument], settlements: Sequence[Settlement]
+) -> tuple[Fill, ...]:
     """Logged fills in words."""
     records = []
     for row in rows:
         instrument = instruments[int(row["instrument"])]
+        wallet = settlements[instrument.listing.settlement]
         records.append(
             Fill(
+                trade=int(row["trade"]),
                 seconds=_seconds(row),
                 instrument=instrument.name,
                 taker=int(row["taker"]),
                 maker=int(row["maker"]),
+                taker_order=int(row["taker_order"]),
+                maker_order=int(row["maker_order"]),
                 side=_side(row) or "",
                 size=instrument.size(int(row["size"])),
                 price=instrument.price(int(row["price"])),
+                taker_fee=wallet.amount(int(row["taker_fee"])),
+                maker_fee=wallet.amount(int(row["maker_fee"])),
                 origin=_word(Origin(int(row["origin"]))),
             )
         )

@@ -152,10 +152,11 @@ COMMAND = np.dtype(
 
 RESULT = np.dtype(
     [
-        ("order", np.int64),  # id of the resting order, -1 if none rests
+        ("order", np.int64),  # its number, also where nothing rests; -1: refused, or no order
         ("filled", np.int64),  # lots
+        ("resting", np.int64),  # lots that rest in the book under the number
         ("value", np.int64),  # of the fills, settlement units
-        ("code", np.int16),  # a Rejection; fills before a self-trade stop still count
+        ("code", np.int16),  # a Rejection; SELF_TRADE with fills: what was left of the order is withdrawn
     ],
     align=True,
 )
@@ -167,8 +168,11 @@ FILL = np.dtype(
         ("size", np.int64),
         ("taker", np.int32),
         ("maker", np.int32),
-        ("taker_order", np.int64),  # what is left of the taker rests under this id; -1: nothing does
+        ("taker_order", np.int64),
         ("maker_order", np.int64),
+        ("trade", np.int64),  # numbered from 1 since the venue opened
+        ("taker_fee", np.int64),  # settlement units
+        ("maker_fee", np.int64),  # negative: a rebate
         ("instrument", np.int16),
         ("side", np.int8),  # the taker's
         ("origin", np.int8),

@@ -95,11 +95,13 @@ ORDER = np.dtype(
         ("generation", np.int32),
         ("instrument", np.int16),
         ("side", np.int8),
-        ("flags", np.int8),
+        ("flags", np.int8),  # OrderFlag.REDUCE_ONLY, ORDER_POST_ONLY
         ("unused", np.int32, (3,)),
     ],
     align=True,
 )
+
+ORDER_POST_ONLY = 4  # in ORDER.flags: no amendment may make it trade at once
 
 INSTRUMENT = np.dtype(
     [
@@ -117,6 +119,10 @@ INSTRUMENT = np.dtype(
         ("rate_initial_floor_ppm", np.int64),
         ("rate_factor_ppb", np.int64),  # square-root rule on maintenance; 0: none
         ("rate_initial_factor_ppb", np.int64),
+        (
+            "long_cap_ppm",
+            np.int64,
+        ),  # square-root rule: highest rate of a long, initial and maintenance; 0: none
         ("step_base", np.int64),  # stepped risk limits: settlement units at entry; 0: none
         ("step_size", np.int64),
         ("weight_total_ppm", np.int64),  # spot as collateral; 0: not accepted
@@ -248,8 +254,15 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
+REDUCE_ONLY_RULE = 29  # see REDUCE_*
+POST_ONLY_AMEND_RULE = 30  # 1: an amendment that makes a post-only order take withdraws it; 0: is refused
 COUNTERS = 32
 PAGE_LEVELS = 64
+
+# What REDUCE_ONLY_RULE says.
+REDUCE_EACH = 0  # each reduce-only order by itself closes no more than the position
+REDUCE_TOGETHER = 1  # those that rest close no more than the position together
+REDUCE_UNOFFERED = 2  # also: a new one closes no more than no resting order offers already
 SLACK_SLOTS = 1024  # a power of two
 
 # The counter that says how far an arena is used, and the records it counts as one; the rest of it is zero.
