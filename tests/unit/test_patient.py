@@ -29,7 +29,8 @@ FIRST = 100
 
 def make_patient(seed: int = 1, step_seconds: float = 1.0, **changes: object) -> Patient:
     desk = ToldDesk()
-    rules = PatientRules(**changes)
+    described = {"dip_usd_per_minute": 7e6, "patient_usd": 40e6, "dip_capital_usd": 1.5e9}
+    rules = PatientRules(**{**described, **changes})
     patient = Patient(rules, make_market(), make_gauges(step_seconds), desk, seed)
     return desk.open(patient, FIRST)
 

@@ -26,6 +26,8 @@ from undertow.units import MICROS
 
 SECONDS_A_DAY = 86_400.0
 IDS_PER_BOOK = 1024
+# A book whose mean slice would be less sends one less often: orders have a least size, turnover must not.
+LEAST_MEAN_USD = 30.0
 
 
 class Noise:
@@ -100,6 +102,10 @@ class Noise:
         size = np.exp(spread * draws - 0.5 * spread * spread)
         growth = np.clip(self.gauges.volatility**rules.growth, 1.0, rules.growth_cap)
         usd: Floats = self._flow_usd_per_s * seconds * growth[self.instrument] * size
+        often = self._flow_usd_per_s * seconds / LEAST_MEAN_USD
+        if (often < 1.0).any():
+            turn = streams.uniform(self.seed, "noise: turn of a small coin", view.step, self._identity)
+            usd *= np.where(often >= 1.0, 1.0, (turn < often) / np.minimum(often, 1.0))
         return usd
 
     def memory(self) -> dict[str, NDArray[Any]]:
