@@ -83,14 +83,14 @@ def amount(
     of: Basis, share: float, *, usual: tuple[float, float] | None = None, description: str, **limits: Any
 ) -> Any:
     """A field for an amount that a case may state; without it, `share` of `of`."""
-    default = Share(of, share, usual)
-    return Field(None, description=description, json_schema_extra={"scaled": default}, **limits)  # type: ignore[dict-item]
+    default: Any = Share(of, share, usual)
+    return Field(None, description=description, json_schema_extra={"scaled": default}, **limits)
 
 
 def share_of(model: type[BaseModel], name: str) -> Share | None:
     """The default of a field that goes by the venue's size; None for every other field."""
     extra = model.model_fields[name].json_schema_extra
-    found = extra.get("scaled") if isinstance(extra, dict) else None
+    found: Any = extra.get("scaled") if isinstance(extra, dict) else None
     return found if isinstance(found, Share) else None
 
 
