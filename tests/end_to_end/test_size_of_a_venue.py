@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from tidy_rules import ROOT
 from undertow.case.load import load_case
 from undertow.lab.run import run_case
+from undertow.tape import RunFolder, Tape
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
 SIZES = (0.1, 1.0, 10.0)
@@ -35,13 +35,12 @@ def scaled(factor: float) -> dict[str, Any]:
 def came_to(settings: dict[str, Any], folder: Path) -> tuple[float, int]:
     """Turnover in contracts, million dollars, and people liquidated."""
     run = run_case(SMALL, settings, out=folder).folder
-    traded = duckdb.sql(
-        f"select sum(volume) / 1e12 from '{run}/series.parquet' join '{run}/instruments.parquet' "
-        "using (instrument) where kind != 'spot'"
-    ).fetchone()
-    people = duckdb.sql(f"select sum(people) from '{run}/accounts.parquet' where liquidated > 0").fetchone()
-    assert traded is not None and people is not None
-    return float(traded[0]), int(people[0] or 0)
+    with Tape(RunFolder.open(run)) as tape:
+        traded = tape.value(
+            "select sum(volume) / 1e12 from series join instruments using (instrument) where kind != 'spot'"
+        )
+        people = tape.value("select coalesce(sum(people), 0) from accounts where liquidated > 0")
+    return float(traded), int(people)
 
 
 def test_turnover_and_liquidations_go_by_the_size_of_the_venue(tmp_path: Path) -> None:
