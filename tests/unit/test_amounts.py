@@ -102,7 +102,8 @@ def test_no_crowd_that_ships_belongs_to_another_venue(name: str) -> None:
 def test_every_amount_of_a_case_is_listed_once() -> None:
     found = [row.key for row in crowd_amounts(load_case("oct-2025"))]
     assert len(found) == len(set(found))
-    assert {key for key in found if not key.startswith("beside.")} == {
+    of_assets = ("crowd.patient.resting", "crowd.redemption.assets", "crowd.loopers.assets")
+    assert {key for key in found if not key.startswith(("beside.", *of_assets))} == {
         f"crowd.{part}.{name}"
         for part, field in Crowd.model_fields.items()
         for name in field.annotation.model_fields
@@ -126,6 +127,15 @@ def test_makers_of_another_venue_are_warned_of() -> None:
     )
     assert beside.startswith("beside.crowd.population.reference_accounts: ")
     assert scale_of(people).people == 1_660_000
+
+
+def test_figures_of_one_asset_are_held_against_its_own_book() -> None:
+    """15 million rest where 130 are traded a day; on a book of 5 million that is three days' turnover."""
+    case = load_case(SMALL, {"crowd.patient.resting_bids.0.notional_usd": 15e6})
+    assert odd_amounts(case) == [
+        "crowd.patient.resting_bids.0.notional_usd: is 15,000,000, 3 times a day's turnover of its book; "
+        "usual is 0 % to 25 %; state what this venue has"
+    ]
 
 
 def test_check_says_what_a_crowd_amounts_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

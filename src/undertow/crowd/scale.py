@@ -38,6 +38,7 @@ class Basis(Enum):
     ALL = "a day's turnover"
     PEOPLE = "people"
     PERSON = "one person's part of all"  # the more people, the less each
+    BOOK = "a day's turnover of its book"  # of one instrument, whatever the venue's size
 
     def measure(self, scale: Scale) -> float:
         """How much of it a venue has."""
@@ -48,6 +49,7 @@ class Basis(Enum):
             Basis.ALL: scale.contracts_usd + scale.coins_usd,
             Basis.PEOPLE: scale.people,
             Basis.PERSON: 1.0 / max(scale.people, 1.0),
+            Basis.BOOK: 0.0,
         }[self]
 
 
