@@ -90,23 +90,21 @@ def _of_assets(case: Case, prefix: str, scale: Scale) -> Iterator[CrowdAmount]:
     """What the case says of single books: bids that rest, firms that redeem, loops."""
     traded = {row.name: row.turnover_usd for row in case.instruments}
     crowd = case.crowd
-    listed = [
-        *(
-            (f"patient.resting_bids.{n}", "notional_usd", RESTING, row)
-            for n, row in enumerate(crowd.patient.resting_bids)
-        ),
-        *(
-            (f"redemption.assets.{n}", "capital_usd", REDEEMERS, row)
-            for n, row in enumerate(crowd.redemption.assets)
-        ),
-        *((f"loopers.assets.{n}", "loops_usd", LOOPS, row) for n, row in enumerate(crowd.loopers.assets)),
-    ]
-    for place, name, share, row in listed:
-        book = share.of is Basis.BOOK
-        measure = traded.get(row.instrument, 0.0) if book else share.of.measure(scale)
-        value = float(getattr(row, name))
-        amount = Amount(name, value, True, share, value / measure if measure > 0.0 else 0.0)
-        yield CrowdAmount(f"{prefix}crowd.{place}.{name}", amount, measure, None)
+    listed: list[tuple[str, Share, str, float]] = []
+    for number, bid in enumerate(crowd.patient.resting_bids):
+        key = f"patient.resting_bids.{number}.notional_usd"
+        listed.append((key, RESTING, bid.instrument, bid.notional_usd))
+    for number, redeemed in enumerate(crowd.redemption.assets):
+        key = f"redemption.assets.{number}.capital_usd"
+        listed.append((key, REDEEMERS, redeemed.instrument, redeemed.capital_usd))
+    for number, looped in enumerate(crowd.loopers.assets):
+        listed.append((f"loopers.assets.{number}.loops_usd", LOOPS, looped.instrument, looped.loops_usd))
+    for key, share, instrument, value in listed:
+        of_book = share.of is Basis.BOOK
+        measure = traded.get(instrument, 0.0) if of_book else share.of.measure(scale)
+        ratio = value / measure if measure > 0.0 else 0.0
+        amount = Amount(key.rpartition(".")[2], value, True, share, ratio)
+        yield CrowdAmount(f"{prefix}crowd.{key}", amount, measure, None)
 
 
 def _placed(key: str, amount: Amount, scale: Scale) -> CrowdAmount:
