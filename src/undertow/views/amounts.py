@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from undertow.case.amounts import CrowdAmount, in_words, shown
-from undertow.views.tables import add_row, plain_table, print_table
+from undertow.views.plain_tables import add_row, plain_table, print_table
 from undertow.views.text import dollars
 
 
