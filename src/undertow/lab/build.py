@@ -28,9 +28,9 @@ from undertow.crowd.redemption import redemption
 from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import MarginProfile
 from undertow.crowd.view import Desk, Market, Opening
-from undertow.errors import CaseError
+from undertow.errors import CaseError, DataError
 from undertow.feeds.manifest import load_manifest
-from undertow.feeds.outside import load_outside
+from undertow.feeds.outside import LARGEST_RATIO, load_outside
 from undertow.rulebook.model import Rulebook
 from undertow.units import MICROS, PPM
 from undertow.venue.allocation import Policy
@@ -107,8 +107,20 @@ def outside_of(case: Case, data: Path | None, seed: int) -> Outside:
         start_ms = round(as_utc(case.start).timestamp() * 1000)
         found = load_outside(data, recorded, start_ms, start_ms + steps * step_ms, step_ms, manifest)
         for column, coin in enumerate(recorded):
+            written = float(prices[0, coins.index(coin)])
+            _refuse_unit(case, coin, float(found.prices[0, column]), written)
             prices[:, coins.index(coin)] = found.prices[:, column]
     return Outside(tuple(coins), prices, recorded)
+
+
+def _refuse_unit(case: Case, coin: str, recorded_usd: float, written_usd: float) -> None:
+    """DataError where the recordings begin many times off the price that the case gives for its start."""
+    ratio = recorded_usd / written_usd
+    if not 1.0 / LARGEST_RATIO < ratio < LARGEST_RATIO:
+        raise DataError(
+            f"{case.name}: world.feed: {coin} is {recorded_usd:,.6g} at the start in the recordings and "
+            f"{written_usd:,.6g} by the case's anchors; every tape is in US dollars a coin"
+        )
 
 
 class Choices(NamedTuple):
@@ -180,6 +192,7 @@ def build(
         market.volatility,
         market.turnover_usd,
         outside_ticks[0].astype(np.float64),
+        int(population.members.sum()),
         float(case.step_seconds),
     )
     prices = (outside_usd, outside_ticks)

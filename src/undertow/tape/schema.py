@@ -119,7 +119,7 @@ TABLES: dict[str, Columns] = {
         "account": _INT,
         "instrument": _SHORT,
         "lots": _BIG,
-        "value": _BIG,  # of the lots at the mark, signed
+        "value": _BIG,  # of the lots at the mark, signed; the house's assets at their stock price
     },
     "events": _of(EVENT, {"sequence": _BIG}),
     "fills": _of(FILL),
@@ -147,7 +147,7 @@ TABLES: dict[str, Columns] = {
         "settlement": _SHORT,
         "lots_start": _BIG,
         "lots_end": _BIG,
-        "value_start": _BIG,  # at the mark
+        "value_start": _BIG,  # at the mark, what the house holds at its stock price
         "value_end": _BIG,
         "deposits": _BIG,  # at the mark when they came in
         "withdrawals": _BIG,

@@ -18,6 +18,7 @@ from undertow.errors import CommandLineError, InputError
 from undertow.views.cli import INCOMPLETE, INTERRUPTED, OK, settings_from
 
 if TYPE_CHECKING:
+    from undertow.case.model import Case
     from undertow.lab.score import Score
     from undertow.tape import RunFolder
 
@@ -158,8 +159,17 @@ def new_command(kind: str, file: Path, source: str) -> int:
 def check_command(name: str) -> int:
     """Check a case or rulebook, by name or file; the loaders raise one error that lists every fault."""
     kind = _kind_of_name(name)
-    title = _check_case(name) if kind == "case" else _check_rulebook(name)
-    output().print(f"{name}: a valid {kind} ({title})", highlight=False, soft_wrap=True)
+    case = _check_case(name) if kind == "case" else None
+    title = _check_rulebook(name) if case is None else case.title
+    out = output()
+    out.print(f"{name}: a valid {kind} ({title})", highlight=False, soft_wrap=True, markup=False)
+    if case is not None:
+        from undertow.case.amounts import crowd_amounts, odd_amounts
+        from undertow.views.amounts import amounts_table
+
+        amounts_table(out, crowd_amounts(case))
+        for sentence in odd_amounts(case):
+            _say(f"warning: {name}: {sentence}")
     return OK
 
 
@@ -286,7 +296,7 @@ def check_numbers(accounts: int | None, seed: int, data: Path | None, out: Path 
         raise CommandLineError(f"--out {out}: is a file; name a folder")
 
 
-def _check_case(name: str) -> str:
+def _check_case(name: str) -> Case:
     from undertow.case.load import check_case
     from undertow.errors import CaseError
     from undertow.lab.score import check_facts
@@ -294,7 +304,7 @@ def _check_case(name: str) -> str:
     case, faults = check_case(name, check_facts)
     if case is None or faults:
         raise CaseError("\n".join(faults))
-    return str(case.title)
+    return case
 
 
 def _check_rulebook(name: str) -> str:

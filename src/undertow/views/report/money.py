@@ -99,7 +99,8 @@ class Shortfall:
     """What accounts fell short by in one instrument, by who covered it."""
 
     instrument: str
-    by_fund: int
+    by_fund: int  # paid in money
+    by_fund_taken: int  # below zero when it took the wallet over
     by_winners: int
     by_nobody: int
 
@@ -148,14 +149,15 @@ select count(*) from accounts where role = {Role.CUSTOMER:d} and adl_lots > 0 an
 
 SHORTFALLS_QUERY = f"""
 select coalesce(i.name, 'the whole account') as name,
-       coalesce(sum(amount) filter (e.kind = {EventKind.FUND_OUT:d}), 0) as by_fund,
+       coalesce(sum(amount) filter (e.kind = {EventKind.FUND_OUT:d} and e.detail = 0), 0) as by_fund,
+       coalesce(sum(amount) filter (e.kind = {EventKind.FUND_OUT:d} and e.detail = 1), 0) as by_fund_taken,
        coalesce(sum(amount) filter (
            e.kind in ({EventKind.SOCIALISED_LOSS:d}, {EventKind.CLAWBACK:d})), 0) as by_winners,
        coalesce(sum(amount) filter (e.kind = {EventKind.BAD_DEBT:d}), 0) as by_nobody
 from events e left join instruments i using (instrument)
 where e.kind in ({EventKind.FUND_OUT:d}, {EventKind.SOCIALISED_LOSS:d}, {EventKind.CLAWBACK:d},
                  {EventKind.BAD_DEBT:d})
-group by 1 order by by_fund + by_winners + by_nobody desc, 1"""
+group by 1 order by by_fund + by_fund_taken + by_winners + by_nobody desc, 1"""
 
 
 def settlements(tape: Tape) -> list[int]:

@@ -25,7 +25,8 @@ def fund(content: Content, divs: Mapping[str, str]) -> str:
     if "equity" in divs:
         body += chart(
             divs["equity"],
-            "Equity of the house accounts that stand behind losses, positions valued at the mark.",
+            "Equity of the house accounts that stand behind losses; positions at the mark, assets at their "
+            "stock price, the median of the last five minutes’ marks.",
             series.HOUSE_QUERY,
             "Equity, USD",
             marks,
@@ -98,7 +99,12 @@ def bad_debt(content: Content) -> str:
     lead = f"{covered} Customers' accounts that ended below zero: {negative}."
     if not content.shortfalls:
         return section("bad-debt", "Bad debt", "<p>No account fell short.</p>", lead)
-    columns = [("Insurance fund", "by_fund"), ("Winners", "by_winners"), ("Nobody", "by_nobody")]
+    columns = [
+        ("Insurance fund, in money", "by_fund"),
+        ("Insurance fund, with wallets it took over", "by_fund_taken"),
+        ("Winners", "by_winners"),
+        ("Nobody", "by_nobody"),
+    ]
     used = [(name, key) for name, key in columns if any(getattr(one, key) for one in content.shortfalls)]
     rows = [
         [escaped(one.instrument), *(_short(content, getattr(one, key)) for _, key in used)]
@@ -109,6 +115,9 @@ def bad_debt(content: Content) -> str:
     body = (
         "<h3>Shortfalls, by who covered them</h3>"
         + table(["Coin", *(name for name, _ in used)], rows, total=True)
+        + '<p class="small">Money is what the fund’s statement says it paid. A wallet that was worth less '
+        "than nothing when the fund took it over cost what it lacked without a payment: that is in what the "
+        "statement has as passed with positions, and as the result of those.</p>"
         + query_block(money.SHORTFALLS_QUERY)
         + queries_block(named_queries(content, ("bad_debt", "negative_accounts")))
     )
