@@ -32,7 +32,8 @@ from undertow.feeds.manifest import load_manifest
 from undertow.feeds.outside import load_outside
 from undertow.rulebook.model import Rulebook
 from undertow.units import MICROS, PPM
-from undertow.venue.compile import Listing, money
+from undertow.venue.compile import Listing
+from undertow.venue.dollars import money
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
 from undertow.venue.paced import SlicesStage

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.units import PPM, mul_div_ceil, mul_div_floor
+from undertow.venue.dollars import in_units
 from undertow.venue.integers import NOTHING, lots_within, wide
 from undertow.venue.ledger import apply_fill, free_if_empty, holding_of, pay, tell
 from undertow.venue.margin import INVERSE, fill_value, notional
@@ -77,9 +78,13 @@ def exact_share(ppm: int) -> tuple[int, int]:
 
 
 def open_providers(state: State, limits: Sequence[tuple[int, int]], settlement: int = 0) -> Providers:
-    """Open one house account for every (settlement units a minute, an hour); deposit their capital after."""
+    """Open one house account for every pair of limits, a minute and an hour; deposit their capital after.
+
+    Limits are in millionths of a dollar; the providers' own are in units of their settlement asset.
+    """
     accounts = [open_account(state, settlement, 0, int(Role.PROVIDER)) for _ in limits]
-    return _providers(accounts, limits)
+    own = [(in_units(state, settlement, minute), in_units(state, settlement, hour)) for minute, hour in limits]
+    return _providers(accounts, own)
 
 
 def no_providers() -> Providers:

@@ -27,6 +27,7 @@ from undertow import streams
 from undertow._jit import kernel
 from undertow.streams import integer_at
 from undertow.units import mul_div_ceil, mul_div_floor, mul_ppm_floor
+from undertow.venue.dollars import in_units
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import NOTHING, lots_within, wide
 from undertow.venue.ledger import pay, tell
@@ -49,13 +50,13 @@ class Fillable(NamedTuple):
     """Figures of the "fillable-price" pacing."""
 
     slice_ppm: int  # of the position's notional
-    floor: int  # settlement units: at least this much, or the whole position
-    block_cap: int  # settlement units an account may close a block
+    floor: int  # millionths of a dollar: at least this much, or the whole position
+    block_cap: int  # the same: what an account may close a block
     attempts: int  # a block
     spread_ppm: int  # of maintenance: how far the price may worsen
     adjustment_ppm: int  # how fast it worsens with the shortfall
     fee_cap_ppm: int  # of the fill's value
-    loss_limit: int  # settlement units the fund pays for an account a block; 0: no limit
+    loss_limit: int  # millionths of a dollar the fund pays for an account a block; 0: no limit
     whole_or_nothing: int  # 1: the fund covers a wallet without contracts only if it can pay all
 
 
@@ -251,6 +252,7 @@ def _finish_block(state: State, rule: Fillable, account: int) -> None:
 def _attempt(state: State, rule: Fillable, block: Block, row: int, holding: int) -> bool:
     """One order for one position. False if the account has used up its block cap."""
     account = wide(block.account[row])
+    rule = _in_wallet_units(state, rule, account)
     instrument = wide(state.holdings[holding].instrument)
     record = state.instruments[instrument]
     size = wide(state.holdings[holding].size)
@@ -279,6 +281,23 @@ def _attempt(state: State, rule: Fillable, block: Block, row: int, holding: int)
         delta = side * got - bankruptcy_value(side * worth, equity, freed, maintenance)
         block.lost[row] += _settle_slice(state, rule, account, fund, delta, got)
     return True
+
+
+@kernel
+def _in_wallet_units(state: State, rule: Fillable, account: int) -> Fillable:
+    """The rule with its dollar figures in a wallet's settlement units."""
+    settlement = wide(state.accounts[account].settlement)
+    return Fillable(
+        rule.slice_ppm,
+        in_units(state, settlement, rule.floor),
+        in_units(state, settlement, rule.block_cap),
+        rule.attempts,
+        rule.spread_ppm,
+        rule.adjustment_ppm,
+        rule.fee_cap_ppm,
+        in_units(state, settlement, rule.loss_limit),
+        rule.whole_or_nothing,
+    )
 
 
 @kernel

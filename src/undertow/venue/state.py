@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.units import MICROS
 from undertow.venue.memory import Memory, aligned_zeros
 from undertow.venue.records import EVENT, FILL, POSTING
 
@@ -119,6 +120,8 @@ INSTRUMENT = np.dtype(
         ("rate_initial_factor_ppb", np.int64),
         ("step_base", np.int64),  # stepped risk limits: settlement units at entry; 0: none
         ("step_size", np.int64),
+        ("interest_lower", np.int64),  # open interest from which initial margin rises, settlement units
+        ("interest_upper", np.int64),  # and at which it is the whole value; 0: it does not rise
         ("weight_total_ppm", np.int64),  # spot as collateral; 0: not accepted
         ("weight_initial_ppm", np.int64),
         ("weight_factor_ppb", np.int64),  # 1.1 / (1 + factor x sqrt(coins)); 0: none
@@ -159,7 +162,6 @@ MARKET = np.dtype(
         ("processed", np.int64),  # danger: price up to which triggers have been walked
         ("band_reference", np.int64),
         ("previous_mark", np.int64),
-        ("initial_ppm", np.int64),  # open-interest scaled initial margin; 0: none
         ("volume_lots", np.int64),  # since the last record
         ("volume_value", np.int64),
         ("sell_value", np.int64),  # part of volume_value whose taker sold
@@ -314,6 +316,7 @@ class State(Memory):
         "fills": (FILL, 1),
         "postings": (POSTING, 1),
         "events": (EVENT, 1),
+        "unit_scale": (INT64, 1),  # per settlement asset: its smallest units in a whole one
         "cause_totals": (INT64, 2),  # settlement asset x cause: sum of amounts posted, ever
         "net_deposits": (INT64, 1),  # settlement assets (0..15), then 16 + instrument for spot assets
     }
@@ -344,6 +347,7 @@ class State(Memory):
     fills: NDArray[np.void]
     postings: NDArray[np.void]
     events: NDArray[np.void]
+    unit_scale: NDArray[np.int64]
     cause_totals: NDArray[np.int64]
     net_deposits: NDArray[np.int64]
 
@@ -402,6 +406,7 @@ def allocate(
         "fills": 1 << 16,
         "postings": 1 << 16,
         "events": 1 << 14,
+        "unit_scale": MAXIMUM_SETTLEMENTS,
         "net_deposits": MAXIMUM_SETTLEMENTS + instrument_capacity,
     }
     for name, length in lengths.items():
@@ -409,4 +414,5 @@ def allocate(
     state.bind("cause_totals", np.zeros((MAXIMUM_SETTLEMENTS, CAUSES), np.int64))
     state.counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
     state.buckets["head"] = -1
+    state.unit_scale[:] = MICROS
     return state

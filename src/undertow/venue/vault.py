@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil
+from undertow.venue.dollars import in_units
 from undertow.venue.integers import wide
 from undertow.venue.liquidation import fund_of
 from undertow.venue.margin import maintenance_parts, position_value
@@ -35,8 +36,8 @@ class Vault(NamedTuple):
     account: int
     numerator: int  # of maintenance margin: a wallet below this share passes
     denominator: int
-    capital: int  # settlement units it began with
-    loss_limit: int  # when it has lost more than this, what it holds is closed
+    capital: int  # millionths of a dollar that it began with
+    loss_limit: int  # the same: when it has lost more, what it holds is closed
 
 
 @kernel
@@ -62,7 +63,8 @@ def is_below_share(equity: int, maintenance: int, numerator: int, denominator: i
 @kernel
 def within_limit(state: State, vault: Vault) -> bool:
     """Whether the vault has not lost more than its limit."""
-    return worth(state, vault.account) >= vault.capital - vault.loss_limit
+    settlement = state.accounts[vault.account].settlement
+    return worth(state, vault.account) >= in_units(state, settlement, vault.capital - vault.loss_limit)
 
 
 @kernel
