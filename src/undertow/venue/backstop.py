@@ -35,6 +35,7 @@ from undertow.venue.margin import INVERSE, fill_value, notional
 from undertow.venue.records import Cause, EventKind, Role
 from undertow.venue.setup import open_account
 from undertow.venue.state import State
+from undertow.venue.takeover import fund_means
 
 INSURANCE_IN = int(Cause.INSURANCE_IN)
 INSURANCE_OUT = int(Cause.INSURANCE_OUT)
@@ -83,7 +84,9 @@ def open_providers(state: State, limits: Sequence[tuple[int, int]], settlement: 
     Limits are in millionths of a dollar; the providers' own are in units of their settlement asset.
     """
     accounts = [open_account(state, settlement, 0, int(Role.PROVIDER)) for _ in limits]
-    own = [(in_units(state, settlement, minute), in_units(state, settlement, hour)) for minute, hour in limits]
+    own = [
+        (in_units(state, settlement, minute), in_units(state, settlement, hour)) for minute, hour in limits
+    ]
     return _providers(accounts, own)
 
 
@@ -237,8 +240,8 @@ def pass_on(state: State, split: Split, providers: Providers, holding: int, lots
         provider = wide(providers.account[row])
         gain = wide(better_than_zero(record.kind, record.unit, side * part, mark, zero))
         due = wide(fund_due(split, gain))
-        if due < 0 and state.accounts[fund].cash < -due:
-            missing = -due - state.accounts[fund].cash
+        if due < 0 and fund_means(state, fund) < -due:
+            missing = -due - fund_means(state, fund)
             tell(state, EVENT_EXHAUSTED, (account, fund), (instrument, side, part, zero), missing, 0)
             break
         target = wide(holding_of(state, provider, instrument))

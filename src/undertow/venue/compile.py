@@ -30,6 +30,7 @@ from undertow.venue.state import (
     COLLATERAL_NONE,
     COLLATERAL_RAW,
     COLLATERAL_WEIGHTED,
+    FLAT_DEBT_RULE,
     FREEZE_RULE,
     MARGIN_FLAT,
     MARGIN_SQUARE_ROOT,
@@ -246,3 +247,4 @@ def write_rules(state: State, rulebook: Rulebook) -> None:
     counters[BAND_RULE] = BAND[rulebook.orders.band_reference]
     counters[WITHDRAWAL_NOTIONAL_PPM] = rulebook.gates.withdrawal_notional_ppm
     counters[MAXIMUM_ORDERS] = ORDERS_PER_ACCOUNT
+    counters[FLAT_DEBT_RULE] = int(rulebook.insurance.debt_without_position == "left")

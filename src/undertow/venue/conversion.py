@@ -25,12 +25,13 @@ from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.admission import band_limit
 from undertow.venue.disposal import house_order
 from undertow.venue.dollars import in_units
+from undertow.venue.forced_fees import give_back_fees
 from undertow.venue.integers import lots_worth, wide
 from undertow.venue.ledger import tell
 from undertow.venue.margin import SPOT, asset_value, maintenance_parts, position_value
 from undertow.venue.matching import cancel_all
 from undertow.venue.records import EventKind, Origin, Role
-from undertow.venue.state import COUNT_ACCOUNTS, State
+from undertow.venue.state import COUNT_ACCOUNTS, COUNT_FILLS, State
 
 CONVERSION = int(Origin.CONVERSION)
 EVENT_CONVERSION = int(EventKind.CONVERSION)
@@ -135,7 +136,9 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
         value = sold_value(rule, wide(-state.accounts[account].cash), worth, weighted)
         lots = min(size, lots_worth(record.kind, record.unit, value, mark))
         limit = wide(band_limit(state, instrument, -1, wide(record.market_band_ppm)))
+        first_fill = wide(state.counters[COUNT_FILLS])
         filled, received = house_order(state, holding, -1, lots, limit, CONVERSION)
+        give_back_fees(state, wide(account), instrument, first_fill)
         what = (instrument, wide(-1), wide(lots), limit)
         tell(state, EVENT_CONVERSION, (wide(account), wide(-1)), what, received, filled)
         sold += received

@@ -217,6 +217,20 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
 
 
 @kernel
+def worth(state: State, account: int) -> int:
+    """Everything an account owns and owes, contracts and assets at their marks, no weights."""
+    total: int = state.accounts[account].cash
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        total += row.quote + position_value(record.kind, record.unit, row.size, mark)
+        holding = row.next
+    return total
+
+
+@kernel
 def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amount: int) -> int:
     """Initial margin rate of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
     record = state.instruments[instrument]

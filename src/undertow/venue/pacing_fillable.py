@@ -31,11 +31,18 @@ from undertow.venue.dollars import in_units
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import NOTHING, lots_within, wide
 from undertow.venue.ledger import pay, tell
-from undertow.venue.liquidation import forced_order, fund_of, largest_position, recover, resolve
+from undertow.venue.liquidation import (
+    forced_order,
+    fund_of,
+    largest_position,
+    recover,
+    resolve,
+    settle_flat_debt,
+)
 from undertow.venue.margin import INVERSE, SPOT, maintenance_parts, notional, row_maintenance
 from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import COUNT_CANDIDATES, STAGE_LIQUIDATING, State
-from undertow.venue.takeover import list_bankrupt
+from undertow.venue.takeover import fund_means, list_bankrupt
 
 INSURANCE_IN = int(Cause.INSURANCE_IN)
 INSURANCE_OUT = int(Cause.INSURANCE_OUT)
@@ -208,7 +215,9 @@ def fillable_block(state: State, rule: Fillable, block: Block, frozen: Frozen, k
     """One block: attempts in order of risk, then every account below zero is covered or listed."""
     for position in range(state.counters[COUNT_CANDIDATES]):
         account = wide(state.candidates[position])
-        if not recover(state, account):
+        if recover(state, account):
+            continue
+        if not settle_flat_debt(state, account, wide(fund_of(state, account)), rule.whole_or_nothing):
             enter(state, frozen, account)
     collect_riskiest(state, block)
     while block.length[1] < rule.attempts:
@@ -303,7 +312,7 @@ def _in_wallet_units(state: State, rule: Fillable, account: int) -> Fillable:
 @kernel
 def _fund_room(state: State, rule: Fillable, fund: int, lost: int) -> int:
     """What the fund can and may still pay for this account in this block."""
-    room = max(wide(state.accounts[fund].cash), 0)
+    room = wide(fund_means(state, fund))
     if rule.loss_limit > 0:
         room = min(room, max(rule.loss_limit - lost, 0))
     return room
@@ -313,7 +322,7 @@ def _fund_room(state: State, rule: Fillable, fund: int, lost: int) -> int:
 def _settle_slice(state: State, rule: Fillable, account: int, fund: int, delta: int, value: int) -> int:
     """The fund pays what a fill lacks to the bankruptcy price, else takes a fee. Returns its loss."""
     if delta < 0:
-        paid = min(-delta, max(wide(state.accounts[fund].cash), 0))
+        paid = min(-delta, wide(fund_means(state, fund)))
         pay(state, fund, account, paid, INSURANCE_OUT, -1)
         tell(state, EVENT_FUND_OUT, (wide(account), wide(fund)), NOTHING, paid, 0)
         return paid

@@ -30,7 +30,7 @@ from undertow.venue.auto_close import AutoClose, is_auto_closed
 from undertow.venue.dollars import in_units
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import lots_worth, wide
-from undertow.venue.liquidation import forced_order, recover, resolve
+from undertow.venue.liquidation import forced_order, fund_of, recover, resolve, settle_flat_debt
 from undertow.venue.margin import SPOT, maintenance_parts
 from undertow.venue.state import COUNT_CANDIDATES, State
 
@@ -135,7 +135,7 @@ def slices_second(
     open_rooms(state, rule, draws.execute, memory)
     for position in range(len(visiting)):
         account = wide(visiting[position])
-        if recover(state, account):
+        if recover(state, account) or settle_flat_debt(state, account, wide(fund_of(state, account)), 0):
             continue
         enter(state, frozen, account)
         equity, maintenance, gross = maintenance_parts(state, account)

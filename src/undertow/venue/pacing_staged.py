@@ -23,10 +23,10 @@ from undertow.venue.admission import band_limit
 from undertow.venue.dollars import in_units
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import wide
-from undertow.venue.liquidation import forced_order, recover
+from undertow.venue.liquidation import forced_order, recover, settle_flat_debt
 from undertow.venue.margin import SPOT, maintenance_parts, notional
 from undertow.venue.state import COUNT_CANDIDATES, TIME, State
-from undertow.venue.vault import Vault, hand_over
+from undertow.venue.vault import Vault, hand_over, payer
 
 
 class Staged(NamedTuple):
@@ -57,7 +57,7 @@ def staged(state: State, rule: Staged, vault: Vault, frozen: Frozen) -> None:
     now = wide(state.counters[TIME])
     for position in range(state.counters[COUNT_CANDIDATES]):
         account = wide(state.candidates[position])
-        if recover(state, account):
+        if recover(state, account) or settle_flat_debt(state, account, wide(payer(state, vault, account)), 0):
             continue
         fresh = enter(state, frozen, account)
         owner = state.accounts[account]

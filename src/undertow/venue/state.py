@@ -250,6 +250,7 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
+FLAT_DEBT_RULE = 31  # 1: a debt without a position stays with its owner; 0: the fund pays it
 COUNTERS = 32
 PAGE_LEVELS = 64
 SLACK_SLOTS = 1024  # a power of two
@@ -311,6 +312,10 @@ class State(Memory):
         "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
         "debt_bits": (INT64, 1),  # one bit per account: set where cash is below zero, and perhaps elsewhere
         "moved_bits": (INT64, 1),  # one bit per account: its cash or holdings changed since ranking.py looked
+        "behind": (
+            INT32,
+            1,
+        ),  # per account under liquidation: the fund of its largest position when last seen
         "bankrupt": (INT32, 1),  # accounts whose positions nobody took: to be allocated among winners
         # log: what happened since it was last drained
         "fills": (FILL, 1),
@@ -343,6 +348,7 @@ class State(Memory):
     worklist_bits: NDArray[np.int64]
     debt_bits: NDArray[np.int64]
     moved_bits: NDArray[np.int64]
+    behind: NDArray[np.int32]
     bankrupt: NDArray[np.int32]
     fills: NDArray[np.void]
     postings: NDArray[np.void]
@@ -368,7 +374,7 @@ class State(Memory):
 
     def grow_accounts(self, capacity: int) -> None:
         """Room for `capacity` accounts everywhere an account has a place."""
-        for name in ("accounts", "pending", "dirty", "candidates", "bankrupt"):
+        for name in ("accounts", "pending", "dirty", "candidates", "behind", "bankrupt"):
             self.grow(name, capacity)
         for name in ("worklist_bits", "debt_bits", "moved_bits"):
             self.grow(name, (capacity + 63) // 64)
@@ -402,6 +408,7 @@ def allocate(
         "worklist_bits": (account_capacity + 63) // 64,
         "debt_bits": (account_capacity + 63) // 64,
         "moved_bits": (account_capacity + 63) // 64,
+        "behind": account_capacity,
         "bankrupt": account_capacity,
         "fills": 1 << 16,
         "postings": 1 << 16,
