@@ -225,6 +225,18 @@ def test_a_debt_without_a_position_is_nothing_to_liquidate(rule: str, fund: str,
     assert venue.account(account).exempt is False
 
 
+def test_a_debt_within_a_credit_line_is_let_be() -> None:
+    """Ten of credit, five used: the fund does not pay them back."""
+    venue = plain_venue("ftx-2022", paced=True)
+    venue.list_perpetual("X-PERP", tick="0.01", lot="1", price="100")
+    venue.deposit(venue.house("fund"), "USD", "100")
+    account = funded(venue, "10")
+    venue.set_privileges(account, credit_limit="10")
+    assert venue.withdraw(account, "USD", "15").accepted
+    venue.step(2)
+    assert (venue.account(account).cash, venue.account(account).stage, venue.fund()) == (-5, "free", 100)
+
+
 def test_what_a_liquidation_leaves_the_fund_pays_under_either_rule() -> None:
     """Sold through its zero price down to the market band: the fund pays what is missing."""
     changes = {"insurance.debt_without_position": "left", "liquidation.limit": "market-band"}

@@ -194,6 +194,8 @@ def check_nobody_below_zero(engine: Engine) -> None:
         owner = state.accounts[account]
         if owner["exempt"] == EXEMPT_BAD_DEBT:
             assert not has_contracts(state, account), f"{account} holds contracts and is marked"
+        elif owner["cash"] + owner["credit_limit"] >= 0 and not has_contracts(state, account):
+            continue
         elif owner["exempt"] != EXEMPT_PRIVILEGE and not state.counters[LIQUIDATION_HALTED]:
             assert owner["stage"] == STAGE_LIQUIDATING, f"{account} is below zero, unmarked and free"
 
@@ -261,7 +263,7 @@ def check_nobody_left(engine: Engine, rulebook: Rulebook, below: list[int]) -> N
         owner = state.accounts[account]
         if owner["exempt"] or danger_reference.health(state, account) >= 0:
             continue
-        if not has_contracts(state, account) and owner["cash"] >= 0:
+        if not has_contracts(state, account) and owner["cash"] + owner["credit_limit"] >= 0:
             continue
         assert owner["stage"] == STAGE_LIQUIDATING, f"{account} was left alone below maintenance"
         assert may_wait(engine, rulebook, account, equity, maintenance), (

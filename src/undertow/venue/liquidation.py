@@ -79,11 +79,13 @@ def settle_flat_debt(state: State, account: int, payer: int, whole_or_nothing: i
     """A debt of a wallet that holds nothing and is not under liquidation; False if it is no such wallet.
 
     There is nothing to liquidate. By the rulebook's `insurance.debt_without_position` the payer covers it, or
-    it stays with its owner, marked as bad debt, and no fund is asked.
+    it stays with its owner, marked as bad debt, and no fund is asked. Within a credit line it is let be.
     """
     owner = state.accounts[account]
     if owner.stage == STAGE_LIQUIDATING or owner.cash >= 0 or has_positions(state, account):
         return False
+    if owner.cash + owner.credit_limit >= 0:
+        return True
     cancel_all(state, account, -1)
     sweep_flat(state, account)
     if state.counters[FLAT_DEBT_RULE] == 1:
