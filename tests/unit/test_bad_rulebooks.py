@@ -107,6 +107,7 @@ kind = "none"
 source = "page"
 cover = "partial"
 net_position_limit_ppm = 0
+debt_without_position = "covered"
 inflow = ["liquidation-fee"]
 
 [allocation]

@@ -34,7 +34,8 @@ from undertow.feeds.outside import LARGEST_RATIO, load_outside
 from undertow.rulebook.model import Rulebook
 from undertow.units import MICROS, PPM
 from undertow.venue.allocation import Policy
-from undertow.venue.compile import Listing, money
+from undertow.venue.compile import Listing
+from undertow.venue.dollars import money
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
 from undertow.venue.paced import SlicesStage

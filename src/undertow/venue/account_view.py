@@ -53,7 +53,7 @@ from undertow.venue.state import (
     WITHDRAWALS_CLOSED,
     State,
 )
-from undertow.venue.takeover import zero_price
+from undertow.venue.takeover import has_positions, zero_price
 
 STAGES = {STAGE_LIQUIDATING: "liquidating", STAGE_TAKEN: "taken-over"}
 
@@ -276,8 +276,10 @@ def view_account(state: State, account: int, names: Names, rule: Liquidation) ->
         _holding(row, instruments[int(row["instrument"])], settlement, state) for row in rows[: figures[ROWS]]
     ]
     closed = owner["stage"] == STAGE_LIQUIDATING or state.counters[WITHDRAWALS_CLOSED] == 1
-    # An empty wallet is nobody's to liquidate, even where equality with maintenance triggers.
+    # An empty wallet is nobody's to liquidate, even where equality with maintenance triggers; nor is one that
+    # owes and holds nothing, unless a liquidation has brought it there.
     unhealthy = figures[HEALTH] < 0 and bool(has_stake(state, account))
+    owed = not has_positions(state, account) and owner["stage"] != STAGE_LIQUIDATING
     spot = [instruments[int(row["instrument"])].spot for row in rows[: figures[ROWS]]]
     unrealised = sum(
         int(row["value"] + row["quote"]) for row, held in zip(rows, spot, strict=False) if not held
@@ -291,7 +293,9 @@ def view_account(state: State, account: int, names: Names, rule: Liquidation) ->
         role=Role(int(owner["role"])).name.lower(),
         stage=STAGES.get(int(owner["stage"]), "free"),
         standing=_standing(figures, unhealthy, fraction),
-        liquidatable=unhealthy and bool(owner["exempt"] == EXEMPT_NOT and owner["role"] < Role.HOUSE),
+        liquidatable=unhealthy
+        and not owed
+        and bool(owner["exempt"] == EXEMPT_NOT and owner["role"] < Role.HOUSE),
         exempt=bool(owner["exempt"] != EXEMPT_NOT),
         cash=settlement.amount(owner["cash"]),
         collateral_value=settlement.amount(figures[EQUITY] - unrealised),

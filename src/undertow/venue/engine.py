@@ -11,6 +11,7 @@ that happened.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -93,6 +94,7 @@ class Engine:
         rulebook: Rulebook,
         *,
         settlements: int = 1,
+        decimals: Sequence[int] = (),
         instruments: int = 64,
         accounts: int = 1024,
         seed: int = 0,
@@ -114,6 +116,8 @@ class Engine:
         write_rules(self.state, rulebook)
         self.state.counters[LEDGER_DETAIL] = int(ledger_detail)
         open_house(self.state, settlements)
+        for settlement, places in enumerate(decimals):  # of each settlement asset; six unless told
+            self.state.unit_scale[settlement] = 10**places
         self.settlements = settlements
         self.liquidate: Stage = liquidation_stage(rulebook)
         self.convert = ConversionStage(rulebook, self.profiles)

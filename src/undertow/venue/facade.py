@@ -109,6 +109,7 @@ class Venue:
         self.engine = Engine(
             self.rulebook,
             settlements=len(settlements),
+            decimals=list(settlements.values()),
             instruments=instruments,
             accounts=64,
             seed=seed,

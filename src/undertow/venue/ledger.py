@@ -20,6 +20,7 @@ from undertow.venue.margin import INVERSE, fill_value, refresh_rates
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause
 from undertow.venue.slack import forget
 from undertow.venue.state import (
+    BATCH,
     COUNT_EVENTS,
     COUNT_HOLDINGS,
     COUNT_POSTINGS,
@@ -252,6 +253,8 @@ def apply_fill(state: State, holding: int, lots: int, price: int, cause: int) ->
 @kernel
 def _count_interest(state: State, instrument: int, before: int, after: int) -> None:
     state.markets[instrument].open_interest += max(after, 0) - max(before, 0)
+    if state.instruments[instrument].interest_upper > 0:
+        state.counters[BATCH] += 1  # initial margin follows open interest: what slack.py remembers is stale
 
 
 @kernel

@@ -218,6 +218,20 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
 
 
 @kernel
+def worth(state: State, account: int) -> int:
+    """Everything an account owns and owes, contracts and assets at their marks, no weights."""
+    total: int = state.accounts[account].cash
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        total += row.quote + position_value(record.kind, record.unit, row.size, mark)
+        holding = row.next
+    return total
+
+
+@kernel
 def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amount: int) -> int:
     """Initial margin rate of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
     record = state.instruments[instrument]
@@ -228,7 +242,35 @@ def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amo
         rate = max(rate, sqrt_rate_ppm(record.rate_initial_factor_ppb, lots, record.lots_per_coin))
     elif record.margin_rule == MARGIN_STEPS:
         rate += step_count(record.step_base, record.step_size, amount) * record.rate_floor_ppm
-    return int(max(rate, state.markets[instrument].initial_ppm))
+    if record.interest_upper > 0:
+        rate = max(rate, _interest_rate_ppm(state, account, instrument, lots))
+    return int(rate)
+
+
+@kernel
+def _interest_rate_ppm(state: State, account: int, instrument: int, lots: int) -> int:
+    """Initial rate that rises with open interest, as it is once the account holds `lots`.
+
+    base + (OI - lower) / (upper - lower) x (1 - base), rounded up, at most 1. What the account would add
+    counts as if the other side opened it too. Source: dydxprotocol/v4-chain, x/subaccounts (the change of
+    open interest is applied before the margin of an update is checked).
+    """
+    record = state.instruments[instrument]
+    market = state.markets[instrument]
+    held = 0
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        if row.instrument == instrument:
+            held = abs(row.size)
+            break
+        holding = row.next
+    interest = market.open_interest + max(lots - held, 0)
+    above = notional(record.kind, record.unit, interest, market.mark) - record.interest_lower
+    span = record.interest_upper - record.interest_lower
+    above = min(max(above, 0), span)
+    base = record.rate_initial_floor_ppm
+    return int(base + mul_div_ceil(above, 1_000_000 - base, span))
 
 
 @kernel

@@ -100,8 +100,8 @@ class EventKind(IntEnum):
     FUND_IN = 4
     FUND_OUT = 5  # amount: shortfall the fund paid
     ADL_CLOSE = 6  # account: winner; counterparty: loser; amount: profit forgone against the mark
-    SOCIALISED_LOSS = 7  # account: who pays; counterparty: the fund that receives
-    CLAWBACK = 8  # likewise, out of the profit of the session
+    SOCIALISED_LOSS = 7  # account: winner; counterparty: loser; amount: money paid into the loser's wallet
+    CLAWBACK = 8  # the same, of the profits of a session
     BAD_DEBT = 9  # amount: shortfall nobody paid
     HALT_START = 10
     HALT_END = 11

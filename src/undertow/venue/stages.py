@@ -21,10 +21,10 @@ from undertow.venue.allocation.policy import LargestPositions, policy
 from undertow.venue.allocation.winners import Policy
 from undertow.venue.closing import BadDebt, ClosingRule
 from undertow.venue.hedge import HedgeRule, lay_off, open_hedge, profits
+from undertow.venue.margin import worth
 from undertow.venue.paced import FillableStage, PacedStage, SlicesStage, StagedStage
-from undertow.venue.pacing_one_shot import OneShot, one_shot
+from undertow.venue.pacing_one_shot import SLICINGS, OneShot, one_shot
 from undertow.venue.state import HOUSE_STRIDE, HOUSE_VAULT
-from undertow.venue.vault import worth
 
 if TYPE_CHECKING:
     from undertow.venue.engine import Engine, Stage
@@ -73,7 +73,7 @@ class OneShotStage(PacedStage):
         super().__init__()
         figures, insurance = rulebook.liquidation, rulebook.insurance
         self.rule = OneShot(
-            whole_position=int(figures.slicing != "smallest-restoring"),
+            slicing=SLICINGS[figures.slicing],
             all_or_nothing=int(figures.fill == "all-or-nothing"),
             at_band=int(figures.limit == "market-band"),
             fund_takes_over=int(rulebook.backstop.kind == "fund"),
