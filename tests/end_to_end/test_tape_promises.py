@@ -70,7 +70,7 @@ def orders(account: int, quotes: Iterable[tuple[int, int, int]]) -> np.ndarray[A
 
 
 def fallen(preset: str, changes: dict[str, Any], fund: int) -> Drained:
-    """Forty leveraged longs of a contract at 10,000, an asset beside it, and a fall of 20 % in a minute."""
+    """Forty leveraged longs of a contract at 10,000, an asset beside it, and a fall of 20 %, most of it at once."""
     rulebook = with_overrides(load_rulebook(preset), changes)
     engine = Engine(rulebook, instruments=2, accounts=512, seed=11)
     kind = rulebook.margin.default
@@ -99,7 +99,7 @@ def fallen(preset: str, changes: dict[str, Any], fund: int) -> Drained:
     bid["instrument"][1:] = 1
     engine.submit(bid)
     for second in range(1, 91):
-        price = max(1_000_000 - 4_000 * second, 800_000)
+        price = 1_000_000 - 4_000 * second if second < 8 else 800_000
         engine.submit(
             orders(
                 maker,
