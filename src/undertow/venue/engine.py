@@ -22,7 +22,7 @@ from undertow.venue import danger, danger_scan
 from undertow.venue.accrual import accrue_funding, accrue_interest
 from undertow.venue.allocation.report import Report
 from undertow.venue.allocation.winners import Policy
-from undertow.venue.book import make_order_room
+from undertow.venue.arenas import make_house_room
 from undertow.venue.closing import ClosingRule, close_bankrupt
 from undertow.venue.compile import (
     Listing,
@@ -38,20 +38,17 @@ from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import RESULT, Role
-from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
+from undertow.venue.setup import list_instrument, open_accounts, open_house
 from undertow.venue.stages import HedgeStage, closing_rule, liquidation_stage
 from undertow.venue.state import (
-    COUNT_ACCOUNTS,
     COUNT_CANDIDATES,
     COUNT_EVENTS,
     COUNT_FILLS,
-    COUNT_HOLDINGS,
     COUNT_POSTINGS,
     HOUSE_FUND,
     HOUSE_STRIDE,
     LEDGER_DETAIL,
     LIQUIDATION_HALTED,
-    LIVE_ORDERS,
     TIME,
     TRADE_COUNT,
     State,
@@ -160,22 +157,10 @@ class Engine:
     # ---- commands
 
     def submit(self, commands: NDArray[np.void]) -> NDArray[np.void]:
-        """Carry out a batch in order; returns one RESULT a command. Drain the log in time."""
+        """Carry out a batch in order; returns one RESULT a command. The log grows until it is drained."""
         results = np.zeros(len(commands), RESULT)
-        self.make_room(len(commands))
         execute(self.state, commands, results)
         return results
-
-    def make_room(self, commands: int) -> None:
-        """Enlarge arenas so that no command of the batch can overflow one."""
-        state, counters = self.state, self.state.counters
-        make_order_room(state, commands)
-        make_holding_room(state, 2 * commands + 64)
-        trades = int(counters[LIVE_ORDERS]) + 2 * commands + 64
-        state.grow("fills", int(counters[COUNT_FILLS]) + trades)
-        postings = 6 * trades if counters[LEDGER_DETAIL] else 2 * trades
-        state.grow("postings", int(counters[COUNT_POSTINGS]) + postings)
-        state.grow("events", int(counters[COUNT_EVENTS]) + commands)
 
     # ---- the step
 
@@ -191,6 +176,7 @@ class Engine:
         state.counters[TIME] = now_ms
         self.step_number += 1
         self.negative_seen = False
+        make_house_room(state, len(self.listings))
         prices = outside.reshape(len(self.listings), -1)
         self.pricing.update_index(state, prices, np.zeros_like(prices) if ages is None else ages)
         self.pricing.update_marks(state, now_ms // 1000)
@@ -201,7 +187,6 @@ class Engine:
         if self.rulebook.gates.withdrawals.kind == "after-negative-account":
             self.negative_seen = bool(any_negative(state))
         if state.counters[LIQUIDATION_HALTED] == 0:
-            self._make_room_for_waterfall()
             self.liquidate(self, seconds)
             reports = close_bankrupt(state, self.closing, (self.seed, self.step_number), self.ranking)
             self.reports += [(self.step_number, report) for report in reports]
@@ -224,27 +209,11 @@ class Engine:
     def _accrue(self, now_ms: int) -> None:
         state = self.state
         for instrument, ticks, rate_ppb in self.pricing.update_funding(state, now_ms // 1000):
-            self._room_for_postings(2 * int(state.counters[COUNT_HOLDINGS]) + 8)
-            state.grow("events", int(state.counters[COUNT_EVENTS]) + 8)
             accrue_funding(state, instrument, ticks, rate_ppb)
         while self.interest_ppb_per_hour and now_ms >= self.next_interest_ms:
-            self._room_for_postings(int(state.counters[COUNT_ACCOUNTS]) + 8)
             for settlement in range(self.settlements):
                 accrue_interest(state, settlement, self.interest_ppb_per_hour)
             self.next_interest_ms += HOUR_MS
-
-    def _room_for_postings(self, count: int) -> None:
-        self.state.grow("postings", int(self.state.counters[COUNT_POSTINGS]) + count)
-
-    def _make_room_for_waterfall(self) -> None:
-        """Liquidation sends a few orders a holding of every candidate, and passes each on at most twice."""
-        state = self.state
-        found = int(state.counters[COUNT_CANDIDATES])
-        orders = 256 * found + 64 * len(self.listings) + 256
-        self.make_room(min(orders, 8 * int(state.counters[COUNT_HOLDINGS]) + orders // 32))
-        events = int(state.counters[COUNT_EVENTS]) + orders + 4 * int(state.counters[COUNT_HOLDINGS])
-        state.grow("events", events)
-        self._room_for_postings(orders + 4 * int(state.counters[COUNT_HOLDINGS]))
 
     # ---- looking
 

@@ -3,11 +3,13 @@
 Holds the one dispatcher that both doors use (arrays of commands, or one by one through the facade). Holds no
 rule of its own: admission decides, matching trades, the ledger moves.
 
-Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing.
+Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing; no
+command begins without room for whatever it does (`arenas`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,8 @@ from undertow.venue.admission import (
     known_account,
     reducible_lots,
 )
-from undertow.venue.book import order_id, reduce_order, slot_of
+from undertow.venue.arenas import has_room
+from undertow.venue.book import make_order_room, order_id, reduce_order, slot_of
 from undertow.venue.integers import wide
 from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_empty, holding_of, pay, tell
 from undertow.venue.margin import SPOT
@@ -52,6 +55,7 @@ from undertow.venue.matching import (
 )
 from undertow.venue.prefetch import prefetch
 from undertow.venue.records import REFUSAL_CODES, Cause, CommandKind, EventKind, OrderFlag, TimeInForce
+from undertow.venue.setup import make_holding_room
 from undertow.venue.slack import begin_batch
 from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
 from undertow.venue.takeover import reopen
@@ -99,11 +103,37 @@ def _look_ahead(state: State, commands: NDArray[np.void], position: int) -> None
         prefetch(state.holdings, int(state.accounts[account].first_holding))
 
 
-@kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
     """Carry out every command in order; `results` (same length) gets code, order id, lots filled, value."""
-    begin_batch(state)
-    for position in range(len(commands)):
+    _carry_out(_execute, state, commands, results)
+
+
+def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
+    """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop.
+
+    A MARKET order is an immediate-or-cancel one at its limit. Anybody may cancel an order.
+    """
+    _carry_out(_execute_book, state, commands, results)
+
+
+def _carry_out(
+    run: Callable[..., int], state: State, commands: NDArray[np.void], results: NDArray[np.void]
+) -> None:
+    """Run a batch; where it stops for want of room, make some, and go on from the same command."""
+    done = 0
+    while (done := int(run(state, commands, results, done))) < len(commands):
+        make_order_room(state, 1)
+        make_holding_room(state, 1)
+
+
+@kernel
+def _execute(state: State, commands: NDArray[np.void], results: NDArray[np.void], first: int) -> int:
+    """Carry out commands from `first` on; returns the first that was not begun because an arena is full."""
+    if first == 0:
+        begin_batch(state)
+    for position in range(first, len(commands)):
+        if not has_room(state):
+            return position
         _look_ahead(state, commands, position)
         command = commands[position]
         result = results[position]
@@ -124,6 +154,7 @@ def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void])
             result.code = _move_funds(state, command)
         if result.code != NONE:
             _tell_refusal(state, command, result.code)
+    return len(commands)
 
 
 @kernel
@@ -147,12 +178,11 @@ def _tell_refusal(state: State, command: Any, code: int) -> None:
 
 
 @kernel
-def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop.
-
-    A MARKET order is an immediate-or-cancel one at its limit. Anybody may cancel an order.
-    """
-    for position in range(len(commands)):
+def _execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void], first: int) -> int:
+    """The same without accounts."""
+    for position in range(first, len(commands)):
+        if not has_room(state):
+            return position
         command = commands[position]
         result = results[position]
         result.order = -1
@@ -171,6 +201,7 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
                 result.code = _amend_in_book(state, command, slot, result)
         else:
             result.code = BAD_COMMAND
+    return len(commands)
 
 
 @kernel

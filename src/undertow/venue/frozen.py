@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.integers import wide
 from undertow.venue.liquidation import begin, recover
 from undertow.venue.state import COUNT_BANKRUPT, COUNT_CANDIDATES, STAGE_LIQUIDATING, State
@@ -44,6 +45,7 @@ def enter(state: State, frozen: Frozen, account: int) -> bool:
     fresh = state.accounts[account].stage != STAGE_LIQUIDATING
     begin(state, account)
     if fresh:
+        check_list(frozen.length[0], len(frozen.accounts), STAGE_LIST)
         frozen.accounts[frozen.length[0]] = account
         frozen.length[0] += 1
     return bool(fresh)

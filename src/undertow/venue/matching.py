@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
+from undertow.venue.arenas import FILLS, next_place
 from undertow.venue.book import (
     free_slot,
     insert,
@@ -134,10 +135,8 @@ def tradable_lots(state: State, slot: int) -> int:
 @kernel
 def _record(state: State, taker: Taker, slot: int, traded: int) -> None:
     maker = state.orders[slot]
-    position = state.counters[COUNT_FILLS]
-    state.counters[COUNT_FILLS] = position + 1
+    fill = state.fills[next_place(state, FILLS, COUNT_FILLS)]
     state.counters[TRADE_COUNT] += 1
-    fill = state.fills[position]
     fill.time = state.counters[TIME]
     fill.price = maker.price
     fill.size = traded

@@ -23,6 +23,7 @@ from undertow.venue.records import InstrumentKind, Role
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
     COUNT_HOLDINGS,
+    COUNT_HOUSE,
     HOUSE_CLEARING,
     HOUSE_FUND,
     HOUSE_STRIDE,
@@ -64,6 +65,7 @@ def open_accounts(state: State, count: int, settlement: int, profile: int, role:
     fresh["profile"] = profile
     fresh["role"] = role
     state.counters[COUNT_ACCOUNTS] = first + count
+    state.counters[COUNT_HOUSE] += count if role >= Role.HOUSE else 0
     return first
 
 

@@ -248,6 +248,7 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
+COUNT_HOUSE = 29  # accounts of the house, providers among them
 COUNTERS = 32
 PAGE_LEVELS = 64
 SLACK_SLOTS = 1024  # a power of two
@@ -317,6 +318,7 @@ class State(Memory):
         "cause_totals": (INT64, 2),  # settlement asset x cause: sum of amounts posted, ever
         "net_deposits": (INT64, 1),  # settlement assets (0..15), then 16 + instrument for spot assets
     }
+    GROWS: ClassVar[frozenset[str]] = frozenset({"fills", "postings", "events"})
 
     accounts: NDArray[np.void]
     holdings: NDArray[np.void]
@@ -347,20 +349,12 @@ class State(Memory):
     cause_totals: NDArray[np.int64]
     net_deposits: NDArray[np.int64]
 
-    def grow(self, name: str, capacity: int) -> None:
-        """Give a one-dimensional array room for `capacity` records, the new ones zero; by half at least.
-
-        Only what is used is copied: room that nobody touches costs no memory.
-        """
-        array = getattr(self, name)
-        if capacity > len(array):
-            larger = aligned_zeros(max(capacity, 3 * len(array) // 2), array.dtype)
-            used = len(array)
-            if name in USED_BY:
-                counter, records = USED_BY[name]
-                used = int(self.counters[counter]) * records
-            larger[:used] = array[:used]
-            self.bind(name, larger)
+    def used(self, name: str) -> int:
+        """Records in use, which are all that is copied: room that nobody touches costs no memory."""
+        if name not in USED_BY:
+            return super().used(name)
+        counter, records = USED_BY[name]
+        return int(self.counters[counter]) * records
 
     def grow_accounts(self, capacity: int) -> None:
         """Room for `capacity` accounts everywhere an account has a place."""
