@@ -58,14 +58,18 @@ def stop(arena: int) -> None:
         raise CapacityError("orders: full in the middle of a command; make room with make_order_room")
     if arena == PAGES:
         raise CapacityError("pages: full in the middle of a command; make room with make_order_room")
-    if arena == PENDING or arena == DIRTY or arena == CANDIDATES or arena == BANKRUPT:
+    if arena in (PENDING, DIRTY, CANDIDATES, BANKRUPT):
         raise CapacityError("a list of accounts is longer than there are accounts: one was listed twice")
     raise CapacityError("a list of a stage is full: something was listed twice")
 
 
 @kernel
 def next_place(state: State, arena: int, counter: int) -> int:
-    """Take the next place of an arena whose length in use is this counter; the only way to append."""
+    """Take the next place of an arena whose length in use is this counter; the only way to append.
+
+    Take it before the array is named: `state.events[next_place(...)]` would write to the events as they were
+    before they grew.
+    """
     place = int(state.counters[counter])
     if place >= length_of(state, arena) and enlarge(state, arena, place + 1) == 0:
         stop(arena)

@@ -169,8 +169,8 @@ def _list_debtors(state: State) -> int:
 def convert(state: State, rule: Conversion) -> int:
     """Convert every customer's wallet that is due, in account order. Returns how many were.
 
-    Who is looked at is settled before the first sale: a wallet that a conversion leaves owing, such as that of
-    a maker who bought, waits for the next call whatever its number. The list of candidates is used for it, and
+    Who is looked at is settled before the first sale: a wallet that a conversion leaves owing, such as that
+    of a maker who bought, waits for the next call whatever its number. The list stands in `candidates`, which
     is written anew when danger is looked for.
     """
     state.counters[COUNT_CANDIDATES] = 0

@@ -125,7 +125,8 @@ def add_pending(state: State, account: int) -> None:
     owner = state.accounts[account]
     if owner.pending == 0:
         owner.pending = 1
-        state.pending[next_place(state, PENDING, COUNT_PENDING)] = account
+        place = next_place(state, PENDING, COUNT_PENDING)
+        state.pending[place] = account
 
 
 @kernel
@@ -135,7 +136,8 @@ def mark_dirty(state: State, account: int) -> None:
     state.moved_bits[account >> 6] |= 1 << (account & 63)
     if owner.dirty == 0:
         owner.dirty = 1
-        state.dirty[next_place(state, DIRTY, COUNT_DIRTY)] = account
+        place = next_place(state, DIRTY, COUNT_DIRTY)
+        state.dirty[place] = account
 
 
 @kernel

@@ -11,11 +11,14 @@ that happened.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.errors import InputError, InvariantError
 from undertow.rulebook.model import Rulebook
 from undertow.venue import audit as auditing
 from undertow.venue import danger, danger_scan
@@ -28,9 +31,9 @@ from undertow.venue.compile import (
     Listing,
     instrument_figures,
     start_ticks,
+    tiers_of,
     write_profiles,
     write_rules,
-    write_tiers,
 )
 from undertow.venue.execution import execute
 from undertow.venue.gates import Gates, any_negative
@@ -38,7 +41,7 @@ from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import RESULT, Role
-from undertow.venue.setup import list_instrument, open_accounts, open_house
+from undertow.venue.setup import add_tiers, list_instrument, open_accounts, open_house
 from undertow.venue.stages import HedgeStage, closing_rule, liquidation_stage
 from undertow.venue.state import (
     COUNT_CANDIDATES,
@@ -49,6 +52,8 @@ from undertow.venue.state import (
     HOUSE_STRIDE,
     LEDGER_DETAIL,
     LIQUIDATION_HALTED,
+    MAXIMUM_INSTRUMENTS,
+    MAXIMUM_SETTLEMENTS,
     TIME,
     TRADE_COUNT,
     State,
@@ -100,6 +105,12 @@ class Engine:
         keep_reports: bool = True,
         policy: Policy | str | None = None,
     ) -> None:
+        if not 1 <= settlements <= MAXIMUM_SETTLEMENTS:
+            raise InputError(
+                f"a venue keeps wallets in 1 to {MAXIMUM_SETTLEMENTS} settlement assets, not in {settlements}"
+            )
+        if not 1 <= instruments <= MAXIMUM_INSTRUMENTS:
+            raise InputError(f"a venue lists 1 to {MAXIMUM_INSTRUMENTS} instruments, not {instruments}")
         self.rulebook = rulebook
         self.state: State = allocate(instruments, accounts, 4 * accounts, 4096)
         self.seed = seed
@@ -125,6 +136,7 @@ class Engine:
         self.ranking = None if keep_reports else Ranking()
         self.reports: list[tuple[int, Report]] = []
         self.negative_seen = False
+        self.stopped = False  # in the middle of a batch or a step, by an error or an interruption
 
     # ---- opening
 
@@ -133,9 +145,9 @@ class Engine:
         number = len(self.listings)
         if number >= len(self.state.instruments):
             raise ValueError(f"this venue has room for {len(self.state.instruments)} instruments")
-        write_tiers(self.state, number, self.rulebook, listing)
-        figures = instrument_figures(self.rulebook, listing)
+        tiers, figures = tiers_of(self.rulebook, listing), instrument_figures(self.rulebook, listing)
         list_instrument(self.state, number, figures, start_ticks(listing))
+        add_tiers(self.state, number, tiers)
         if listing.margin_class in self.rulebook.insurance.isolated_funds:
             self.state.instruments[number]["fund"] = self._isolated_fund(listing)
         self.listings.append(listing)
@@ -159,8 +171,24 @@ class Engine:
     def submit(self, commands: NDArray[np.void]) -> NDArray[np.void]:
         """Carry out a batch in order; returns one RESULT a command. The log grows until it is drained."""
         results = np.zeros(len(commands), RESULT)
-        execute(self.state, commands, results)
+        with self._at_work():
+            execute(self.state, commands, results)
         return results
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Nothing goes on from the middle of a batch or a step: what stopped there says so from then on."""
+        if self.stopped:
+            raise InvariantError(
+                f"this venue was stopped in the middle of its work at step {self.step_number}; "
+                f"restore a snapshot or open it anew"
+            )
+        self.stopped = True
+        yield
+        self.stopped = False
+        if self.state.interrupted:
+            self.state.interrupted = False
+            raise KeyboardInterrupt
 
     # ---- the step
 
@@ -171,14 +199,18 @@ class Engine:
         conversion, danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
         What a rulebook paces by the second is told how many whole seconds have begun since the last step.
         """
+        prices = outside.reshape(len(self.listings), -1)
+        with self._at_work():
+            self._step(now_ms, prices, np.zeros_like(prices) if ages is None else ages)
+
+    def _step(self, now_ms: int, prices: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
         state = self.state
         seconds = max(0, now_ms // 1000 - int(state.counters[TIME]) // 1000)
         state.counters[TIME] = now_ms
         self.step_number += 1
         self.negative_seen = False
         make_house_room(state, len(self.listings))
-        prices = outside.reshape(len(self.listings), -1)
-        self.pricing.update_index(state, prices, np.zeros_like(prices) if ages is None else ages)
+        self.pricing.update_index(state, prices, ages)
         self.pricing.update_marks(state, now_ms // 1000)
         self._accrue(now_ms)
         self.convert(self, seconds)
@@ -250,8 +282,8 @@ class Engine:
         """Everything that decides what happens next, as copies; `restore` puts it back to the byte."""
         arrays = {name: getattr(self.state, name).copy() for name in State.LAYOUT}
         pricing = {name: array.copy() for name, array in self.pricing.memory().items()}
-        clocks = (self.step_number, self.next_interest_ms, self.gates.reopen_ms, len(self.reports))
-        doors = (list(self.gates.marks), dict(self.gates.halted_until))
+        clocks = (self.step_number, self.next_interest_ms, len(self.reports))
+        doors = self.gates.memory()
         stages = [
             {name: array.copy() for name, array in stage.memory().items()}
             for stage in (self.liquidate, self.dispose, self.hedge)
@@ -260,6 +292,7 @@ class Engine:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a snapshot of this same venue."""
+        self.stopped = False
         for name, array in saved["arrays"].items():
             self.state.bind(name, array.copy())
         if self.ranking is not None:
@@ -268,9 +301,6 @@ class Engine:
             array[...] = saved["pricing"][name]
         for stage, memory in zip((self.liquidate, self.dispose, self.hedge), saved["stages"], strict=True):
             stage.restore(memory)
-        self.step_number, self.next_interest_ms, self.gates.reopen_ms, reports = saved["clocks"]
+        self.step_number, self.next_interest_ms, reports = saved["clocks"]
         del self.reports[reports:]
-        marks, halted = saved["doors"]
-        self.gates.marks.clear()
-        self.gates.marks.extend(marks)
-        self.gates.halted_until = dict(halted)
+        self.gates.restore(saved["doors"])

@@ -65,6 +65,18 @@ def release_recovered(state: State, frozen: Frozen) -> int:
     return kept
 
 
+@kernel
+def drop_freed(state: State, frozen: Frozen) -> None:
+    """Take off the list who is under liquidation no more, so that who comes back stands on it once."""
+    kept = 0
+    for position in range(frozen.length[0]):
+        account = wide(frozen.accounts[position])
+        if state.accounts[account].stage == STAGE_LIQUIDATING:
+            frozen.accounts[kept] = account
+            kept += 1
+    frozen.length[0] = kept
+
+
 def drop_listed(state: State) -> None:
     """Take accounts listed for allocation off the candidates, so that the next second lists none twice."""
     listed = state.bankrupt[: state.counters[COUNT_BANKRUPT]]

@@ -45,7 +45,8 @@ def note(
     """Write a posting; trades and fees one by one only where the venue asks for detail."""
     if state.counters[LEDGER_DETAIL] == 0 and cause in (TRADE, FEE):
         return
-    posting = state.postings[next_place(state, POSTINGS, COUNT_POSTINGS)]
+    place = next_place(state, POSTINGS, COUNT_POSTINGS)
+    posting = state.postings[place]
     posting.time = state.counters[TIME]
     posting.amount = amount
     posting.source = source
@@ -313,7 +314,8 @@ def tell(
     state: State, kind: int, who: tuple[int, int], what: tuple[int, int, int, int], amount: int, detail: int
 ) -> None:
     """Write an event; `who` is (account, counterparty), `what` is (instrument, side, size, price)."""
-    event = state.events[next_place(state, EVENTS, COUNT_EVENTS)]
+    place = next_place(state, EVENTS, COUNT_EVENTS)
+    event = state.events[place]
     event.time = state.counters[TIME]
     event.kind = kind
     event.account = who[0]

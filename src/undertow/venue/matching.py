@@ -135,7 +135,8 @@ def tradable_lots(state: State, slot: int) -> int:
 @kernel
 def _record(state: State, taker: Taker, slot: int, traded: int) -> None:
     maker = state.orders[slot]
-    fill = state.fills[next_place(state, FILLS, COUNT_FILLS)]
+    place = next_place(state, FILLS, COUNT_FILLS)
+    fill = state.fills[place]
     state.counters[TRADE_COUNT] += 1
     fill.time = state.counters[TIME]
     fill.price = maker.price

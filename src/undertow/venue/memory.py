@@ -30,10 +30,10 @@ from numba.core.typing.templates import AttributeTemplate
 from numba.extending import (
     NativeValue,
     infer_getattr,
+    intrinsic,
     lower_builtin,
     lower_getattr_generic,
     models,
-    intrinsic,
     register_model,
     unbox,
 )
@@ -257,7 +257,7 @@ def _enlarge_plainly(memory: Any, place: int, capacity: int) -> int:
 
 
 # length_of(memory, place): records of the array at this place of the layout.
-# enlarge(memory, place, capacity): 1 once it has room for `capacity`, 0 if it cannot grow while a kernel runs or
-# there is no memory left.
+# enlarge(memory, place, capacity): 1 once it has room for `capacity`, 0 if it cannot grow while a kernel runs
+# or there is no memory left.
 length_of: Any = _length_plainly if numba.config.DISABLE_JIT else intrinsic(_length_of)
 enlarge: Any = _enlarge_plainly if numba.config.DISABLE_JIT else intrinsic(_enlarge)

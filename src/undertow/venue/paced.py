@@ -37,7 +37,7 @@ from undertow.venue.disposal import (
     open_stock,
     open_window,
 )
-from undertow.venue.frozen import Frozen, drop_listed, frozen_room, release_recovered
+from undertow.venue.frozen import Frozen, drop_freed, drop_listed, frozen_room, release_recovered
 from undertow.venue.hedge import Hedge
 from undertow.venue.ledger import deposit
 from undertow.venue.overflow import close_overflow
@@ -163,6 +163,7 @@ class SlicesStage(PacedStage):
                 found = close_overflow(state, engine.closing, overflow[:count], draw, engine.ranking)
                 engine.reports += [(engine.step_number, each) for each in found]
             drop_listed(state)
+            drop_freed(state, frozen)
 
 
 class StagedStage(PacedStage):

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.errors import CapacityError
 from undertow.venue.memory import Memory, aligned_zeros
 from undertow.venue.records import EVENT, FILL, POSTING
 
@@ -277,7 +278,11 @@ HOUSE_TREASURY = 5
 
 BUCKETS_PER_GROUP = 8192
 MAXIMUM_SETTLEMENTS = 16
+MAXIMUM_INSTRUMENTS = 1 << 14  # a number and a side of it are kept in sixteen bits (`holders`)
+MAXIMUM_PROFILES = 63  # a bit for each in one word (`conversion`)
 CAUSES = 32
+LINKED = frozenset({"accounts", "holdings", "orders", "pages"})  # by links of 32 bits
+MAXIMUM_LINK = (1 << 31) - 1
 INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 
@@ -348,6 +353,12 @@ class State(Memory):
     events: NDArray[np.void]
     cause_totals: NDArray[np.int64]
     net_deposits: NDArray[np.int64]
+
+    def grow(self, name: str, capacity: int) -> None:
+        """As `Memory.grow`; CapacityError where links to the records would not reach them."""
+        if name in LINKED and capacity > MAXIMUM_LINK:
+            raise CapacityError(f"{name}: {capacity} records are more than the {MAXIMUM_LINK} there can be")
+        super().grow(name, capacity)
 
     def used(self, name: str) -> int:
         """Records in use, which are all that is copied: room that nobody touches costs no memory."""

@@ -168,7 +168,8 @@ def sweep_flat(state: State, account: int) -> None:
 @kernel
 def list_bankrupt(state: State, account: int) -> None:
     """Hand the wallet's positions to the allocation stage of this step."""
-    state.bankrupt[next_place(state, BANKRUPT, COUNT_BANKRUPT)] = account
+    place = next_place(state, BANKRUPT, COUNT_BANKRUPT)
+    state.bankrupt[place] = account
 
 
 @kernel
