@@ -6,8 +6,8 @@ there starts a new folder, an unchanged package loads from the old one. Nothing 
 
 `UNDERTOW_CACHE_DIR` moves the cache; Numba's own `NUMBA_CACHE_DIR` does not. Numba's other switches work:
 `NUMBA_BOUNDSCHECK=1` adds index checks, `NUMBA_DISABLE_JIT=1` runs every kernel as the plain Python it is
-written in, to the same bytes (`_plain`). What is compiled under one setting of the switches that change code is
-never loaded under another: they name the folder too.
+written in, to the same bytes (`_plain`). The switches that change code are part of the folder's name too:
+what was compiled under one setting is never loaded under another.
 """
 
 from __future__ import annotations

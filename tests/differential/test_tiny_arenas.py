@@ -97,7 +97,7 @@ class Crash:
         return str(int(self.price * (1000 + thousandths) / 500) * Decimal("0.5"))
 
     def open_everybody(self) -> None:
-        """Means for the house, makers with many bids, customers eight times levered, debtors with an asset."""
+        """Means for the house, makers with many bids, customers highly levered, debtors with an asset."""
         self.calls("deposit", self.calls.venue.house("fund"), self.cash, str(100 * self.unit))
         if self.calls.rulebook.backstop.kind != "none":
             self.calls("open_backstop", str(20_000 * self.unit))

@@ -199,9 +199,20 @@ class Engine:
         conversion, danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
         What a rulebook paces by the second is told how many whole seconds have begun since the last step.
         """
-        prices = outside.reshape(len(self.listings), -1)
+        prices = self._by_constituent(outside, "outside prices")
+        seconds_old = np.zeros_like(prices) if ages is None else self._by_constituent(ages, "ages")
         with self._at_work():
-            self._step(now_ms, prices, np.zeros_like(prices) if ages is None else ages)
+            self._step(now_ms, prices, seconds_old)
+
+    def _by_constituent(self, given: NDArray[np.int64], what: str) -> NDArray[np.int64]:
+        """An array of a row an instrument; where each has one constituent, it may have one dimension."""
+        count, constituents = len(self.listings), self.pricing.constituents
+        flat = constituents == 1 and given.shape == (count,)
+        if not flat and given.shape != (count, constituents):
+            raise InputError(
+                f"{what} are an array of {count} instruments x {constituents} constituents, not {given.shape}"
+            )
+        return given.reshape(count, constituents)
 
     def _step(self, now_ms: int, prices: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
         state = self.state

@@ -107,7 +107,6 @@ class Memory:
 _living: WeakValueDictionary[int, Memory] = WeakValueDictionary()  # by the address a kernel has
 
 
-@ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 def _answer(address: int, place: int, capacity: int) -> int:
     """Room for a running kernel: 1 once the array at this place of the layout has it, 0 if it cannot.
 
@@ -125,7 +124,8 @@ def _answer(address: int, place: int, capacity: int) -> int:
     return int(name in memory.GROWS)
 
 
-_ANSWER_ADDRESS = ctypes.cast(_answer, ctypes.c_void_p).value or 0
+_CALLED = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(_answer)
+_ANSWER_ADDRESS = ctypes.cast(_CALLED, ctypes.c_void_p).value or 0
 
 
 class _MemoryType(types.Type):

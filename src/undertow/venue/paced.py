@@ -152,8 +152,8 @@ class SlicesStage(PacedStage):
         slices, providers = self.parts["slices"], self.parts["providers"]
         now = int(state.counters[TIME]) // 1000
         for second in range(now - seconds + 1, now + 1):
-            found = int(state.counters[COUNT_CANDIDATES])
-            rows = min(int(state.counters[COUNT_HOLDINGS]), found * len(engine.listings))
+            positions = int(state.counters[COUNT_CANDIDATES]) * len(engine.listings)
+            rows = min(int(state.counters[COUNT_HOLDINGS]), positions)
             liquidate_slices(state, self.rule, self.line, slices, frozen, engine.seed, second)
             advance(providers, second)
             overflow = np.zeros(rows, OVERFLOW)
