@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from support.books import command
-from support.desk import ACCEPTED, Desk
+from support.desk import ACCEPTED, LINEAR, Desk
 from support.small_venue import DOLLAR, customer, small_venue
 from support.tiny import shrink
 from tidy_rules import label, python_files, report, syntax
@@ -26,6 +26,7 @@ from undertow.venue.engine import Engine
 from undertow.venue.execution import execute
 from undertow.venue.facade import Venue
 from undertow.venue.ledger import deposit
+from undertow.venue.matching import Taker, _record, cancel_order
 from undertow.venue.memory import aligned_zeros
 from undertow.venue.records import COMMAND, RESULT, Cause, CommandKind, EventKind, InstrumentKind
 from undertow.venue.state import (
@@ -341,3 +342,17 @@ def test_records_that_nobody_uses_are_zero_after_growing() -> None:
     state.events["amount"] = DOLLAR  # left over from before a drain
     state.grow("events", 4)
     assert not state.events["amount"].any()
+
+
+def test_a_broken_book_stops_the_venue() -> None:
+    """A level's total that is not its orders', and a fill of nothing, are told where they happen."""
+    desk = Desk()
+    order = desk.buy(desk.wallets[0], 5, 90).order
+    slot = order & 0xFFFFFFFF
+    desk.state.pages["size"][desk.state.orders["level"][slot]] += 1
+    with pytest.raises(InvariantError, match="a price level without orders has a size"):
+        cancel_order(desk.state, slot, 1)
+    taker = Taker(desk.wallets[1], LINEAR, 1, 100, 5, 0, 0, 0)
+    for lots in (0, -1, 6):
+        with pytest.raises(InvariantError, match="a fill of nothing, or of more than rests"):
+            _record(desk.state, taker, slot, lots)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from undertow._jit import kernel, leading_zeros, trailing_zeros
-from undertow.errors import CapacityError
+from undertow.errors import CapacityError, InvariantError
 from undertow.venue.arenas import ORDERS, PAGES, next_place
 from undertow.venue.state import (
     COUNT_ORDERS,
@@ -261,6 +261,8 @@ def remove(state: State, slot: int) -> None:
     else:
         level.tail = order.previous
     if level.head < 0:
+        if level.size != 0:
+            raise InvariantError("a price level without orders has a size")
         _drop_level(state, order.instrument, order.side, order.price)
 
 

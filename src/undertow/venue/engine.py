@@ -144,7 +144,7 @@ class Engine:
         """List an instrument; returns its number."""
         number = len(self.listings)
         if number >= len(self.state.instruments):
-            raise ValueError(f"this venue has room for {len(self.state.instruments)} instruments")
+            raise InputError(f"this venue has room for {len(self.state.instruments)} instruments")
         tiers, figures = tiers_of(self.rulebook, listing), instrument_figures(self.rulebook, listing)
         list_instrument(self.state, number, figures, start_ticks(listing))
         add_tiers(self.state, number, tiers)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from undertow._jit import kernel
+from undertow.errors import InvariantError
 from undertow.units import mul_ppm_ceil
 from undertow.venue.arenas import FILLS, next_place
 from undertow.venue.book import (
@@ -135,6 +136,8 @@ def tradable_lots(state: State, slot: int) -> int:
 @kernel
 def _record(state: State, taker: Taker, slot: int, traded: int) -> None:
     maker = state.orders[slot]
+    if traded <= 0 or traded > maker.size:
+        raise InvariantError("a fill of nothing, or of more than rests")
     place = next_place(state, FILLS, COUNT_FILLS)
     fill = state.fills[place]
     state.counters[TRADE_COUNT] += 1

@@ -9,7 +9,7 @@ follow where the account's profile says that they are sold, each with one order 
 proceeds, less fees, repay enough debt.
 
 Units: settlement units, lots, ticks. Rounding: the slice up. Invariants: no order is sent once the account is
-healthy; an account's orders in a step are bounded, so that the log has room for them.
+healthy; an account's orders in a step are bounded.
 
 Source: Binance FAQ 360033525271 (all orders cancelled, one immediate-or-cancel order); slice rule inferred.
 """
