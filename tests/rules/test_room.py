@@ -203,3 +203,13 @@ def test_the_fund_has_room_for_whatever_it_takes_over() -> None:
     engine.step(1_000, np.full(5, 8_825))
     assert [size_of(engine.state, HOUSE_FUND, number) for number in range(5)] == [1_000] * 5
     engine.audit()
+
+
+def test_volumes_may_be_given_for_the_first_instruments_only() -> None:
+    """What was not given is no cap, instead of what lies in memory behind the last one given."""
+    engine = Engine(load_rulebook("ftx-2022"), instruments=3, accounts=64)
+    for number in range(3):
+        engine.list(listing(f"C{number}-PERP"))
+    engine.liquidate.give_volumes(np.array([7], np.int64))  # type: ignore[attr-defined]
+    engine.step(1_000, np.full(3, 10_000))
+    assert engine.liquidate.memory()["slices.adv_lots"].tolist() == [7, 0, 0]

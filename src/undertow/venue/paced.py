@@ -140,15 +140,16 @@ class SlicesStage(PacedStage):
         return providers
 
     def give_volumes(self, adv_lots: NDArray[np.int64]) -> None:
-        """Average daily volume of every instrument, in lots; 0: that contract has no cap."""
+        """Average daily volume by instrument, in lots; 0, or none given: that contract has no cap."""
         self.parts["slices"] = SlicesMemory(adv_lots.copy(), np.zeros(len(adv_lots), np.int64))
 
     def __call__(self, engine: Engine, seconds: int) -> None:
         """Slices and auto-close, second by second."""
         state = engine.state
         frozen = self.let_go(state)
-        if "slices" not in self.parts:
-            self.give_volumes(np.zeros(len(state.instruments), np.int64))
+        given = self.parts["slices"].adv_lots if "slices" in self.parts else np.zeros(0, np.int64)
+        if len(given) < len(state.instruments):
+            self.give_volumes(np.pad(given, (0, len(state.instruments) - len(given))))
         slices, providers = self.parts["slices"], self.parts["providers"]
         now = int(state.counters[TIME]) // 1000
         for second in range(now - seconds + 1, now + 1):
