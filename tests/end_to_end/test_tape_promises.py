@@ -94,7 +94,6 @@ def fallen(preset: str, changes: dict[str, Any], fund: int) -> Drained:
     debtor = customer(state, -31_000)
     deposit_asset(state, debtor, 1, 10 * COIN)
     buyer, maker = customer(state, 10_000_000), customer(state, 100_000_000)
-    engine.make_room(4)
     bid = orders(buyer, [(1, 20 * COIN, 990_000)])
     bid["instrument"][1:] = 1
     engine.submit(bid)
