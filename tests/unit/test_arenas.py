@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -20,6 +21,7 @@ from tidy_rules import label, python_files, report, syntax
 from undertow._jit import kernel
 from undertow.errors import CapacityError, InputError, InvariantError, RulebookError, UndertowError
 from undertow.rulebook.load import load_rulebook
+from undertow.venue import state as state_module
 from undertow.venue.arenas import HOLDINGS, ORDERS, PAGES, PENDING, STAGE_LIST, check_list, next_place
 from undertow.venue.compile import Listing, write_profiles
 from undertow.venue.engine import Engine
@@ -32,10 +34,12 @@ from undertow.venue.records import COMMAND, RESULT, Cause, CommandKind, EventKin
 from undertow.venue.state import (
     CAUSES,
     COUNT_HOLDINGS,
+    COUNT_HOUSE,
     COUNT_ORDERS,
     COUNT_PAGES,
     COUNT_PENDING,
     COUNT_POSTINGS,
+    COUNTERS,
     MAXIMUM_INSTRUMENTS,
     MAXIMUM_LINK,
     MAXIMUM_PROFILES,
@@ -268,6 +272,16 @@ def test_no_more_profiles_than_a_word_has_bits() -> None:
 def test_every_code_has_its_place() -> None:
     assert len(Cause) <= CAUSES
     assert max(EventKind) < 1 << 7
+
+
+def test_every_counter_has_a_slot_of_its_own() -> None:
+    """Two names for one slot count each other."""
+    source = Path(state_module.__file__).read_text()
+    block = source.partition("# Slots of State.counters.")[2].partition("COUNTERS =")[0]
+    slots = {name: int(slot) for name, slot in re.findall(r"^([A-Z_]+) = (\d+)", block, re.MULTILINE)}
+    assert slots["COUNT_HOUSE"] == COUNT_HOUSE
+    assert len(set(slots.values())) == len(slots) > 25
+    assert max(slots.values()) < COUNTERS
 
 
 def listing(name: str, tick: str, margin_class: str = "BTC", lot: str = "0.001") -> Listing:

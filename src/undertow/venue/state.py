@@ -249,8 +249,8 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
-COUNT_HOUSE = 29  # accounts of the house, providers among them
-COUNTERS = 32
+COUNT_HOUSE = 31  # accounts of the house, providers among them
+COUNTERS = 40
 PAGE_LEVELS = 64
 SLACK_SLOTS = 1024  # a power of two
 
