@@ -208,7 +208,7 @@ def add(state: State, place: int) -> int:
 
 
 state = allocate(1, 1, 1, 1)
-for run, length in ((read, len(state.postings)), (write, 32), (write_record, 1), (add, 16)):
+for run, length in ((read, len(state.postings)), (write, len(state.counters)), (write_record, 1), (add, 16)):
     run(state, length - 1)
     for place in (length, 1 << 40, -length - 1):
         try:
