@@ -4,7 +4,8 @@
 #   make lint     ruff, rules and layout      make types          mypy --strict
 #   make tidy     the house rules as tests    make bench          the named workloads
 #   make nightly  every test, more examples   make coverage       quick suite with line coverage
-#   make lock     resolve the locks again     make clean          remove what was built here
+#   make bounds   kernels with index checks   make lock           resolve the locks again
+#   make clean    remove what was built here
 #
 # ARGS is handed on: `make run ARGS="--seed 7"`, `make test ARGS="-k margin"`.
 
@@ -27,7 +28,7 @@ EDITABLE := --no-deps --no-build-isolation --no-index --editable .
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint types tidy bench nightly coverage format lock clean
+.PHONY: help run test lint types tidy bench bounds nightly coverage format lock clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -51,6 +52,12 @@ tidy: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Every stage of the waterfall, the books, the ranking and the crowd's kernels, every index checked.
+BOUNDS := tests/differential/test_tiny_arenas.py tests/rules/test_room.py tests/unit/test_arenas.py \
+	$(wildcard tests/differential/*_equal*_reference.py) tests/differential/test_ranking_equals_everybody.py
+bounds: $(DEV_STAMP)
+	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(BOUNDS) $(ARGS)
 
 nightly: $(DEV_STAMP)
 	@UNDERTOW_PROFILE=nightly $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "nightly or not nightly" $(ARGS)

@@ -70,7 +70,7 @@ def orders(account: int, quotes: Iterable[tuple[int, int, int]]) -> np.ndarray[A
 
 
 def fallen(preset: str, changes: dict[str, Any], fund: int) -> Drained:
-    """Forty leveraged longs of a contract at 10,000, an asset beside it, and a fall of 20 %, most of it at once."""
+    """Forty leveraged longs of a contract at 10,000, an asset beside it, and a sudden fall of 20 %."""
     rulebook = with_overrides(load_rulebook(preset), changes)
     engine = Engine(rulebook, instruments=2, accounts=512, seed=11)
     kind = rulebook.margin.default
@@ -94,7 +94,6 @@ def fallen(preset: str, changes: dict[str, Any], fund: int) -> Drained:
     debtor = customer(state, -31_000)
     deposit_asset(state, debtor, 1, 10 * COIN)
     buyer, maker = customer(state, 10_000_000), customer(state, 100_000_000)
-    engine.make_room(4)
     bid = orders(buyer, [(1, 20 * COIN, 990_000)])
     bid["instrument"][1:] = 1
     engine.submit(bid)

@@ -20,7 +20,7 @@ from support.desk import INVERSE, LINEAR, SPOT, START, Answer, Desk
 from undertow.errors import Rejection
 from undertow.units import AMOUNT_LIMIT
 from undertow.venue.audit import state_hash
-from undertow.venue.records import CommandKind, OrderFlag, SelfTrade, TimeInForce
+from undertow.venue.records import CommandKind, EventKind, OrderFlag, SelfTrade, TimeInForce
 from undertow.venue.state import (
     BAND_RULE,
     COUNT_EVENTS,
@@ -44,7 +44,7 @@ from undertow.venue.state import (
 )
 
 CUSTOMERS = 3
-LOGS = (COUNT_FILLS, COUNT_POSTINGS, COUNT_EVENTS, TRADE_COUNT, FREE_HOLDING, FREE_ORDER)
+LOGS = (COUNT_FILLS, COUNT_POSTINGS, TRADE_COUNT, FREE_HOLDING, FREE_ORDER)
 # A switch is (what, which customer or contract): halts, gates, freezes and closed withdrawals come and go.
 SWITCHES = ["halted", "reduce_only", "listed", "stage", "withdrawals"]
 
@@ -73,7 +73,16 @@ def told(state: State) -> tuple[object, ...]:
     orders = state.orders[: state.counters[COUNT_ORDERS]]
     queues = [np.where(orders["size"] > 0, orders[name], 0).tobytes() for name in links]
     counters = [int(state.counters[place]) for place in LOGS]
-    return state_hash(state), *counters, *queues, state.page_table.tobytes(), state.bits.tobytes()
+    others = state.events[: state.counters[COUNT_EVENTS]]
+    others = others[others["kind"] != EventKind.REJECTION]  # the one thing that a refusal leaves
+    return (
+        state_hash(state),
+        others.tobytes(),
+        *counters,
+        *queues,
+        state.page_table.tobytes(),
+        state.bits.tobytes(),
+    )
 
 
 def is_refused(answer: Answer) -> bool:

@@ -64,7 +64,6 @@ def step(engine: Engine, maker: int, second: int) -> None:
     cancel_all(state, maker, -1)
     row = int(holding_of(state, maker, 0))
     for side, ticks in ((1, price - 100), (1, price - 2_000), (-1, price + 100)):
-        engine.make_room(4)
         reserve(state, row, side, BTC // 2, ticks)
         rest(state, Taker(maker, 0, side, ticks, BTC // 2, 0, 0, 0), BTC // 2, row, take_slot(state))
     state.markets["last"][0] = price

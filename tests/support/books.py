@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import Rejection
-from undertow.venue.book import add_book, level_above, level_below, make_order_room, order_id
+from undertow.venue.book import add_book, level_above, level_below, order_id
 from undertow.venue.book_alone import execute_book
 from undertow.venue.book_reference import Fill, Outcome, ReferenceBooks
 from undertow.venue.records import COMMAND, RESULT, CommandKind, OrderFlag, SelfTrade, TimeInForce
@@ -51,11 +51,8 @@ class FastBooks:
         self.state.counters[SELF_TRADE_RULE] = self_trade_rule
 
     def execute(self, commands: NDArray[np.void]) -> list[Outcome]:
-        state, counters = self.state, self.state.counters
-        make_order_room(state, len(commands))
-        state.grow("fills", int(counters[COUNT_FILLS] + counters[LIVE_ORDERS]) + 2 * len(commands))
         results = np.zeros(len(commands), RESULT)
-        execute_book(state, commands, results)
+        execute_book(self.state, commands, results)
         names = Outcome._fields
         return [Outcome(*(int(row[name]) for name in names)) for row in results]
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_ppm_ceil, mul_ppm_floor
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.backstop import Providers, Split, pass_on
 from undertow.venue.dollars import in_units
 from undertow.venue.integers import lots_worth, wide
@@ -123,6 +124,7 @@ def _close_part(
             zero = wide(zero_price(state, holding, equity, maintenance))
             left = lots - pass_on(state, split, providers, holding, lots, zero)
             if left > 0 and (equity < 0 or rule.overflow_to_allocation == 1):
+                check_list(count, len(overflow), STAGE_LIST)
                 rest = overflow[count]
                 rest.account = account
                 rest.instrument = row.instrument

@@ -17,7 +17,8 @@ from __future__ import annotations
 import numpy as np
 
 from undertow._jit import kernel, leading_zeros, trailing_zeros
-from undertow.errors import CapacityError
+from undertow.errors import CapacityError, InvariantError
+from undertow.venue.arenas import ORDERS, PAGES, next_place
 from undertow.venue.state import (
     COUNT_ORDERS,
     COUNT_PAGES,
@@ -76,9 +77,7 @@ def take_slot(state: State) -> int:
     if slot >= 0:
         counters[FREE_ORDER] = state.orders[slot].next
         return slot
-    slot = int(counters[COUNT_ORDERS])
-    counters[COUNT_ORDERS] = slot + 1
-    return slot
+    return next_place(state, ORDERS, COUNT_ORDERS)
 
 
 @kernel
@@ -120,8 +119,7 @@ def level_index(state: State, instrument: int, price: int) -> int:
         if page >= 0:
             state.counters[FREE_PAGE] = state.page_next[page]
         else:
-            page = state.counters[COUNT_PAGES]
-            state.counters[COUNT_PAGES] = page + 1
+            page = next_place(state, PAGES, COUNT_PAGES)
             for level in range(page * PAGE_LEVELS, (page + 1) * PAGE_LEVELS):
                 state.pages[level].head = -1
                 state.pages[level].tail = -1
@@ -263,6 +261,8 @@ def remove(state: State, slot: int) -> None:
     else:
         level.tail = order.previous
     if level.head < 0:
+        if level.size != 0:
+            raise InvariantError("a price level without orders has a size")
         _drop_level(state, order.instrument, order.side, order.price)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.admission import BAD_PRICE, BAD_SIZE, NONE, UNKNOWN_INSTRUMENT
+from undertow.venue.arenas import has_room
 from undertow.venue.book import reduce_order, slot_of
 from undertow.venue.execution import (
     AMEND,
@@ -26,6 +27,7 @@ from undertow.venue.execution import (
     POST_ONLY_WOULD_TAKE,
     UNKNOWN_ORDER,
     amendment_fault,
+    carry_out,
     is_meant,
     order_of,
     replacement_of,
@@ -37,13 +39,20 @@ from undertow.venue.matching import cancel_order
 from undertow.venue.state import State
 
 
-@kernel
 def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
     """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop.
 
     A MARKET order is an immediate-or-cancel one at its limit. Anybody may cancel an order.
     """
-    for position in range(len(commands)):
+    carry_out(_execute_book, state, commands, results)
+
+
+@kernel
+def _execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void], first: int) -> int:
+    """Carry out commands from `first` on; returns the first that was not begun because an arena is full."""
+    for position in range(first, len(commands)):
+        if not has_room(state):
+            return position
         command = commands[position]
         result = results[position]
         result.order = -1
@@ -63,6 +72,7 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
                 result.code = _amend_in_book(state, command, slot, result)
         else:
             result.code = BAD_COMMAND
+    return len(commands)
 
 
 @kernel

@@ -34,6 +34,7 @@ from undertow.venue.allocation.winners import (
     takes_money,
     untouched,
 )
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.holders import NO_LIMIT, Offer, Side, chosen, means_lots, whole_offers
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
@@ -122,6 +123,7 @@ def collect_positions(state: State, account: int, out: NDArray[np.void], count: 
     while holding >= 0:
         row = state.holdings[holding]
         if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
+            check_list(count, len(out), STAGE_LIST)
             loser = out[count]
             loser.account = account
             loser.holding = holding

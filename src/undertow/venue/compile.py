@@ -12,6 +12,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from undertow.errors import RulebookError
 from undertow.rulebook.collateral import CollateralAsset
 from undertow.rulebook.margin import MarginClass
@@ -21,7 +24,6 @@ from undertow.units import AMOUNT_LIMIT, MICROS, PPM
 from undertow.venue.book import MAXIMUM_TICKS
 from undertow.venue.dollars import money
 from undertow.venue.records import InstrumentKind, SelfTrade
-from undertow.venue.setup import add_tiers
 from undertow.venue.state import (
     ASSETS_KEPT,
     ASSETS_SOLD,
@@ -37,12 +39,14 @@ from undertow.venue.state import (
     MARGIN_STEPS,
     MARGIN_TIERS,
     MAXIMUM_ORDERS,
+    MAXIMUM_PROFILES,
     POST_ONLY_AMEND_RULE,
     REDUCE_EACH,
     REDUCE_ONLY_RULE,
     REDUCE_TOGETHER,
     REDUCE_UNOFFERED,
     SELF_TRADE_RULE,
+    TIER,
     WEIGHT_FLAT,
     WEIGHT_SQUARE_ROOT,
     WEIGHT_TIERS_BY_QUANTITY,
@@ -188,28 +192,29 @@ def _collateral_figures(asset: CollateralAsset) -> dict[str, int]:
     }
 
 
-def write_tiers(state: State, instrument: int, rulebook: Rulebook, listing: Listing) -> None:
-    """Add the instrument's margin brackets or collateral tiers, if its rule has any."""
+def tiers_of(rulebook: Rulebook, listing: Listing) -> NDArray[np.void]:
+    """The instrument's margin brackets or collateral tiers, as TIER records; none if its rule has none."""
+    tiers: list[tuple[int, int, int, int]] = []
     if listing.kind == InstrumentKind.SPOT:
         asset = rulebook.collateral.get(listing.asset or listing.name)
         if asset and asset.tiers:
             by_value = asset.kind == "tiers-by-value"
             scale = Decimal(10) ** listing.decimals if by_value else 1 / listing.lot
-            add_tiers(state, instrument, collateral_tiers(asset, scale, by_value))
-        return
-    rule = rulebook.margin_class(listing.margin_class)
-    if rule.kind == "brackets":
-        whole_units = Decimal(1) / MICROS
-        tiers = [
-            (
-                money(t.floor_micros * whole_units, listing.decimals),
-                t.maintenance_ppm,
-                money(t.deduction_micros * whole_units, listing.decimals),
-                t.initial_ppm,
-            )
-            for t in rule.tiers()
-        ]
-        add_tiers(state, instrument, tiers)
+            tiers = collateral_tiers(asset, scale, by_value)
+    else:
+        rule = rulebook.margin_class(listing.margin_class)
+        if rule.kind == "brackets":
+            whole_units = Decimal(1) / MICROS
+            tiers = [
+                (
+                    money(t.floor_micros * whole_units, listing.decimals),
+                    t.maintenance_ppm,
+                    money(t.deduction_micros * whole_units, listing.decimals),
+                    t.initial_ppm,
+                )
+                for t in rule.tiers()
+            ]
+    return np.array(tiers, TIER)
 
 
 def collateral_tiers(
@@ -233,6 +238,10 @@ def collateral_tiers(
 def write_profiles(state: State, rulebook: Rulebook) -> dict[str, int]:
     """Write every profile; returns name -> number, in the rulebook's order."""
     numbers = {name: number for number, name in enumerate(rulebook.profiles)}
+    if len(numbers) > MAXIMUM_PROFILES:
+        raise RulebookError(
+            f"profiles: there are {len(numbers)}; a rulebook has {MAXIMUM_PROFILES} of them at most"
+        )
     state.grow("profiles", len(numbers))
     for name, number in numbers.items():
         profile, record = rulebook.profiles[name], state.profiles[number]

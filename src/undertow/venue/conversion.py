@@ -10,7 +10,7 @@ sells, most valuable asset first, as much as covers the debt, or the debt over t
 
 Units: settlement units, lots, ppm. Rounding: what is sold up. Invariants: a wallet never sells more than
 it holds; its own resting orders in the asset go first; a wallet whose assets find no bid keeps its debt
-until the next time.
+until the next time; the list of who is converted does not grow while it is walked.
 
 Sources: FTX help 360031149632 (within 20 basis points of maintenance, 30,000 USD, four times net
 collateral); Binance multi-assets mode (wallet below a floor, sold value = deficit / (1 - haircut)).
@@ -20,9 +20,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from undertow._jit import kernel, trailing_zeros
 from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.admission import band_limit
+from undertow.venue.arenas import CANDIDATES, check_list
 from undertow.venue.disposal import house_order
 from undertow.venue.dollars import in_units
 from undertow.venue.forced_fees import give_back_fees
@@ -31,13 +34,13 @@ from undertow.venue.ledger import tell
 from undertow.venue.margin import SPOT, asset_value, maintenance_parts, position_value
 from undertow.venue.matching import withdraw_orders
 from undertow.venue.records import EventKind, Origin, Role
-from undertow.venue.state import COUNT_ACCOUNTS, COUNT_FILLS, State
+from undertow.venue.state import COUNT_ACCOUNTS, COUNT_CANDIDATES, COUNT_FILLS, State
 
 CONVERSION = int(Origin.CONVERSION)
 EVENT_CONVERSION = int(EventKind.CONVERSION)
 FIRST_HOUSE_ROLE = int(Role.HOUSE)
 
-ROUNDS = 8  # orders of one wallet at a time: the room its caller made in the logs
+ROUNDS = 8  # orders of one wallet at a time
 
 
 class Conversion(NamedTuple):
@@ -148,15 +151,18 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
 
 
 @kernel
-def count_debtors(state: State) -> int:
-    """How many wallets may be below zero; those that are not any more are forgotten."""
+def _list_debtors(state: State) -> int:
+    """Write the wallets below zero into `candidates`, in account order; those no longer so are unmarked."""
     count = 0
     for word in range(len(state.debt_bits)):
         bits = state.debt_bits[word]
         while bits != 0:
             lowest = bits & -bits
             bits ^= lowest
-            if state.accounts[(word << 6) + trailing_zeros(lowest)].cash < 0:
+            account = (word << 6) + trailing_zeros(lowest)
+            if state.accounts[account].cash < 0:
+                check_list(count, len(state.candidates), CANDIDATES)
+                state.candidates[count] = account
                 count += 1
             else:
                 state.debt_bits[word] ^= lowest
@@ -167,17 +173,14 @@ def count_debtors(state: State) -> int:
 def convert(state: State, rule: Conversion) -> int:
     """Convert every customer's wallet that is due, in account order. Returns how many were.
 
-    Only wallets that may be below zero are looked at; one that a conversion puts there is looked at in its
-    turn, if its number is higher.
+    Who is looked at is settled before the first sale: a wallet that a conversion leaves owing, such as that
+    of a maker who bought, waits for the next call whatever its number. The list stands in `candidates`, which
+    is written anew when danger is looked for.
     """
+    state.counters[COUNT_CANDIDATES] = 0
     count = 0
-    for word in range(len(state.debt_bits)):
-        above = -1  # bits not yet looked at
-        while state.debt_bits[word] & above != 0:
-            found = state.debt_bits[word] & above
-            lowest = found & -found
-            above = ~(lowest | (lowest - 1))
-            count += _convert_if_due(state, rule, (word << 6) + trailing_zeros(lowest))
+    for position in range(_list_debtors(state)):
+        count += _convert_if_due(state, rule, wide(state.candidates[position]))
     return count
 
 
@@ -216,7 +219,5 @@ def _convert_if_due(state: State, rule: Conversion, account: int) -> int:
 
 def convert_reference(state: State, rule: Conversion) -> int:
     """`convert` by a walk over every account, in plain Python."""
-    count = 0
-    for account in range(int(state.counters[COUNT_ACCOUNTS])):
-        count += int(_convert_if_due(state, rule, account))
-    return count
+    owing = np.flatnonzero(state.accounts["cash"][: state.counters[COUNT_ACCOUNTS]] < 0)
+    return sum(int(_convert_if_due(state, rule, int(account))) for account in owing)

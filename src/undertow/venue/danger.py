@@ -24,6 +24,7 @@ import numpy as np
 
 from undertow._jit import kernel
 from undertow.units import AMOUNT_LIMIT, PPM, mul_ppm_ceil
+from undertow.venue.arenas import CANDIDATES, DIRTY, PENDING, check_list, next_place
 from undertow.venue.margin import SPOT, account_health, base_health, row_health, row_sensitivity, row_side
 from undertow.venue.prefetch import prefetch
 from undertow.venue.records import Role
@@ -124,8 +125,8 @@ def add_pending(state: State, account: int) -> None:
     owner = state.accounts[account]
     if owner.pending == 0:
         owner.pending = 1
-        state.pending[state.counters[COUNT_PENDING]] = account
-        state.counters[COUNT_PENDING] += 1
+        place = next_place(state, PENDING, COUNT_PENDING)
+        state.pending[place] = account
 
 
 @kernel
@@ -135,8 +136,8 @@ def mark_dirty(state: State, account: int) -> None:
     state.moved_bits[account >> 6] |= 1 << (account & 63)
     if owner.dirty == 0:
         owner.dirty = 1
-        state.dirty[state.counters[COUNT_DIRTY]] = account
-        state.counters[COUNT_DIRTY] += 1
+        place = next_place(state, DIRTY, COUNT_DIRTY)
+        state.dirty[place] = account
 
 
 @kernel
@@ -312,6 +313,7 @@ def list_account(state: State, account: int, count: int) -> int:
     bit = 1 << (account & 63)
     if state.worklist_bits[word] & bit != 0:
         return count
+    check_list(count, len(state.candidates), CANDIDATES)
     state.worklist_bits[word] |= bit
     state.candidates[count] = account
     return count + 1

@@ -7,11 +7,13 @@ An order is numbered when it trades or rests and keeps its number when it is ame
 refused gets no number and finds the venue as it was; the one answer that is both is SELF_TRADE with fills:
 those stand, and what was left of the order is withdrawn. To a stranger an order is unknown.
 
-Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing.
+Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing; no
+command begins without room for whatever it does (`arenas`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,8 @@ from undertow.venue.admission import (
     known_account,
     reducible_lots,
 )
-from undertow.venue.book import free_slot, order_id, reduce_order, slot_of, take_slot
+from undertow.venue.arenas import has_room
+from undertow.venue.book import free_slot, make_order_room, order_id, reduce_order, slot_of, take_slot
 from undertow.venue.funds import move_funds
 from undertow.venue.ledger import find_holding, free_if_empty, holding_of, unmake_holding
 from undertow.venue.margin import SPOT
@@ -55,6 +58,7 @@ from undertow.venue.prefetch import prefetch
 from undertow.venue.reach import ITSELF, NOBODY, first_met, walk
 from undertow.venue.records import CommandKind, OrderFlag, SelfTrade, TimeInForce
 from undertow.venue.refusals import tell_refusal
+from undertow.venue.setup import make_holding_room
 from undertow.venue.slack import begin_batch, forget
 from undertow.venue.state import (
     COUNT_HOLDINGS,
@@ -104,11 +108,29 @@ def _look_ahead(state: State, commands: NDArray[np.void], position: int) -> None
         prefetch(state.holdings, int(state.accounts[account].first_holding))
 
 
-@kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
     """Carry out every command in order; `results` (same length) gets what a RESULT holds."""
-    begin_batch(state)
-    for position in range(len(commands)):
+    carry_out(_execute, state, commands, results)
+
+
+def carry_out(
+    run: Callable[..., int], state: State, commands: NDArray[np.void], results: NDArray[np.void]
+) -> None:
+    """Run a batch; where it stops for want of room, make some, and go on from the same command."""
+    done = 0
+    while (done := int(run(state, commands, results, done))) < len(commands):
+        make_order_room(state, 1)
+        make_holding_room(state, 1)
+
+
+@kernel
+def _execute(state: State, commands: NDArray[np.void], results: NDArray[np.void], first: int) -> int:
+    """Carry out commands from `first` on; returns the first that was not begun because an arena is full."""
+    if first == 0:
+        begin_batch(state)
+    for position in range(first, len(commands)):
+        if not has_room(state):
+            return position
         _look_ahead(state, commands, position)
         command = commands[position]
         result = results[position]
@@ -128,6 +150,7 @@ def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void])
             result.code = move_funds(state, command)
         if result.code != NONE:
             tell_refusal(state, command, result.code)
+    return len(commands)
 
 
 @kernel

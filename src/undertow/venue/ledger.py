@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
+from undertow.venue.arenas import EVENTS, HOLDINGS, POSTINGS, next_place
 from undertow.venue.danger import cash_moved, mark_dirty, unlink_row
 from undertow.venue.margin import INVERSE, fill_value, refresh_rates
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause
@@ -45,9 +46,8 @@ def note(
     """Write a posting; trades and fees one by one only where the venue asks for detail."""
     if state.counters[LEDGER_DETAIL] == 0 and cause in (TRADE, FEE):
         return
-    slot = state.counters[COUNT_POSTINGS]
-    state.counters[COUNT_POSTINGS] = slot + 1
-    posting = state.postings[slot]
+    place = next_place(state, POSTINGS, COUNT_POSTINGS)
+    posting = state.postings[place]
     posting.time = state.counters[TIME]
     posting.amount = amount
     posting.source = source
@@ -145,8 +145,7 @@ def holding_of(state: State, account: int, instrument: int) -> int:
     if holding >= 0:
         counters[FREE_HOLDING] = state.holdings[holding].next
     else:
-        holding = int(counters[COUNT_HOLDINGS])
-        counters[COUNT_HOLDINGS] = holding + 1
+        holding = next_place(state, HOLDINGS, COUNT_HOLDINGS)
     row = state.holdings[holding]
     row.size = 0
     row.quote = 0
@@ -197,7 +196,7 @@ def unmake_holding(state: State, holding: int, rows: int) -> None:
     state.accounts[row.account].first_holding = row.next
     row.instrument = 0
     if state.counters[COUNT_HOLDINGS] > rows:
-        state.counters[COUNT_HOLDINGS] = rows
+        state.counters[COUNT_HOLDINGS] -= 1
         row.account = 0
         row.next = 0
         return
@@ -338,9 +337,8 @@ def tell(
     state: State, kind: int, who: tuple[int, int], what: tuple[int, int, int, int], amount: int, detail: int
 ) -> None:
     """Write an event; `who` is (account, counterparty), `what` is (instrument, side, size, price)."""
-    slot = state.counters[COUNT_EVENTS]
-    state.counters[COUNT_EVENTS] = slot + 1
-    event = state.events[slot]
+    place = next_place(state, EVENTS, COUNT_EVENTS)
+    event = state.events[place]
     event.time = state.counters[TIME]
     event.kind = kind
     event.account = who[0]

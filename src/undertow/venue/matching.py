@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from undertow._jit import kernel
+from undertow.errors import InvariantError
 from undertow.units import mul_ppm_ceil
+from undertow.venue.arenas import FILLS, next_place
 from undertow.venue.book import (
     free_slot,
     insert,
@@ -158,10 +160,11 @@ def tradable_lots(state: State, slot: int) -> int:
 def _record(state: State, taker: Taker, slot: int, traded: int, identifier: int) -> int:
     """Write down a trade; returns its place among the fills. Its fees are for who takes them to write."""
     maker = state.orders[slot]
-    position = int(state.counters[COUNT_FILLS])
-    state.counters[COUNT_FILLS] = position + 1
-    state.counters[TRADE_COUNT] += 1
+    if traded <= 0 or traded > maker.size:
+        raise InvariantError("a fill of nothing, or of more than rests")
+    position = next_place(state, FILLS, COUNT_FILLS)
     fill = state.fills[position]
+    state.counters[TRADE_COUNT] += 1
     fill.time = state.counters[TIME]
     fill.price = maker.price
     fill.size = traded

@@ -10,8 +10,7 @@ the account's profile says that they are sold, each with one order of the smalle
 fees, repay enough debt. While trading is halted in something it would sell, a wallet waits.
 
 Units: settlement units, lots, ticks. Rounding: the slice up. Invariants: no order is sent once the account is
-healthy; an account's orders in a step are bounded, so that the log has room for them; a wallet passes on only
-after its orders were tried.
+healthy; an account's orders in a step are bounded; a wallet passes on only after its orders were tried.
 
 Sources: Binance FAQ 360033525271 (all orders cancelled, one immediate-or-cancel order), slice rule inferred;
 BitMEX docs, liquidation (fill-or-kill down to a lower risk limit; in the lowest, takeover at once).

@@ -26,6 +26,7 @@ from undertow._jit import kernel, trailing_zeros
 from undertow.units import PPM, mul_ppm_ceil
 from undertow.venue.allocation.scratch import scratch
 from undertow.venue.allocation.winners import Int64s, Need, Winners
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.holders import (
     COLUMNS,
     HOLDING,
@@ -113,13 +114,14 @@ def take_moved(state: State, changed: Int32s, look: int, accounts: Int64s) -> in
 
 @kernel
 def list_positions(state: State, accounts: Int64s, rows: Int32s, codes: Int64s) -> int:
-    """Every contract position of these accounts and its side; stops when `rows` is full."""
+    """Every contract position of these accounts and its side; `rows` has a place for each."""
     count = 0
     for position in range(len(accounts)):
         holding = int(state.accounts[accounts[position]].first_holding)
-        while holding >= 0 and count < len(rows):
+        while holding >= 0:
             code = side_code(state, holding)
             if code >= 0:
+                check_list(count, len(rows), STAGE_LIST)
                 rows[count] = holding
                 codes[count] = code
                 count += 1
@@ -236,7 +238,7 @@ class Ranking:
             self._changed = np.concatenate([self._changed, np.zeros(accounts, np.int32)])
         who = np.empty(moved, np.int64)
         take_moved(state, self._changed, self._look, who)
-        rows = np.empty(2 * len(state.instruments) * moved, np.int32)
+        rows = np.empty(len(state.instruments) * moved, np.int32)
         codes = np.empty(len(rows), np.int64)
         count = int(list_positions(state, who, rows, codes))
         self._remember(_bounds(state, score, rows[:count], codes[:count], self._box))

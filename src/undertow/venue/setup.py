@@ -9,8 +9,6 @@ in the order fund, fees, clearing, vault, lending, treasury; every perpetual has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +21,11 @@ from undertow.venue.records import InstrumentKind, Role
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
     COUNT_HOLDINGS,
+    COUNT_HOUSE,
     HOUSE_CLEARING,
     HOUSE_FUND,
     HOUSE_STRIDE,
-    TIER,
+    INSTRUMENT,
     State,
 )
 
@@ -64,6 +63,7 @@ def open_accounts(state: State, count: int, settlement: int, profile: int, role:
     fresh["profile"] = profile
     fresh["role"] = role
     state.counters[COUNT_ACCOUNTS] = first + count
+    state.counters[COUNT_HOUSE] += count if role >= Role.HOUSE else 0
     return first
 
 
@@ -75,10 +75,14 @@ def make_holding_room(state: State, holdings: int) -> None:
 
 
 def list_instrument(state: State, instrument: int, figures: dict[str, int], start_ticks: int) -> None:
-    """Write an instrument's figures (names of INSTRUMENT), open its book, all prices at `start_ticks`."""
-    record = state.instruments[instrument]
+    """Write an instrument's figures (names of INSTRUMENT), open its book, all prices at `start_ticks`.
+
+    What is refused is refused before anything is written, so the next instrument can have the same number.
+    """
+    fresh = np.zeros(1, INSTRUMENT)
     for name, figure in figures.items():
-        record[name] = figure
+        fresh[name] = figure
+    record = fresh[0]
     maximum = int(record["maximum_ticks"])
     if not 0 < start_ticks < maximum:
         raise CapacityError(f"a start price of {start_ticks} ticks is outside 1 .. {maximum - 1}")
@@ -90,6 +94,8 @@ def list_instrument(state: State, instrument: int, figures: dict[str, int], star
             f"the largest order, {record['maximum_lots']} lots at {maximum} ticks, does not fit into 64 bits"
         )
     add_book(state, instrument, maximum)
+    state.instruments[instrument] = record
+    record = state.instruments[instrument]
     market = state.markets[instrument]
     for name in ("mark", "index", "last", "band_reference", "previous_mark"):
         market[name] = start_ticks
@@ -103,10 +109,10 @@ def list_instrument(state: State, instrument: int, figures: dict[str, int], star
         record["clearing_holding"] = holding_of(state, settlement * HOUSE_STRIDE + HOUSE_CLEARING, instrument)
 
 
-def add_tiers(state: State, instrument: int, tiers: Sequence[tuple[int, int, int, int]]) -> None:
-    """Give an instrument its tier table: (floor, rate_ppm, deduction, initial_ppm), floors rising from 0."""
-    table: NDArray[np.void] = np.array(list(tiers), dtype=TIER)
-    record = state.instruments[instrument]
-    record["tier_start"] = len(state.tiers)
-    record["tier_count"] = len(table)
-    state.bind("tiers", np.concatenate([state.tiers, table]))
+def add_tiers(state: State, instrument: int, tiers: NDArray[np.void]) -> None:
+    """Give an instrument its tier table, floors rising from 0; nothing happens if it has no row."""
+    if len(tiers):
+        record = state.instruments[instrument]
+        record["tier_start"] = len(state.tiers)
+        record["tier_count"] = len(tiers)
+        state.bind("tiers", np.concatenate([state.tiers, tiers]))

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.errors import CapacityError
 from undertow.units import MICROS
 from undertow.venue.memory import Memory, aligned_zeros
 from undertow.venue.records import EVENT, FILL, POSTING
@@ -256,7 +257,8 @@ WAKES = 28  # danger: accounts valued at ticks since the venue opened
 REDUCE_ONLY_RULE = 29  # see REDUCE_*
 POST_ONLY_AMEND_RULE = 30  # 1: an amendment that makes a post-only order take withdraws it; 0: is refused
 FLAT_DEBT_RULE = 31  # 1: a debt without a position stays with its owner; 0: the fund pays it
-COUNTERS = 32
+COUNT_HOUSE = 32  # accounts of the house, providers among them
+COUNTERS = 40
 PAGE_LEVELS = 64
 
 # What REDUCE_ONLY_RULE says.
@@ -289,7 +291,11 @@ HOUSE_TREASURY = 5
 
 BUCKETS_PER_GROUP = 8192
 MAXIMUM_SETTLEMENTS = 16
+MAXIMUM_INSTRUMENTS = 1 << 14  # a number and a side of it are kept in sixteen bits (`holders`)
+MAXIMUM_PROFILES = 63  # a bit for each in one word (`conversion`)
 CAUSES = 32
+LINKED = frozenset({"accounts", "holdings", "orders", "pages"})  # by links of 32 bits
+MAXIMUM_LINK = (1 << 31) - 1
 INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 
@@ -335,6 +341,7 @@ class State(Memory):
         "cause_totals": (INT64, 2),  # settlement asset x cause: sum of amounts posted, ever
         "net_deposits": (INT64, 1),  # settlement assets (0..15), then 16 + instrument for spot assets
     }
+    GROWS: ClassVar[frozenset[str]] = frozenset({"fills", "postings", "events"})
 
     accounts: NDArray[np.void]
     holdings: NDArray[np.void]
@@ -368,19 +375,17 @@ class State(Memory):
     net_deposits: NDArray[np.int64]
 
     def grow(self, name: str, capacity: int) -> None:
-        """Give a one-dimensional array room for `capacity` records, the new ones zero; by half at least.
+        """As `Memory.grow`; CapacityError where links to the records would not reach them."""
+        if name in LINKED and capacity > MAXIMUM_LINK:
+            raise CapacityError(f"{name}: {capacity} records are more than the {MAXIMUM_LINK} there can be")
+        super().grow(name, capacity)
 
-        Only what is used is copied: room that nobody touches costs no memory.
-        """
-        array = getattr(self, name)
-        if capacity > len(array):
-            larger = aligned_zeros(max(capacity, 3 * len(array) // 2), array.dtype)
-            used = len(array)
-            if name in USED_BY:
-                counter, records = USED_BY[name]
-                used = int(self.counters[counter]) * records
-            larger[:used] = array[:used]
-            self.bind(name, larger)
+    def used(self, name: str) -> int:
+        """Records in use, which are all that is copied: room that nobody touches costs no memory."""
+        if name not in USED_BY:
+            return super().used(name)
+        counter, records = USED_BY[name]
+        return int(self.counters[counter]) * records
 
     def grow_accounts(self, capacity: int) -> None:
         """Room for `capacity` accounts everywhere an account has a place."""

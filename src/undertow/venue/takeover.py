@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
+from undertow.venue.arenas import BANKRUPT, next_place
 from undertow.venue.danger import mark_dirty
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import (
@@ -203,9 +204,8 @@ def sweep_flat(state: State, account: int) -> None:
 @kernel
 def list_bankrupt(state: State, account: int) -> None:
     """Hand the wallet's positions to the allocation stage of this step."""
-    position = state.counters[COUNT_BANKRUPT]
-    state.counters[COUNT_BANKRUPT] = position + 1
-    state.bankrupt[position] = account
+    place = next_place(state, BANKRUPT, COUNT_BANKRUPT)
+    state.bankrupt[place] = account
 
 
 @kernel
