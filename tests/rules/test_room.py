@@ -21,7 +21,7 @@ from support.small_venue import (
 from support.tiny import shrink
 from undertow.rulebook.load import load_rulebook, with_overrides
 from undertow.venue import ledger, setup
-from undertow.venue.book import make_order_room
+from undertow.venue.book import make_order_room, take_slot
 from undertow.venue.compile import Listing
 from undertow.venue.conversion import Conversion, convert, convert_reference
 from undertow.venue.engine import Engine
@@ -103,7 +103,7 @@ def owing_makers(state: State, count: int) -> list[int]:
         maker = customer(state)
         row = int(ledger.holding_of(state, maker, ASSET))
         reserve(state, row, 1, BTC // 10, 1_000_000)
-        rest(state, Taker(maker, ASSET, 1, 1_000_000, BTC // 10, 0, 0, 0), BTC // 10, row)
+        rest(state, Taker(maker, ASSET, 1, 1_000_000, BTC // 10, 0, 0, 0), BTC // 10, row, take_slot(state))
         makers.append(maker)
     return makers
 
