@@ -146,6 +146,7 @@ def rulebooks(draw: st.DrawFn, pacing: str) -> tuple[str, dict[str, Any]]:
     changes["insurance.cover"] = draw(st.sampled_from(["partial", "whole-or-nothing"]))
     changes["orders.self_trade"] = draw(st.sampled_from(["allow", "cancel-taker", "cancel-maker"]))
     changes["orders.freeze_on_liquidation"] = draw(st.booleans())
+    changes["orders.match_check"] = draw(st.sampled_from(["equity", "margin"]))
     if draw(st.booleans()):
         changes |= dotted("mark", draw(st.sampled_from(MARKS)))
     if draw(st.booleans()):

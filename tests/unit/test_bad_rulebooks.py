@@ -35,6 +35,7 @@ band_reference = "mark"
 min_notional_usd = 10
 self_trade = "allow"
 freeze_on_liquidation = true
+match_check = "equity"
 
 [index]
 source = "page"

@@ -62,7 +62,12 @@ class OrdersClass(Table):
 
 
 class Orders(Table):
-    """Which orders are refused, and how far a market order may reach."""
+    """Which orders are refused, and how far a market order may reach.
+
+    `match_check`: a resting order whose owner cannot carry the match is taken off instead of filled. "equity":
+    his equity would fall below zero. "margin": he would not hold the initial margin of his positions, unless
+    the fill makes him no riskier.
+    """
 
     price_band_ppm: Rate  # limit orders further than this through the reference are refused; 0: no band
     market_band_ppm: Rate  # cap of market orders through the reference; 0: none
@@ -70,6 +75,7 @@ class Orders(Table):
     min_notional_usd: Money
     self_trade: Literal["allow", "cancel-taker", "cancel-maker"]
     freeze_on_liquidation: Flag
+    match_check: Literal["equity", "margin"]
     classes: dict[str, OrdersClass] = Field(default_factory=dict)
 
     def bands(self, name: str) -> tuple[int, int]:

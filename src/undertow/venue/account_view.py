@@ -30,7 +30,6 @@ from undertow.venue.margin import (
     account_health,
     asset_value,
     borrow_initial_ppm,
-    initial_parts,
     initial_rate_ppm,
     initial_weight_ppm,
     maintenance_parts,
@@ -41,6 +40,7 @@ from undertow.venue.margin import (
     row_side,
     tier_of,
 )
+from undertow.venue.open_loss import initial_parts
 from undertow.venue.records import OrderFlag, Role
 from undertow.venue.state import (
     EXEMPT_NOT,
@@ -130,7 +130,7 @@ class AccountView:
     collateral_value: Decimal  # cash and weighted assets
     unrealised: Decimal
     equity: Decimal
-    initial_margin: Decimal
+    initial_margin: Decimal  # with open orders filled, and the loss of those through the mark
     maintenance_margin: Decimal
     notional: Decimal
     margin_fraction: Decimal | None  # equity / notional

@@ -3,21 +3,25 @@
 Holds the checks of an order (grid, band, notional, reduce-only, initial margin, balance) and of a
 withdrawal. Changes nothing but the reservation of an order it admits. Holds no matching.
 
-Units: ticks, lots, settlement units, ppm. Invariant: an admitted order leaves equity at initial weights
-at or above initial margin with all open orders reserved, or does not increase the account's open size.
+Units: ticks, lots, settlement units, ppm. Invariants: an admitted order leaves equity at initial weights, less
+its own loss and fee and the loss of open orders through the mark, at or above initial margin with all open
+orders reserved; or, filled, it makes the account no riskier (`carry`). What leaves the venue leaves as much.
 """
 
 from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.errors import Rejection
-from undertow.units import mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
+from undertow.units import mul_ppm_ceil, mul_ppm_floor
+from undertow.venue.carry import carries, change_of_equity, fee_of
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import SPOT, fill_value, initial_parts, maintenance_parts, position_value
-from undertow.venue.matching import Taker
-from undertow.venue.slack import hold_back, initial_now
+from undertow.venue.margin import SPOT, fill_value, maintenance_parts
+from undertow.venue.matching import UNLIMITED, Taker, crosses
+from undertow.venue.open_loss import bid_loss, initial_parts
+from undertow.venue.slack import hold_back, initial_now, open_loss_now
 from undertow.venue.state import (
     BAND_RULE,
+    COLLATERAL_NONE,
     COUNT_ACCOUNTS,
     FREEZE_RULE,
     STAGE_LIQUIDATING,
@@ -110,98 +114,143 @@ def reducible_lots(state: State, holding: int, side: int) -> int:
 
 
 @kernel
-def admit(state: State, taker: Taker, holding: int, expected: int) -> int:
+def admit(state: State, taker: Taker, holding: int, expected: int) -> tuple[int, int]:
     """Reserve for the order if the account can carry it, else say why not and reserve nothing.
 
-    `expected` is the price the account will trade at in the worst case it can see now (its limit, or for a
-    market order the opposite best): an order through the mark loses the difference at once.
+    Returns (code, what its matches may cost before the account is valued again). `expected` is the price at
+    which it is admitted (0: nobody to trade with): an order through the mark loses the difference at once.
     """
-    row = state.holdings[holding]
     if state.instruments[taker.instrument].kind == SPOT:
-        return _admit_spot(state, taker, holding)
-    before = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
+        return _admit_spot(state, taker, holding, expected)
     hold_back(state, holding, taker.side, taker.lots, 0)
-    after = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
-    if after <= before:
-        return NONE
-    equity, required, _reserved = initial_now(state, taker.account)
-    equity -= _loss_at_once(state, taker, expected)
-    if equity < required:
-        hold_back(state, holding, taker.side, -taker.lots, 0)
-        return INSUFFICIENT_MARGIN
-    return NONE
+    fee = _fee(state, taker, expected)
+    cost = 0
+    if expected > 0:
+        change = change_of_equity(state, holding, taker.side * taker.lots, expected, 1)
+        cost = max(-change, 0) + max(fee, 0)
+    spare = _spare(state, taker.account)
+    if spare >= cost:
+        return NONE, spare
+    size = state.holdings[holding].size
+    closes = size * taker.side < 0 and taker.lots <= 2 * abs(size)
+    if closes and carries(state, holding, taker.side * taker.lots, max(expected, 1), fee, taker.lots):
+        return NONE, -1
+    hold_back(state, holding, taker.side, -taker.lots, 0)
+    return INSUFFICIENT_MARGIN, 0
 
 
 @kernel
-def _loss_at_once(state: State, taker: Taker, expected: int) -> int:
+def _fee(state: State, taker: Taker, price: int) -> int:
+    """The fee of an order at `price`: as a taker if it trades at once, the larger if it may then rest."""
     record = state.instruments[taker.instrument]
-    mark = state.markets[taker.instrument].mark
-    if mark <= 0 or expected <= 0:
-        return 0
-    size = taker.side * taker.lots
-    gain = position_value(record.kind, record.unit, size, mark)
-    gain -= position_value(record.kind, record.unit, size, expected)
-    return max(-gain, 0)
+    fee_ppm = record.maker_fee_ppm
+    if crosses(state, taker):
+        fee_ppm = max(record.taker_fee_ppm, fee_ppm)
+    return fee_of(state, taker.instrument, taker.lots, price, fee_ppm) if price > 0 else 0
 
 
 @kernel
-def _admit_spot(state: State, taker: Taker, holding: int) -> int:
+def _spare(state: State, account: int) -> int:
+    """Equity above initial margin and the loss of open orders, everything reserved."""
+    equity, required, _reserved = initial_now(state, account)
+    spare = equity - required
+    if state.accounts[account].first_order >= 0:
+        spare -= open_loss_now(state, account)
+    return spare
+
+
+@kernel
+def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tuple[int, int]:
+    """`admit` for an asset: it is sold if held or lent, and bought with cash or credit."""
     row = state.holdings[holding]
+    record = state.instruments[taker.instrument]
     owner = state.accounts[taker.account]
-    borrowing = state.profiles[owner.profile].borrowing
-    cash = taker.lots * taker.limit * state.instruments[row.instrument].unit if taker.side > 0 else 0
+    profile = state.profiles[owner.profile]
+    cash = taker.lots * taker.limit * record.unit if taker.side > 0 else 0
     hold_back(state, holding, taker.side, taker.lots, cash)
     code = NONE
-    if taker.side < 0:
-        short = row.open_sell - row.size
-        if short > 0:
-            if borrowing == 0:
-                code = INSUFFICIENT_BALANCE
-            else:
-                code = _admit_short_sale(state, taker, holding, short)
-    else:
-        equity, required, reserved = initial_now(state, taker.account)
-        record = state.instruments[taker.instrument]
-        fee_ppm = max(record.taker_fee_ppm, record.maker_fee_ppm, 0)
-        if borrowing == 0 and reserved + mul_ppm_ceil(reserved, fee_ppm) > owner.cash + owner.credit_limit:
+    spare = UNLIMITED
+    if taker.side < 0 and row.open_sell > row.size:
+        if profile.borrowing == 0:
             code = INSUFFICIENT_BALANCE
-        elif equity < required:
-            code = INSUFFICIENT_MARGIN
+        elif record.borrow_initial_floor_ppm <= 0:
+            code = BORROWING_CLOSED
+    elif taker.side < 0 and (profile.collateral == COLLATERAL_NONE or record.weight_total_ppm == 0):
+        return NONE, spare  # what counts for nothing is sold at a gain
+    elif taker.side > 0 and profile.borrowing == 0:
+        _equity, _required, reserved = initial_now(state, taker.account)
+        fee_ppm = max(record.taker_fee_ppm, record.maker_fee_ppm, 0)
+        if reserved + mul_ppm_ceil(reserved, fee_ppm) > owner.cash + owner.credit_limit:
+            code = INSUFFICIENT_BALANCE
+    if code == NONE:
+        fee = _fee(state, taker, expected)
+        spare = _spare(state, taker.account)
+        if spare < _spot_loss(state, taker, holding, expected) + max(fee, 0):
+            spare = -1
+            lots = taker.side * taker.lots
+            freed = cash if taker.side > 0 else taker.lots
+            reduces = taker.side < 0 or row.size < 0
+            if not reduces or not carries(state, holding, lots, max(expected, 1), fee, freed):
+                code = INSUFFICIENT_MARGIN
     if code != NONE:
         hold_back(state, holding, taker.side, -taker.lots, -cash)
-    return code
+    return code, spare
 
 
 @kernel
-def _admit_short_sale(state: State, taker: Taker, holding: int, short: int) -> int:
-    """Selling more than is held borrows the asset: its initial margin must be there beforehand."""
-    record = state.instruments[taker.instrument]
-    if record.borrow_initial_floor_ppm <= 0:
-        return BORROWING_CLOSED
-    equity, required, _reserved = initial_now(state, taker.account)
-    amount = position_value(SPOT, record.unit, short, state.markets[taker.instrument].mark)
-    rate = sqrt_rate_ppm(record.borrow_initial_factor_ppb, short, record.lots_per_coin)
-    rate = max(record.borrow_initial_floor_ppm, rate)
-    if equity < required + mul_ppm_ceil(amount, rate):
-        return INSUFFICIENT_MARGIN
-    return NONE
+def _spot_loss(state: State, taker: Taker, holding: int, expected: int) -> int:
+    """What the order would lose against the mark at `expected`, after the sales that rest already."""
+    if expected <= 0:
+        return 0
+    if taker.side > 0:
+        return bid_loss(state, holding, taker.lots, expected)
+    row = state.holdings[holding]
+    ahead = row.open_sell - taker.lots
+    row.size -= ahead
+    loss = -change_of_equity(state, holding, -taker.lots, expected, 1)
+    row.size += ahead
+    return max(loss, 0)
+
+
+@kernel
+def _must_keep(state: State, account: int, required: int) -> int:
+    """`required` of equity, or the share of notional that the rulebook keeps in, whichever is more."""
+    share = state.counters[WITHDRAWAL_NOTIONAL_PPM]
+    if share > 0:
+        _equity, _maintenance, gross = maintenance_parts(state, account)
+        return max(required, mul_ppm_ceil(gross, share))
+    return required
 
 
 @kernel
 def withdrawable(state: State, account: int) -> int:
-    """Cash the account may take out: what is above initial margin, and what is there unless it may borrow."""
+    """Cash the account may take out.
+
+    Afterwards it has what it must keep, the margin on a debt that the withdrawal makes included. Who may not
+    borrow takes no more cash than is there, unless the rulebook lets open profit out; what bids reserve
+    stays.
+    """
     owner = state.accounts[account]
+    profile = state.profiles[owner.profile]
     equity, required, reserved = initial_parts(state, account)
-    share = state.counters[WITHDRAWAL_NOTIONAL_PPM]
-    if share > 0:
-        _equity, _maintenance, gross = maintenance_parts(state, account)
-        required = max(required, mul_ppm_ceil(gross, share))
-    free = equity - required
-    if state.profiles[owner.profile].borrowing == 0:
-        free = min(free, owner.cash - reserved)
+    free = equity - _must_keep(state, account, required)
+    there = owner.cash - reserved
+    if profile.borrowing == 1 and free > max(there, 0):
+        unborrowed = max(there, 0)  # the rest y is owed: y + margin x y <= what is free
+        free = unborrowed + _loan_within(free - unborrowed, profile.borrow_initial_ppm)
+    elif profile.borrowing == 0 and (profile.open_profit_leaves == 0 or reserved > 0):
+        free = min(free, there)
     if owner.credit_limit > 0:
         free = max(free, owner.cash + owner.credit_limit)
     return max(free, 0)
+
+
+@kernel
+def _loan_within(amount: int, margin_ppm: int) -> int:
+    """The largest loan that, with its initial margin rounded up, takes no more than `amount`."""
+    divisor = 1_000_000 + margin_ppm
+    whole = amount // divisor
+    return int(whole * 1_000_000 + (amount - whole * divisor) * 1_000_000 // divisor)
 
 
 @kernel
@@ -243,6 +292,7 @@ def check_asset_withdrawal(  # noqa: PLR0911
     row = state.holdings[holding]
     row.size -= lots  # as if they were gone: the account must carry the rest without them
     equity, required, _reserved = initial_parts(state, account)
+    required = _must_keep(state, account, required)
     row.size += lots
     if equity < required:
         return INSUFFICIENT_MARGIN

@@ -35,6 +35,9 @@ from undertow.venue.state import (
     MARGIN_SQUARE_ROOT,
     MARGIN_STEPS,
     MARGIN_TIERS,
+    MATCH_EQUITY,
+    MATCH_MARGIN,
+    MATCH_RULE,
     MAXIMUM_ORDERS,
     SELF_TRADE_RULE,
     WEIGHT_FLAT,
@@ -51,6 +54,7 @@ SELF_TRADE = {
     "cancel-maker": SelfTrade.CANCEL_MAKER,
 }
 BAND = {"mark": 0, "index": 1, "opposite": 2}
+MATCH = {"equity": MATCH_EQUITY, "margin": MATCH_MARGIN}
 COLLATERAL = {"none": COLLATERAL_NONE, "weighted": COLLATERAL_WEIGHTED, "raw": COLLATERAL_RAW}
 FORCED_ASSETS = {"taken-over": ASSETS_TAKEN, "sold": ASSETS_SOLD, "kept": ASSETS_KEPT}
 WEIGHT = {
@@ -228,6 +232,7 @@ def write_profiles(state: State, rulebook: Rulebook) -> dict[str, int]:
         record["collateral"] = COLLATERAL[profile.collateral]
         record["borrowing"] = int(profile.borrowing)
         record["trigger_at_equality"] = int(profile.trigger_at_equality)
+        record["open_profit_leaves"] = int(profile.open_profit_leaves)
         record["forced_assets"] = FORCED_ASSETS[profile.forced_assets]
     return numbers
 
@@ -237,6 +242,7 @@ def write_rules(state: State, rulebook: Rulebook) -> None:
     counters = state.counters
     counters[SELF_TRADE_RULE] = int(SELF_TRADE[rulebook.orders.self_trade])
     counters[FREEZE_RULE] = int(rulebook.orders.freeze_on_liquidation)
+    counters[MATCH_RULE] = MATCH[rulebook.orders.match_check]
     counters[BAND_RULE] = BAND[rulebook.orders.band_reference]
     counters[WITHDRAWAL_NOTIONAL_PPM] = rulebook.gates.withdrawal_notional_ppm
     counters[MAXIMUM_ORDERS] = ORDERS_PER_ACCOUNT

@@ -25,7 +25,7 @@ from undertow.venue.admission import band_limit
 from undertow.venue.integers import wide
 from undertow.venue.ledger import free_if_empty
 from undertow.venue.margin import SPOT
-from undertow.venue.matching import Taker, cross, release, reserve
+from undertow.venue.matching import UNLIMITED, Taker, cross, release, reserve
 from undertow.venue.records import EventKind, Origin
 from undertow.venue.state import COUNT_EVENTS, COUNT_FILLS, TIME, TRADE_COUNT, State
 from undertow.venue.vault import worth
@@ -149,7 +149,7 @@ def house_order(state: State, holding: int, side: int, lots: int, limit: int, or
     row = state.holdings[holding]
     taker = Taker(wide(row.account), wide(row.instrument), side, limit, lots, 0, origin, 0)
     reserve(state, holding, side, lots, limit)
-    filled, value, _stopped = cross(state, taker, holding, 1)
+    filled, value, _stopped = cross(state, taker, holding, 1, UNLIMITED)
     release(state, holding, side, lots, limit)
     free_if_empty(state, holding)
     return filled, value

@@ -38,6 +38,7 @@ from undertow.venue.pricing import Pricing
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
+from undertow.venue.slack import begin_batch
 from undertow.venue.stages import HedgeStage, closing_rule, liquidation_stage
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
@@ -171,6 +172,7 @@ class Engine:
         make_holding_room(state, 2 * commands + 64)
         trades = int(counters[LIVE_ORDERS]) + 2 * commands + 64
         state.grow("fills", int(counters[COUNT_FILLS]) + trades)
+        state.grow("events", int(counters[COUNT_EVENTS]) + trades)  # every resting order may be taken off
         postings = 6 * trades if counters[LEDGER_DETAIL] else 2 * trades
         state.grow("postings", int(counters[COUNT_POSTINGS]) + postings)
 
@@ -192,6 +194,7 @@ class Engine:
         self.pricing.update_index(state, prices, np.zeros_like(prices) if ages is None else ages)
         self.pricing.update_marks(state, now_ms // 1000)
         self._accrue(now_ms)
+        begin_batch(state)  # what was remembered of accounts was true at the marks before
         self.convert(self, seconds)
         self.find_danger()
         self.hedge.open(self)

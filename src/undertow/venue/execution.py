@@ -24,6 +24,7 @@ from undertow.venue.admission import (
     UNKNOWN_ACCOUNT,
     UNKNOWN_INSTRUMENT,
     WRONG_SETTLEMENT,
+    INSUFFICIENT_MARGIN,
     admit,
     band_limit,
     check_asset_withdrawal,
@@ -37,6 +38,9 @@ from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_
 from undertow.venue.margin import SPOT
 from undertow.venue.matching import (
     REDUCE_ONLY,
+    STOPPED_BY_ITSELF,
+    STOPPED_BY_MEANS,
+    UNLIMITED,
     Taker,
     cancel_all,
     cancel_order,
@@ -44,6 +48,7 @@ from undertow.venue.matching import (
     crosses,
     fillable_lots,
     prune_reduce_only,
+    reach,
     release,
     reserve,
     rest,
@@ -160,7 +165,7 @@ def _place_in_book(state: State, command: Any, result: Any) -> int:
     if command.price <= 0 or command.price >= state.books[command.instrument].maximum_ticks:
         return BAD_PRICE
     taker = _taker(state, command, command.price, command.size)
-    return _trade(state, taker, -1, _time_in_force(command), result)
+    return _trade(state, taker, -1, _time_in_force(command), UNLIMITED, result)
 
 
 @kernel
@@ -176,7 +181,7 @@ def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
         return NONE
     taker = _replacement(state, slot, command)
     cancel_order(state, slot, 0)
-    return _trade(state, taker, -1, 0, result)
+    return _trade(state, taker, -1, 0, UNLIMITED, result)
 
 
 @kernel
@@ -213,8 +218,11 @@ def _time_in_force(command: Any) -> int:
 
 
 @kernel
-def _trade(state: State, taker: Taker, holding: int, time_in_force: int, result: Any) -> int:
-    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it."""
+def _trade(state: State, taker: Taker, holding: int, time_in_force: int, spare: int, result: Any) -> int:
+    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it.
+
+    `spare` as for `cross`; only an order that never rests is stopped by its means.
+    """
     left = taker.lots
     first_fill = state.counters[COUNT_FILLS]
     if crosses(state, taker):
@@ -222,11 +230,13 @@ def _trade(state: State, taker: Taker, holding: int, time_in_force: int, result:
             return POST_ONLY_WOULD_TAKE
         if time_in_force == FILL_OR_KILL and fillable_lots(state, taker) < taker.lots:
             return FOK_NOT_FILLABLE
-        filled, value, stopped = cross(state, taker, holding, 1 if holding >= 0 else 0)
+        filled, value, stopped = cross(state, taker, holding, 1 if holding >= 0 else 0, spare)
         result.filled = filled
         result.value = value
-        if stopped == 1:
+        if stopped == STOPPED_BY_ITSELF:
             return SELF_TRADE
+        if stopped == STOPPED_BY_MEANS and filled == 0:
+            return INSUFFICIENT_MARGIN
         left -= filled
     elif time_in_force == FILL_OR_KILL:
         return FOK_NOT_FILLABLE
@@ -259,7 +269,8 @@ def _place(state: State, command: Any, result: Any) -> int:
         return UNKNOWN_INSTRUMENT
     market_order = command.flags & MARKET != 0
     taker = _taker(state, command, _limit_of(state, command), command.size)
-    expected = _expected_price(state, taker, market_order)
+    time_in_force = _time_in_force(command)
+    expected = _expected_price(state, taker, market_order, time_in_force)
     code = check_place(state, taker, expected)
     if code != NONE:
         return code
@@ -273,11 +284,13 @@ def _place(state: State, command: Any, result: Any) -> int:
         taker = _taker(state, command, taker.limit, min(taker.lots, lots))
     if holding < 0:
         holding = holding_of(state, taker.account, taker.instrument)
-    code = admit(state, taker, holding, expected)
+    code, spare = admit(state, taker, holding, expected)
     if code != NONE:
         free_if_empty(state, holding)
         return code
-    code = _trade(state, taker, holding, _time_in_force(command), result)
+    if time_in_force != IMMEDIATE:
+        spare = UNLIMITED
+    code = _trade(state, taker, holding, time_in_force, spare, result)
     released = taker.lots
     if result.order >= 0:
         released = result.filled
@@ -289,9 +302,16 @@ def _place(state: State, command: Any, result: Any) -> int:
 
 
 @kernel
-def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
-    """The worst price the account can see now: its limit, or the opposite best (0: nobody within reach)."""
-    if not market_order:
+def _expected_price(state: State, taker: Taker, market_order: bool, time_in_force: int) -> int:
+    """The price the order is admitted at: its limit, if it may rest or fills whole or not at all.
+
+    One that never rests is admitted at the opposite best (0: nobody within reach) and checked again at each
+    match; a market order that fills whole or not at all, at the worst price it needs.
+    """
+    if time_in_force == FILL_OR_KILL and market_order:
+        _lots, worst = reach(state, taker)
+        return worst
+    if time_in_force != IMMEDIATE:
         return taker.limit
     if not crosses(state, taker):
         return 0
@@ -338,12 +358,15 @@ def _amend(state: State, command: Any, result: Any) -> int:
     if taker.reduce_only == 1 and reducible_lots(state, holding, side) < taker.lots:
         code = REFUSED_REDUCE_ONLY
     else:
-        code = admit(state, taker, holding, taker.limit)
+        kept = order.size
+        order.size = 0  # the order's own loss, if it is through the mark, goes with it
+        code, _spare = admit(state, taker, holding, taker.limit)
+        order.size = kept
     reserve(state, holding, side, order.size, order.price)
     if code != NONE:
         return code
     cancel_order(state, slot, 1)
-    code = _trade(state, taker, holding, 0, result)
+    code = _trade(state, taker, holding, 0, UNLIMITED, result)
     release(state, holding, side, taker.lots if result.order < 0 else result.filled, taker.limit)
     if result.filled > 0:
         prune_reduce_only(state, taker.account, taker.instrument)

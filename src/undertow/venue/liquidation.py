@@ -15,7 +15,7 @@ from undertow.venue.danger import has_stake
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
 from undertow.venue.margin import SPOT, account_health, maintenance_parts, row_maintenance
-from undertow.venue.matching import cancel_all, cross, fillable_lots, release, reserve, taker_of
+from undertow.venue.matching import UNLIMITED, cancel_all, cross, fillable_lots, release, reserve, taker_of
 from undertow.venue.records import Cause, EventKind, Origin
 from undertow.venue.state import (
     ASSETS_KEPT,
@@ -88,7 +88,7 @@ def forced_order(
     value = 0
     if all_or_nothing == 0 or fillable_lots(state, taker) >= lots:
         reserve(state, holding, side, lots, limit)
-        filled, value, _stopped = cross(state, taker, holding, 1)
+        filled, value, _stopped = cross(state, taker, holding, 1, UNLIMITED)
         release(state, holding, side, lots, limit)
     if filled > 0 and fee_ppm > 0:
         fund = wide(state.instruments[instrument].fund)

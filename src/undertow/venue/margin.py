@@ -67,6 +67,13 @@ def fill_value(kind: int, unit: int, lots: int, price: int) -> int:
 
 
 @kernel
+def cash_flow(kind: int, unit: int, lots: int, price: int) -> int:
+    """What signed `lots` traded at `price` add to the holder's quote, or for an asset to his cash."""
+    value = fill_value(kind, unit, abs(lots), price)
+    return value if (lots < 0) != (kind == INVERSE) else -value
+
+
+@kernel
 def tier_of(state: State, instrument: int, amount: int) -> int:
     """Index of the last tier whose floor is at or below `amount`."""
     record = state.instruments[instrument]
@@ -89,7 +96,7 @@ def asset_value(state: State, holding: int, price: int, initial: int) -> int:
     if collateral == COLLATERAL_NONE:
         return 0
     if collateral == COLLATERAL_RAW:
-        return worth
+        return worth if record.weight_total_ppm > 0 else 0  # what the rulebook does not name is no collateral
     if record.weight_rule == WEIGHT_TIERS_BY_QUANTITY:
         tier = state.tiers[tier_of(state, row.instrument, row.size)]
         return mul_div_floor(price * record.unit, row.size * tier.rate_ppm + tier.deduction, 1_000_000)
@@ -217,6 +224,25 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
 
 
 @kernel
+def equity_of(state: State, account: int) -> int:
+    """The equity of `maintenance_parts` alone."""
+    equity = int(state.accounts[account].cash)
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        if record.kind == SPOT:
+            equity += asset_value(state, holding, mark, 0)
+        else:
+            equity += row.quote
+            if row.size != 0:
+                equity += position_value(record.kind, record.unit, row.size, mark)
+        holding = row.next
+    return equity
+
+
+@kernel
 def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amount: int) -> int:
     """Initial margin rate of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
     record = state.instruments[instrument]
@@ -240,7 +266,10 @@ def step_count(base: int, step: int, amount: int) -> int:
 
 @kernel
 def initial_row(state: State, holding: int) -> tuple[int, int, int]:
-    """What one holding adds to equity at initial weights, to initial margin, and to cash reserved by bids."""
+    """What one holding adds to equity at initial weights, to initial margin, and to cash reserved by bids.
+
+    Resting sales of an asset beyond what is held are margined as the loan they make when they fill.
+    """
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
     mark = state.markets[row.instrument].mark
@@ -249,11 +278,12 @@ def initial_row(state: State, holding: int) -> tuple[int, int, int]:
     if record.kind == SPOT:
         if row.size != 0:
             equity += asset_value(state, holding, mark, 1)
-        if row.size < 0:
-            amount = notional(SPOT, record.unit, row.size, mark)
-            required += mul_ppm_ceil(amount, borrow_initial_ppm(record, -row.size))
+        borrowed = row.open_sell - row.size
+        if borrowed > 0:
+            amount = notional(SPOT, record.unit, borrowed, mark)
+            required += mul_ppm_ceil(amount, borrow_initial_ppm(record, borrowed))
         if row.open_buy > 0:
-            required += mul_ppm_ceil(row.open_buy, 1_000_000 - record.weight_initial_ppm)
+            required += mul_ppm_ceil(row.open_buy, 1_000_000 - bought_weight_ppm(state, holding))
         return equity, required, max(row.open_buy, 0)
     equity += row.quote
     if row.size != 0:
@@ -296,13 +326,6 @@ def with_cash(state: State, account: int, equity: int, required: int, reserved: 
 
 
 @kernel
-def initial_parts(state: State, account: int) -> tuple[int, int, int]:
-    """(equity at initial weights, initial margin with open orders reserved, cash reserved by spot bids)."""
-    equity, required, reserved, _count = initial_rows(state, account)
-    return with_cash(state, account, equity, required, reserved)
-
-
-@kernel
 def refresh_rates(state: State, holding: int) -> None:
     """Recompute the size-dependent rate a holding caches; call after every change of its size or quote."""
     row = state.holdings[holding]
@@ -324,6 +347,17 @@ def refresh_rates(state: State, holding: int) -> None:
     elif record.margin_rule == MARGIN_STEPS:
         steps = step_count(record.step_base, record.step_size, abs(row.quote))
         row.rate_ppm = record.rate_floor_ppm * (1 + steps)
+
+
+@kernel
+def bought_weight_ppm(state: State, holding: int) -> int:
+    """Share of the price of an asset bought that counts for opening, in the profile of its buyer."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    collateral = state.profiles[state.accounts[row.account].profile].collateral
+    if collateral == COLLATERAL_NONE or record.weight_total_ppm == 0:
+        return 0
+    return 1_000_000 if collateral == COLLATERAL_RAW else int(record.weight_initial_ppm)
 
 
 @kernel

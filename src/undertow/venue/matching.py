@@ -5,7 +5,8 @@ admission rule (`admission.py`) and no reading of commands (`execution.py`). The
 (the venue) or without (the book alone, for its benchmark and its differential test); it is the same loop.
 
 Units: ticks, lots, settlement units. Invariants: price-time priority; an account's reserved lots equal
-the sum of its resting orders; a resting reduce-only order never opens a position.
+the sum of its resting orders; a resting reduce-only order never opens a position; no match takes a
+customer's equity below zero (`carry`): a resting order that its account cannot carry any more is taken off.
 """
 
 from __future__ import annotations
@@ -25,14 +26,22 @@ from undertow.venue.book import (
     remove,
     take_slot,
 )
-from undertow.venue.ledger import FEE, apply_fill, find_holding, free_if_empty, pay, swap_spot
+from undertow.venue.carry import carries, change_of_equity, fee_of, maker_carries
+from undertow.venue.ledger import FEE, apply_fill, find_holding, free_if_empty, pay, swap_spot, tell
 from undertow.venue.margin import SPOT, fill_value
-from undertow.venue.records import OrderFlag, SelfTrade
-from undertow.venue.slack import forget
+from undertow.venue.records import EventKind, OrderFlag, SelfTrade
+from undertow.venue.slack import forget, order_rests
 from undertow.venue.state import COUNT_FILLS, HOUSE_FEES, HOUSE_STRIDE, TIME, TRADE_COUNT, State
 
 REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 CANCEL_TAKER = int(SelfTrade.CANCEL_TAKER)
+TAKEN_OFF = int(EventKind.CANCELLED_BY_ENGINE)
+
+UNLIMITED = 1 << 62  # for `cross`: the taker's means were checked beforehand, or are not asked for
+# What stopped a taker.
+STOPPED_NOT = 0
+STOPPED_BY_ITSELF = 1  # it met an order of its own account
+STOPPED_BY_MEANS = 2  # its account cannot carry the next match
 
 
 class Taker(NamedTuple):
@@ -79,10 +88,12 @@ def within(state: State, taker: Taker, price: int) -> bool:
 
 
 @kernel
-def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int, int, int]:
-    """Trade `taker` against the book down its limit. Returns (lots, value, 1 if stopped by self-trade).
+def cross(state: State, taker: Taker, holding: int, settling: int, spare: int) -> tuple[int, int, int]:
+    """Trade `taker` against the book down its limit. Returns (lots, value, what stopped it: STOPPED_*).
 
-    `holding` is the taker's row; `settling` 0 leaves accounts alone (book only).
+    `holding` is the taker's row; `settling` 0 leaves accounts alone (book only). `spare` is what the matches
+    may cost the taker against the mark before its account is valued again: one that it cannot carry is not
+    made, and ends the walk.
     """
     market = state.markets[taker.instrument]
     left = taker.lots
@@ -95,13 +106,20 @@ def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int,
             maker = state.orders[slot]
             if maker.account == taker.account and taker.self_trade != 0:
                 if taker.self_trade == CANCEL_TAKER:
-                    return taker.lots - left, value, 1
+                    return taker.lots - left, value, STOPPED_BY_ITSELF
                 cancel_order(state, slot, settling)
                 continue
             traded = min(left, tradable_lots(state, slot))
             if traded <= 0:
                 cancel_order(state, slot, settling)
                 continue
+            if settling == 1 and maker.account != taker.account and not maker_carries(state, slot, traded):
+                _take_off(state, slot)
+                continue
+            if spare != UNLIMITED:
+                spare -= _cost(state, taker, holding, traded, price)
+                if spare < 0 and not _taker_carries(state, taker, holding, traded, price):
+                    return taker.lots - left, value, STOPPED_BY_MEANS
             _record(state, taker, slot, traded)
             left -= traded
             if settling == 1:
@@ -118,7 +136,34 @@ def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int,
             if settling == 1:
                 prune_reduce_only(state, owner, taker.instrument)
                 free_if_empty(state, row)
-    return taker.lots - left, value, 0
+    return taker.lots - left, value, STOPPED_NOT
+
+
+@kernel
+def _cost(state: State, taker: Taker, holding: int, lots: int, price: int) -> int:
+    """What a match takes from the taker's equity at initial weights, fee included; negative for a gain."""
+    fee = fee_of(state, taker.instrument, lots, price, state.instruments[taker.instrument].taker_fee_ppm)
+    return fee - change_of_equity(state, holding, taker.side * lots, price, 1)
+
+
+@kernel
+def _taker_carries(state: State, taker: Taker, holding: int, lots: int, price: int) -> bool:
+    """`carries` for a match of an order that never rests: with the walk its whole reservation ends."""
+    record = state.instruments[taker.instrument]
+    fee = fee_of(state, taker.instrument, lots, price, record.taker_fee_ppm)
+    freed = taker.lots
+    if record.kind == SPOT and taker.side > 0:
+        freed = taker.lots * taker.limit * record.unit
+    return carries(state, holding, taker.side * lots, price, fee, freed)
+
+
+@kernel
+def _take_off(state: State, slot: int) -> None:
+    """Withdraw a resting order because its account cannot carry the match, and say so."""
+    order = state.orders[slot]
+    what = (int(order.instrument), int(order.side), int(order.size), int(order.price))
+    tell(state, TAKEN_OFF, (int(order.account), -1), what, 0, order_id(state, slot))
+    cancel_order(state, slot, 1)
 
 
 @kernel
@@ -265,6 +310,7 @@ def rest(state: State, taker: Taker, lots: int, holding: int) -> int:
         owner.order_count += 1
         if taker.reduce_only == 1:
             owner.reduce_only_count += 1
+        order_rests(state, slot)
     return slot
 
 
@@ -321,20 +367,44 @@ def prune_reduce_only(state: State, account: int, instrument: int) -> None:
 @kernel
 def fillable_lots(state: State, taker: Taker) -> int:
     """Lots that `taker` could trade down to its limit, its own resting orders left out; stops at its size."""
+    lots, _price = reach(state, taker)
+    return lots
+
+
+@kernel
+def reach(state: State, taker: Taker) -> tuple[int, int]:
+    """(`fillable_lots`, the worst price among them; 0 for none)."""
     market = state.markets[taker.instrument]
     lots = 0
-    price = market.best_ask if taker.side > 0 else market.best_bid
+    worst = 0
+    price = int(market.best_ask if taker.side > 0 else market.best_bid)
     while lots < taker.lots and within(state, taker, price):
         slot = int(state.pages[level_index(state, taker.instrument, price)].head)
         while slot >= 0 and lots < taker.lots:
             order = state.orders[slot]
             if order.account != taker.account or taker.self_trade == 0:
-                lots += max(tradable_lots(state, slot), 0)
+                own = order.account == taker.account
+                if order.holding < 0 or own or maker_carries(state, slot, _open_lots(state, slot)):
+                    lots += max(tradable_lots(state, slot), 0)
+                    worst = price
             elif taker.self_trade == CANCEL_TAKER:
-                return lots
+                return lots, worst
             slot = int(order.next)
         if taker.side > 0:
             price = level_above(state, taker.instrument, price + 1)
         else:
             price = level_below(state, taker.instrument, price - 1)
-    return lots
+    return lots, worst
+
+
+@kernel
+def _open_lots(state: State, slot: int) -> int:
+    """Lots that an order's owner has open on its side, so that whoever carries them carries any of them."""
+    order = state.orders[slot]
+    row = state.holdings[order.holding]
+    if order.side < 0:
+        return int(row.open_sell)
+    record = state.instruments[order.instrument]
+    if record.kind == SPOT:
+        return int(max(row.open_buy // (order.price * record.unit), order.size))
+    return int(row.open_buy)

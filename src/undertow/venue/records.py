@@ -114,7 +114,7 @@ class EventKind(IntEnum):
     CONVERSION = 15
     FUNDING_DUE = 16  # instrument; price: mark; detail: rate in ppb
     AUTO_CLOSE = 17  # positions passed to a backstop provider; counterparty: the provider
-    CANCELLED_BY_ENGINE = 18  # size: number of orders withdrawn
+    CANCELLED_BY_ENGINE = 18  # an order its account could not carry at the match; size, price; detail: its id
     FUND_EXHAUSTED = 19
 
 

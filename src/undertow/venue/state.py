@@ -190,6 +190,7 @@ PROFILE = np.dtype(
         ("borrowing", np.int8),
         ("trigger_at_equality", np.int8),
         ("forced_assets", np.int8),  # see ASSETS_*
+        ("open_profit_leaves", np.int8),  # profit not yet realised may be withdrawn
     ],
     align=True,
 )
@@ -215,7 +216,14 @@ BOOK = np.dtype(
 
 # Sums over the holdings of an account whose orders were checked a moment ago (slack.py).
 SLACK = np.dtype(
-    [("key", np.int64), ("equity", np.int64), ("required", np.int64), ("reserved", np.int64)], align=True
+    [
+        ("key", np.int64),
+        ("equity", np.int64),
+        ("required", np.int64),
+        ("reserved", np.int64),
+        ("loss", np.int64),  # of resting orders through the mark; -1: not known
+    ],
+    align=True,
 )
 
 # Slots of State.counters.
@@ -248,8 +256,12 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
+MATCH_RULE = 29  # what the owner of a resting order must have left when it fills, see MATCH_*
 COUNTERS = 32
 PAGE_LEVELS = 64
+# Counter MATCH_RULE.
+MATCH_EQUITY = 0  # equity not below zero
+MATCH_MARGIN = 1  # initial margin, unless the fill makes the account no riskier
 SLACK_SLOTS = 1024  # a power of two
 
 # The counter that says how far an arena is used, and the records it counts as one; the rest of it is zero.
