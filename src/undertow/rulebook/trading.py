@@ -64,9 +64,9 @@ class OrdersClass(Table):
 class Orders(Table):
     """Which orders are refused, and how far a market order may reach.
 
-    `match_check`: a resting order whose owner cannot carry the match is taken off instead of filled. "equity":
-    his equity would fall below zero. "margin": he would not hold the initial margin of his positions, unless
-    the fill makes him no riskier.
+    `match_check`: a resting order whose owner cannot carry the match is taken off instead of filled.
+    "equity": his equity would fall below zero. "margin": he would not hold the initial margin of his
+    positions, unless the fill makes him no riskier.
     """
 
     price_band_ppm: Rate  # limit orders further than this through the reference are refused; 0: no band

@@ -3,9 +3,9 @@
 Holds the checks of an order (grid, band, notional, reduce-only, initial margin, balance) and of a
 withdrawal. Changes nothing but the reservation of an order it admits. Holds no matching.
 
-Units: ticks, lots, settlement units, ppm. Invariants: an admitted order leaves equity at initial weights, less
-its own loss and fee and the loss of open orders through the mark, at or above initial margin with all open
-orders reserved; or, filled, it makes the account no riskier (`carry`). What leaves the venue leaves as much.
+Units: ticks, lots, settlement units, ppm. Invariants: an admitted order leaves equity at initial weights,
+less its own loss and fee and the loss of open orders through the mark, at or above initial margin with all
+open orders reserved; or, filled, it makes the account no riskier (`carry`). A withdrawal leaves as much.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from undertow._jit import kernel
 from undertow.errors import Rejection
 from undertow.units import mul_ppm_ceil, mul_ppm_floor
-from undertow.venue.carry import carries, change_of_equity, fee_of
+from undertow.venue.carry import carries, change_of_equity, cost_of_fill, fee_of
 from undertow.venue.ledger import find_holding
 from undertow.venue.margin import SPOT, fill_value, maintenance_parts
 from undertow.venue.matching import UNLIMITED, Taker, crosses
@@ -123,20 +123,25 @@ def admit(state: State, taker: Taker, holding: int, expected: int) -> tuple[int,
     if state.instruments[taker.instrument].kind == SPOT:
         return _admit_spot(state, taker, holding, expected)
     hold_back(state, holding, taker.side, taker.lots, 0)
-    fee = _fee(state, taker, expected)
-    cost = 0
-    if expected > 0:
-        change = change_of_equity(state, holding, taker.side * taker.lots, expected, 1)
-        cost = max(-change, 0) + max(fee, 0)
+    lots = taker.side * taker.lots
+    price = _no_better_than_mark(state, taker, expected)
+    fee = _fee(state, taker, price)
     spare = _spare(state, taker.account)
-    if spare >= cost:
+    if expected == 0 or spare >= cost_of_fill(state, holding, lots, price, max(fee, 0)):
         return NONE, spare
     size = state.holdings[holding].size
     closes = size * taker.side < 0 and taker.lots <= 2 * abs(size)
-    if closes and carries(state, holding, taker.side * taker.lots, max(expected, 1), fee, taker.lots):
+    if closes and carries(state, holding, lots, price, fee, taker.lots):
         return NONE, -1
     hold_back(state, holding, taker.side, -taker.lots, 0)
     return INSUFFICIENT_MARGIN, 0
+
+
+@kernel
+def _no_better_than_mark(state: State, taker: Taker, price: int) -> int:
+    """The price, or the mark if that is worse for the order: a gain counts when it is there."""
+    mark = int(state.markets[taker.instrument].mark)
+    return max(price, mark) if taker.side > 0 else min(price, mark)
 
 
 @kernel
@@ -146,7 +151,7 @@ def _fee(state: State, taker: Taker, price: int) -> int:
     fee_ppm = record.maker_fee_ppm
     if crosses(state, taker):
         fee_ppm = max(record.taker_fee_ppm, fee_ppm)
-    return fee_of(state, taker.instrument, taker.lots, price, fee_ppm) if price > 0 else 0
+    return fee_of(state, taker.instrument, taker.lots, price, fee_ppm)
 
 
 @kernel
@@ -183,14 +188,15 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tupl
         if reserved + mul_ppm_ceil(reserved, fee_ppm) > owner.cash + owner.credit_limit:
             code = INSUFFICIENT_BALANCE
     if code == NONE:
-        fee = _fee(state, taker, expected)
+        price = _no_better_than_mark(state, taker, expected)
+        fee = _fee(state, taker, price)
         spare = _spare(state, taker.account)
-        if spare < _spot_loss(state, taker, holding, expected) + max(fee, 0):
+        if expected > 0 and spare < _spot_loss(state, taker, holding, price, max(fee, 0)):
             spare = -1
             lots = taker.side * taker.lots
             freed = cash if taker.side > 0 else taker.lots
             reduces = taker.side < 0 or row.size < 0
-            if not reduces or not carries(state, holding, lots, max(expected, 1), fee, freed):
+            if not reduces or not carries(state, holding, lots, price, fee, freed):
                 code = INSUFFICIENT_MARGIN
     if code != NONE:
         hold_back(state, holding, taker.side, -taker.lots, -cash)
@@ -198,18 +204,20 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tupl
 
 
 @kernel
-def _spot_loss(state: State, taker: Taker, holding: int, expected: int) -> int:
-    """What the order would lose against the mark at `expected`, after the sales that rest already."""
-    if expected <= 0:
-        return 0
-    if taker.side > 0:
-        return bid_loss(state, holding, taker.lots, expected)
+def _spot_loss(state: State, taker: Taker, holding: int, price: int, fee: int) -> int:
+    """What the order would lose against the mark at `price`, after the sales that rest already, and its fee.
+
+    A bid's fee may have to be borrowed with what it reserves; its margin, at most that on all of it, counts.
+    """
     row = state.holdings[holding]
+    if taker.side > 0:
+        margin_ppm = state.profiles[state.accounts[row.account].profile].borrow_initial_ppm
+        return bid_loss(state, holding, taker.lots, price) + mul_ppm_ceil(fee, 1_000_000 + margin_ppm)
     ahead = row.open_sell - taker.lots
     row.size -= ahead
-    loss = -change_of_equity(state, holding, -taker.lots, expected, 1)
+    loss = -change_of_equity(state, holding, -taker.lots, price, 1)
     row.size += ahead
-    return max(loss, 0)
+    return max(loss, 0) + fee
 
 
 @kernel

@@ -68,6 +68,27 @@ def fee_of(state: State, instrument: int, lots: int, price: int, fee_ppm: int) -
 
 
 @kernel
+def cost_of_fill(state: State, holding: int, lots: int, price: int, fee: int) -> int:
+    """What signed `lots` at `price` take from equity at initial weights, and from it for a loan they make.
+
+    Negative for a gain. A loss that becomes cash may have to be borrowed, and so may the fee: the margin on
+    that loan counts.
+    """
+    row = state.holdings[holding]
+    owner = state.accounts[row.account]
+    margin_ppm = state.profiles[owner.profile].borrow_initial_ppm
+    cost = fee - change_of_equity(state, holding, lots, price, 1)
+    if margin_ppm == 0:
+        return cost
+    paid = fee
+    if state.instruments[row.instrument].kind != SPOT:
+        paid -= profit_realised(state, holding, lots, price)
+    _equity, _required, reserved = initial_now(state, row.account)
+    lent = paid - max(owner.cash - reserved, 0)
+    return cost + mul_ppm_ceil(lent, margin_ppm) if lent > 0 else cost
+
+
+@kernel
 def _held_parts(state: State, account: int) -> tuple[int, int]:
     """(equity at initial weights, initial margin) of what an account holds, its resting orders left out."""
     equity = 0
@@ -162,8 +183,8 @@ def carries(state: State, holding: int, lots: int, price: int, fee: int, freed: 
 def maker_carries(state: State, slot: int, lots: int) -> bool:
     """Whether the owner of a resting order may be filled `lots` of it, by the rulebook's rule.
 
-    Most fills are at the mark or better for the maker and change his equity by a gain; only others are valued.
-    The house may owe: its losses are the waterfall's affair.
+    Most fills are better than the mark for the maker and add to his equity; only others are valued. The
+    house may owe: its losses are the waterfall's affair.
     """
     order = state.orders[slot]
     owner = state.accounts[order.account]

@@ -19,12 +19,12 @@ from undertow.units import AMOUNT_LIMIT
 from undertow.venue.admission import (
     BAD_PRICE,
     BAD_SIZE,
+    INSUFFICIENT_MARGIN,
     NONE,
     TOO_MANY_ORDERS,
     UNKNOWN_ACCOUNT,
     UNKNOWN_INSTRUMENT,
     WRONG_SETTLEMENT,
-    INSUFFICIENT_MARGIN,
     admit,
     band_limit,
     check_asset_withdrawal,

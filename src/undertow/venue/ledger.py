@@ -195,7 +195,7 @@ def touched(state: State, holding: int) -> None:
 
 @kernel
 def profit_realised(state: State, holding: int, lots: int, price: int) -> int:
-    """Cash that a signed fill at `price` would realise: the part that closes, against its share of `quote`."""
+    """Cash that a signed fill at `price` would realise: what closes, against its share of `quote`."""
     row = state.holdings[holding]
     before = int(row.size)
     if before == 0 or (before > 0) == (lots > 0):

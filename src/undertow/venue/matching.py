@@ -26,7 +26,7 @@ from undertow.venue.book import (
     remove,
     take_slot,
 )
-from undertow.venue.carry import carries, change_of_equity, fee_of, maker_carries
+from undertow.venue.carry import carries, cost_of_fill, fee_of, maker_carries
 from undertow.venue.ledger import FEE, apply_fill, find_holding, free_if_empty, pay, swap_spot, tell
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.records import EventKind, OrderFlag, SelfTrade
@@ -143,7 +143,7 @@ def cross(state: State, taker: Taker, holding: int, settling: int, spare: int) -
 def _cost(state: State, taker: Taker, holding: int, lots: int, price: int) -> int:
     """What a match takes from the taker's equity at initial weights, fee included; negative for a gain."""
     fee = fee_of(state, taker.instrument, lots, price, state.instruments[taker.instrument].taker_fee_ppm)
-    return fee - change_of_equity(state, holding, taker.side * lots, price, 1)
+    return cost_of_fill(state, holding, taker.side * lots, price, fee)
 
 
 @kernel

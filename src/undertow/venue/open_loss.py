@@ -20,9 +20,9 @@ from undertow.venue.state import State
 
 @kernel
 def bid_loss(state: State, holding: int, lots: int, price: int) -> int:
-    """What a bid for an asset loses besides the share of its price that does not count: what is above the mark.
+    """What a bid for an asset loses by being above the mark, in the share of its price that counts.
 
-    That share is initial margin (`margin.initial_row`), at any price.
+    The other share is initial margin (`margin.initial_row`), at any price.
     """
     row = state.holdings[holding]
     above = price - state.markets[row.instrument].mark
@@ -51,7 +51,7 @@ def order_loss(state: State, slot: int) -> int:
 
 @kernel
 def _may_lose(state: State, account: int) -> bool:
-    """Whether an order of the account can be through a mark at all: no order is beyond the best of its side."""
+    """Whether an order of the account can be through a mark: none is beyond the best of its side."""
     holding = state.accounts[account].first_holding
     while holding >= 0:
         row = state.holdings[holding]
