@@ -13,11 +13,11 @@ from __future__ import annotations
 from undertow._jit import kernel
 from undertow.errors import Rejection
 from undertow.units import mul_ppm_ceil, mul_ppm_floor
-from undertow.venue.carry import carries, change_of_equity, cost_of_fill, fee_of
+from undertow.venue.carry import carries, cost_of_fill, fee_of
 from undertow.venue.ledger import find_holding
 from undertow.venue.margin import SPOT, fill_value, maintenance_parts
 from undertow.venue.matching import UNLIMITED, Taker, crosses
-from undertow.venue.open_loss import bid_loss, initial_parts
+from undertow.venue.open_loss import ask_loss, bid_loss, initial_parts
 from undertow.venue.slack import hold_back, initial_now, open_loss_now
 from undertow.venue.state import (
     BAND_RULE,
@@ -195,7 +195,7 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tupl
             spare = -1
             lots = taker.side * taker.lots
             freed = cash if taker.side > 0 else taker.lots
-            reduces = taker.side < 0 or row.size < 0
+            reduces = row.size < 0 if taker.side > 0 else row.open_sell <= row.size
             if not reduces or not carries(state, holding, lots, price, fee, freed):
                 code = INSUFFICIENT_MARGIN
     if code != NONE:
@@ -205,7 +205,7 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tupl
 
 @kernel
 def _spot_loss(state: State, taker: Taker, holding: int, price: int, fee: int) -> int:
-    """What the order would lose against the mark at `price`, after the sales that rest already, and its fee.
+    """What the order would lose against the mark at `price`, and its fee.
 
     A bid's fee may have to be borrowed with what it reserves; its margin, at most that on all of it, counts.
     """
@@ -213,11 +213,7 @@ def _spot_loss(state: State, taker: Taker, holding: int, price: int, fee: int) -
     if taker.side > 0:
         margin_ppm = state.profiles[state.accounts[row.account].profile].borrow_initial_ppm
         return bid_loss(state, holding, taker.lots, price) + mul_ppm_ceil(fee, 1_000_000 + margin_ppm)
-    ahead = row.open_sell - taker.lots
-    row.size -= ahead
-    loss = -change_of_equity(state, holding, -taker.lots, price, 1)
-    row.size += ahead
-    return max(loss, 0) + fee
+    return ask_loss(state, holding, taker.lots, price) + fee
 
 
 @kernel

@@ -33,17 +33,30 @@ def bid_loss(state: State, holding: int, lots: int, price: int) -> int:
 
 
 @kernel
-def order_loss(state: State, slot: int) -> int:
-    """What a resting order would lose against the mark if it filled at its limit; 0 for a gain.
+def ask_loss(state: State, holding: int, lots: int, price: int) -> int:
+    """What an offer of an asset loses: what the asset counts for, or its whole price where it is borrowed.
 
-    A sale of an asset counts from its full price: whether it sells what is held, and at which weight, depends
-    on what fills first.
+    While all offers together are covered by what is held, each gives up what the asset counts for; beyond
+    that each may be the one that sells what is borrowed, which is owed in full.
     """
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    worth = lots * state.markets[row.instrument].mark * record.unit
+    if row.open_sell <= row.size:
+        worth = mul_ppm_ceil(worth, bought_weight_ppm(state, holding))
+    return max(worth - lots * price * record.unit, 0)
+
+
+@kernel
+def order_loss(state: State, slot: int) -> int:
+    """What a resting order would lose against the mark if it filled at its limit; 0 for a gain."""
     order = state.orders[slot]
     record = state.instruments[order.instrument]
     mark = state.markets[order.instrument].mark
-    if record.kind == SPOT and order.side > 0:
-        return bid_loss(state, order.holding, order.size, order.price)
+    if record.kind == SPOT:
+        if order.side > 0:
+            return bid_loss(state, order.holding, order.size, order.price)
+        return ask_loss(state, order.holding, order.size, order.price)
     lots = order.side * order.size
     gain = position_value(record.kind, record.unit, lots, mark)
     return max(-gain - cash_flow(record.kind, record.unit, lots, order.price), 0)

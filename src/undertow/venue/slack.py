@@ -12,7 +12,7 @@ not part of it.
 from __future__ import annotations
 
 from undertow._jit import kernel
-from undertow.venue.margin import initial_row, initial_rows, with_cash
+from undertow.venue.margin import SPOT, initial_row, initial_rows, with_cash
 from undertow.venue.open_loss import open_loss, order_loss
 from undertow.venue.state import BATCH, SLACK_SLOTS, State
 
@@ -62,6 +62,8 @@ def hold_back(state: State, holding: int, side: int, lots: int, cash: int) -> No
         slot.equity += equity
         slot.required += required
         slot.reserved += reserved
+        if side < 0 and state.instruments[row.instrument].kind == SPOT:
+            slot.loss = -1  # whether offers are covered may have changed
 
 
 @kernel
