@@ -252,7 +252,7 @@ class Stream:
         """Whether the order takes a holding down, at most to as much on the other side."""
         held = int(sizes[fields["instrument"]])
         spot = self.state.instruments["kind"][fields["instrument"]] == InstrumentKind.SPOT
-        most = abs(held) if spot and held > 0 else 2 * abs(held)
+        most = abs(held) if spot else 2 * abs(held)
         return held * fields["side"] < 0 and (fields["size"] <= most or bool(fields["flags"] & 1))
 
     def closed(self, account: int, fields: dict[str, int], sizes: np.ndarray[Any, Any]) -> bool:

@@ -195,7 +195,7 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tupl
             spare = -1
             lots = taker.side * taker.lots
             freed = cash if taker.side > 0 else taker.lots
-            reduces = row.size < 0 if taker.side > 0 else row.open_sell <= row.size
+            reduces = taker.lots <= -row.size if taker.side > 0 else row.open_sell <= row.size
             if not reduces or not carries(state, holding, lots, price, fee, freed):
                 code = INSUFFICIENT_MARGIN
     if code != NONE:
