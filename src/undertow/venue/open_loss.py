@@ -44,7 +44,7 @@ def ask_loss(state: State, holding: int, lots: int, price: int) -> int:
     worth = lots * state.markets[row.instrument].mark * record.unit
     if row.open_sell <= row.size:
         worth = mul_ppm_ceil(worth, bought_weight_ppm(state, holding))
-    return max(worth - lots * price * record.unit, 0)
+    return int(max(worth - lots * price * record.unit, 0))
 
 
 @kernel
