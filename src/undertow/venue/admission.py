@@ -11,10 +11,21 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.errors import Rejection
-from undertow.units import mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
+from undertow.units import mul_ppm_ceil, mul_ppm_floor
+from undertow.venue.extent import has_room
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import SPOT, fill_value, initial_parts, maintenance_parts, position_value
+from undertow.venue.margin import (
+    INVERSE,
+    SPOT,
+    borrow_initial_ppm,
+    fill_value,
+    initial_parts,
+    maintenance_parts,
+    position_value,
+    requirement_ppm,
+)
 from undertow.venue.matching import Taker
+from undertow.venue.records import Role
 from undertow.venue.slack import hold_back, initial_now
 from undertow.venue.state import (
     BAND_RULE,
@@ -26,6 +37,7 @@ from undertow.venue.state import (
     State,
 )
 
+CLEARING = int(Role.CLEARING)
 NONE = int(Rejection.NONE)
 UNKNOWN_ACCOUNT = int(Rejection.UNKNOWN_ACCOUNT)
 UNKNOWN_INSTRUMENT = int(Rejection.UNKNOWN_INSTRUMENT)
@@ -40,6 +52,9 @@ INSUFFICIENT_BALANCE = int(Rejection.INSUFFICIENT_BALANCE)
 GATE_CLOSED = int(Rejection.WITHDRAWALS_CLOSED)
 WRONG_SETTLEMENT = int(Rejection.WRONG_SETTLEMENT)
 BORROWING_CLOSED = int(Rejection.BORROWING_CLOSED)
+POSITION_LIMIT = int(Rejection.POSITION_LIMIT)
+AMOUNT_LIMIT = int(Rejection.AMOUNT_LIMIT)
+CLEARING_ACCOUNT = int(Rejection.CLEARING_ACCOUNT)
 TOO_MANY_ORDERS = int(Rejection.TOO_MANY_ORDERS)
 REDUCE_ONLY_GATE = int(Rejection.REDUCE_ONLY_GATE)
 
@@ -79,6 +94,8 @@ def check_place(state: State, taker: Taker, expected: int) -> int:  # noqa: PLR0
         return UNKNOWN_INSTRUMENT
     owner = state.accounts[taker.account]
     record = state.instruments[taker.instrument]
+    if owner.role == CLEARING:
+        return CLEARING_ACCOUNT
     if owner.settlement != record.settlement:
         return WRONG_SETTLEMENT
     if owner.stage == STAGE_LIQUIDATING and state.counters[FREEZE_RULE] == 1:
@@ -96,7 +113,9 @@ def check_place(state: State, taker: Taker, expected: int) -> int:  # noqa: PLR0
         return PRICE_BAND
     if taker.reduce_only == 1 or expected == 0:
         return NONE
-    value = fill_value(record.kind, record.unit, taker.lots, expected)
+    value = taker.lots  # an inverse contract's are dollars at any price
+    if record.kind != INVERSE:
+        value = fill_value(record.kind, record.unit, taker.lots, expected)
     return MIN_NOTIONAL if value < record.minimum_notional else NONE
 
 
@@ -124,6 +143,9 @@ def admit(state: State, taker: Taker, holding: int, expected: int) -> int:
     after = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
     if after <= before:
         return NONE
+    if not has_room(state, holding, after):
+        hold_back(state, holding, taker.side, -taker.lots, 0)
+        return POSITION_LIMIT
     equity, required, _reserved = initial_now(state, taker.account)
     equity -= _loss_at_once(state, taker, expected)
     if equity < required:
@@ -155,10 +177,14 @@ def _admit_spot(state: State, taker: Taker, holding: int) -> int:
     if taker.side < 0:
         short = row.open_sell - row.size
         if short > 0:
-            if borrowing == 0:
+            if not has_room(state, holding, short):
+                code = POSITION_LIMIT
+            elif borrowing == 0:
                 code = INSUFFICIENT_BALANCE
             else:
                 code = _admit_short_sale(state, taker, holding, short)
+    elif not has_room(state, holding, abs(row.size) + taker.lots):
+        code = POSITION_LIMIT
     else:
         equity, required, reserved = initial_now(state, taker.account)
         record = state.instruments[taker.instrument]
@@ -180,9 +206,7 @@ def _admit_short_sale(state: State, taker: Taker, holding: int, short: int) -> i
         return BORROWING_CLOSED
     equity, required, _reserved = initial_now(state, taker.account)
     amount = position_value(SPOT, record.unit, short, state.markets[taker.instrument].mark)
-    rate = sqrt_rate_ppm(record.borrow_initial_factor_ppb, short, record.lots_per_coin)
-    rate = max(record.borrow_initial_floor_ppm, rate)
-    if equity < required + mul_ppm_ceil(amount, rate):
+    if equity < required + requirement_ppm(amount, borrow_initial_ppm(record, short)):
         return INSUFFICIENT_MARGIN
     return NONE
 
