@@ -184,12 +184,16 @@ def _set_bit(state: State, instrument: int, row: int, price: int, page: int) -> 
 
 
 @kernel
-def _clear_bit(state: State, instrument: int, row: int, price: int, page: int) -> None:
-    """Clear a level's bit and, upwards, every summary bit that became empty; give back an empty page."""
+def _clear_bit(state: State, instrument: int, row: int, price: int, page: int) -> int:
+    """Clear a level's bit and, upwards, every summary bit that became empty; give back an empty page.
+
+    Returns the bits that are left in the page on this side.
+    """
     after = state.page_bits[2 * page + row] & ~(1 << (price & 63))
     state.page_bits[2 * page + row] = after
     if after != 0:
-        return
+        left: int = after
+        return left
     book = state.books[instrument]
     block = int(state.block_table[book.blocks + (price >> 14)])
     if state.page_bits[2 * page + 1 - row] == 0:
@@ -201,15 +205,16 @@ def _clear_bit(state: State, instrument: int, row: int, price: int, page: int) -
     after = state.block_bits[word] & ~(1 << ((price >> 6) & 63))
     state.block_bits[word] = after
     if after != 0:
-        return
+        return 0
     position = price >> 12
     for level in range(UPPER_LEVELS):
         word = book.bits[row, level] + (position >> 6)
         after = state.bits[word] & ~(1 << (position & 63))
         state.bits[word] = after
         if after != 0:
-            return
+            return 0
         position = position >> 6
+    return 0
 
 
 @kernel
@@ -370,10 +375,16 @@ def _drop_level(state: State, instrument: int, side: int, price: int, page: int)
     """A level emptied: its bit goes, and the best price moves on if it was the best."""
     market = state.markets[instrument]
     if side > 0:
-        _clear_bit(state, instrument, 0, price, page)
+        near = _clear_bit(state, instrument, 0, price, page) << (63 - (price & 63))
         if price == market.best_bid:
-            market.best_bid = level_below(state, instrument, price)
+            if near != 0:  # most often the next level is close by
+                market.best_bid = price - leading_zeros(near)
+            else:
+                market.best_bid = level_below(state, instrument, price)
     else:
-        _clear_bit(state, instrument, 1, price, page)
+        near = _clear_bit(state, instrument, 1, price, page) & (-1 << (price & 63))
         if price == market.best_ask:
-            market.best_ask = level_above(state, instrument, price)
+            if near != 0:
+                market.best_ask = ((price >> 6) << 6) + trailing_zeros(near)
+            else:
+                market.best_ask = level_above(state, instrument, price)
