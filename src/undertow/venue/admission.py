@@ -14,10 +14,12 @@ from undertow._jit import kernel
 from undertow.errors import Rejection
 from undertow.units import mul_ppm_ceil, mul_ppm_floor
 from undertow.venue.carry import carries, cost_of_fill, fee_of
+from undertow.venue.extent import has_room, open_lots
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import SPOT, fill_value, maintenance_parts
+from undertow.venue.margin import INVERSE, SPOT, fill_value, maintenance_parts, requirement_ppm
 from undertow.venue.matching import UNLIMITED, Taker, crosses
 from undertow.venue.open_loss import ask_loss, bid_loss, initial_parts
+from undertow.venue.records import Role
 from undertow.venue.slack import hold_back, initial_now, open_loss_now
 from undertow.venue.state import (
     BAND_RULE,
@@ -30,6 +32,7 @@ from undertow.venue.state import (
     State,
 )
 
+CLEARING = int(Role.CLEARING)
 NONE = int(Rejection.NONE)
 UNKNOWN_ACCOUNT = int(Rejection.UNKNOWN_ACCOUNT)
 UNKNOWN_INSTRUMENT = int(Rejection.UNKNOWN_INSTRUMENT)
@@ -44,6 +47,9 @@ INSUFFICIENT_BALANCE = int(Rejection.INSUFFICIENT_BALANCE)
 GATE_CLOSED = int(Rejection.WITHDRAWALS_CLOSED)
 WRONG_SETTLEMENT = int(Rejection.WRONG_SETTLEMENT)
 BORROWING_CLOSED = int(Rejection.BORROWING_CLOSED)
+POSITION_LIMIT = int(Rejection.POSITION_LIMIT)
+AMOUNT_LIMIT = int(Rejection.AMOUNT_LIMIT)
+CLEARING_ACCOUNT = int(Rejection.CLEARING_ACCOUNT)
 TOO_MANY_ORDERS = int(Rejection.TOO_MANY_ORDERS)
 REDUCE_ONLY_GATE = int(Rejection.REDUCE_ONLY_GATE)
 
@@ -83,6 +89,8 @@ def check_place(state: State, taker: Taker, expected: int) -> int:  # noqa: PLR0
         return UNKNOWN_INSTRUMENT
     owner = state.accounts[taker.account]
     record = state.instruments[taker.instrument]
+    if owner.role == CLEARING:
+        return CLEARING_ACCOUNT
     if owner.settlement != record.settlement:
         return WRONG_SETTLEMENT
     if owner.stage == STAGE_LIQUIDATING and state.counters[FREEZE_RULE] == 1:
@@ -100,7 +108,9 @@ def check_place(state: State, taker: Taker, expected: int) -> int:  # noqa: PLR0
         return PRICE_BAND
     if taker.reduce_only == 1 or expected == 0:
         return NONE
-    value = fill_value(record.kind, record.unit, taker.lots, expected)
+    value = taker.lots  # an inverse contract's are dollars at any price
+    if record.kind != INVERSE:
+        value = fill_value(record.kind, record.unit, taker.lots, expected)
     return MIN_NOTIONAL if value < record.minimum_notional else NONE
 
 
@@ -122,7 +132,12 @@ def admit(state: State, taker: Taker, holding: int, expected: int) -> tuple[int,
     """
     if state.instruments[taker.instrument].kind == SPOT:
         return _admit_spot(state, taker, holding, expected)
+    before = open_lots(state, holding)
     hold_back(state, holding, taker.side, taker.lots, 0)
+    after = open_lots(state, holding)
+    if after > before and not has_room(state, holding, after):
+        hold_back(state, holding, taker.side, -taker.lots, 0)
+        return POSITION_LIMIT, 0
     lots = taker.side * taker.lots
     price = _no_better_than_mark(state, taker, expected)
     fee = _fee(state, taker, price)
@@ -175,7 +190,9 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tupl
     hold_back(state, holding, taker.side, taker.lots, cash)
     code = NONE
     spare = UNLIMITED
-    if taker.side < 0 and row.open_sell > row.size:
+    if not _within_limits(state, taker, holding):
+        code = POSITION_LIMIT
+    elif taker.side < 0 and row.open_sell > row.size:
         if profile.borrowing == 0:
             code = INSUFFICIENT_BALANCE
         elif record.borrow_initial_floor_ppm <= 0:
@@ -204,6 +221,15 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> tupl
 
 
 @kernel
+def _within_limits(state: State, taker: Taker, holding: int) -> bool:
+    """Whether what the order, reserved, can make of the holding is within its limit and its account's."""
+    row = state.holdings[holding]
+    if taker.side > 0:
+        return has_room(state, holding, abs(row.size) + taker.lots)
+    return row.open_sell <= row.size or has_room(state, holding, row.open_sell - row.size)
+
+
+@kernel
 def _spot_loss(state: State, taker: Taker, holding: int, price: int, fee: int) -> int:
     """What the order would lose against the mark at `price`, and its fee.
 
@@ -212,7 +238,7 @@ def _spot_loss(state: State, taker: Taker, holding: int, price: int, fee: int) -
     row = state.holdings[holding]
     if taker.side > 0:
         margin_ppm = state.profiles[state.accounts[row.account].profile].borrow_initial_ppm
-        return bid_loss(state, holding, taker.lots, price) + mul_ppm_ceil(fee, 1_000_000 + margin_ppm)
+        return bid_loss(state, holding, taker.lots, price) + fee + requirement_ppm(fee, margin_ppm)
     return ask_loss(state, holding, taker.lots, price) + fee
 
 

@@ -30,6 +30,7 @@ from undertow.venue.margin import (
     maintenance_parts,
     position_value,
     refresh_rates,
+    requirement_ppm,
     with_cash,
 )
 from undertow.venue.open_loss import initial_parts
@@ -85,7 +86,7 @@ def cost_of_fill(state: State, holding: int, lots: int, price: int, fee: int) ->
         paid -= profit_realised(state, holding, lots, price)
     _equity, _required, reserved = initial_now(state, row.account)
     lent = paid - max(owner.cash - reserved, 0)
-    return cost + mul_ppm_ceil(lent, margin_ppm) if lent > 0 else cost
+    return cost + requirement_ppm(lent, margin_ppm) if lent > 0 else cost
 
 
 @kernel

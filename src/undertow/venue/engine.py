@@ -33,6 +33,7 @@ from undertow.venue.compile import (
 )
 from undertow.venue.execution import execute
 from undertow.venue.gates import Gates, any_negative
+from undertow.venue.guard import require_room_for_step
 from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
 from undertow.venue.ranking import Ranking
@@ -186,11 +187,12 @@ class Engine:
         What a rulebook paces by the second is told how many whole seconds have begun since the last step.
         """
         state = self.state
+        prices = outside.reshape(len(self.listings), -1)
+        require_room_for_step(state, self.listings, prices)
         seconds = max(0, now_ms // 1000 - int(state.counters[TIME]) // 1000)
         state.counters[TIME] = now_ms
         self.step_number += 1
         self.negative_seen = False
-        prices = outside.reshape(len(self.listings), -1)
         self.pricing.update_index(state, prices, np.zeros_like(prices) if ages is None else ages)
         self.pricing.update_marks(state, now_ms // 1000)
         self._accrue(now_ms)

@@ -7,7 +7,9 @@ Holds no trigger, no liquidation, no order logic.
 Units: settlement units of the account's wallet (micro-dollars, or atoms of the coin for inverse contracts).
 Rounding: what an account must keep is rounded up, what counts in its favour down; a position is marked
 exactly (linear) or down (inverse). Invariant: `row_health` is monotone in the price in integer arithmetic
-itself, because each requirement is rounded once and its slope in the notional is below one.
+itself, because each requirement is rounded once and its slope in the notional is below one. Rates that grow
+with the size stop at HIGHEST_RATE_PPM and requirements above the notional at LARGEST_EXTRA, in every path
+alike; `limits.py` says why no sum of them leaves int64.
 
 Sources of the formulas: spec of each rulebook (brackets with deduction, square-root margin, stepped risk
 limits).
@@ -19,6 +21,7 @@ from typing import Any
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_div_floor, mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
+from undertow.venue.limits import HIGHEST_RATE_PPM, LARGEST_EXTRA
 from undertow.venue.records import InstrumentKind
 from undertow.venue.state import (
     COLLATERAL_NONE,
@@ -38,7 +41,6 @@ LINEAR = int(InstrumentKind.LINEAR)
 INVERSE = int(InstrumentKind.INVERSE)
 
 ONE_PPM_SQUARED = 1_000_000_000_000
-HIGHEST_RATE_PPM = 2_000_000_000  # of a borrowed asset
 
 
 @kernel
@@ -71,6 +73,28 @@ def cash_flow(kind: int, unit: int, lots: int, price: int) -> int:
     """What signed `lots` traded at `price` add to the holder's quote, or for an asset to his cash."""
     value = fill_value(kind, unit, abs(lots), price)
     return value if (lots < 0) != (kind == INVERSE) else -value
+
+
+@kernel
+def requirement(amount: int, rate: int) -> int:
+    """amount x rate / 1e12, rounded up: what must be kept for `amount`; `rate` in millionths of a ppm.
+
+    A rate above the whole asks for no more than LARGEST_EXTRA, or the amount where that is more.
+    """
+    if rate > ONE_PPM_SQUARED:
+        most = max(amount, LARGEST_EXTRA)
+        if float(amount) * float(rate) >= 1.5 * float(most) * 1e12:
+            return most
+        return min(mul_div_ceil(amount, rate, ONE_PPM_SQUARED), most)
+    return mul_div_ceil(amount, rate, ONE_PPM_SQUARED)
+
+
+@kernel
+def requirement_ppm(amount: int, rate_ppm: int) -> int:
+    """`requirement` for a plain rate in ppm."""
+    if rate_ppm > 1_000_000:
+        return requirement(amount, rate_ppm * 1_000_000)
+    return mul_ppm_ceil(amount, rate_ppm)
 
 
 @kernel
@@ -128,8 +152,8 @@ def row_maintenance(state: State, holding: int, price: int) -> int:
         elif record.margin_rule == MARGIN_FLAT:
             rate = record.rate_floor_ppm
     if multiplier == 1_000_000:
-        return int(mul_ppm_ceil(amount, rate) - deduction)
-    return mul_div_ceil(amount, rate * multiplier, ONE_PPM_SQUARED) - mul_ppm_floor(deduction, multiplier)
+        return int(requirement_ppm(amount, rate) - deduction)
+    return requirement(amount, rate * multiplier) - mul_ppm_floor(deduction, multiplier)
 
 
 @kernel
@@ -155,7 +179,7 @@ def base_health(state: State, account: int) -> int:
     profile = state.profiles[owner.profile]
     base: int = owner.cash - profile.trigger_at_equality
     if owner.cash < 0 and profile.borrow_maintenance_ppm > 0:
-        base -= mul_ppm_ceil(-owner.cash, profile.borrow_maintenance_ppm)
+        base -= requirement_ppm(-owner.cash, profile.borrow_maintenance_ppm)
     return base
 
 
@@ -202,7 +226,7 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
     maintenance = 0
     gross = 0
     if owner.cash < 0 and profile.borrow_maintenance_ppm > 0:
-        maintenance += mul_ppm_ceil(-owner.cash, profile.borrow_maintenance_ppm)
+        maintenance += requirement_ppm(-owner.cash, profile.borrow_maintenance_ppm)
     holding = owner.first_holding
     while holding >= 0:
         row = state.holdings[holding]
@@ -250,10 +274,26 @@ def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amo
     if record.margin_rule == MARGIN_TIERS:
         rate = max(rate, state.tiers[tier_of(state, instrument, amount)].initial_ppm)
     elif record.margin_rule == MARGIN_SQUARE_ROOT:
-        rate = max(rate, sqrt_rate_ppm(record.rate_initial_factor_ppb, lots, record.lots_per_coin))
+        rate = max(rate, size_rate_ppm(record, record.rate_initial_factor_ppb, lots))
     elif record.margin_rule == MARGIN_STEPS:
-        rate += step_count(record.step_base, record.step_size, amount) * record.rate_floor_ppm
-    return int(max(rate, state.markets[instrument].initial_ppm))
+        steps = step_count(record.step_base, record.step_size, amount)
+        rate += stepped_rate_ppm(record, steps) - record.rate_floor_ppm
+    return int(min(max(rate, state.markets[instrument].initial_ppm), HIGHEST_RATE_PPM))
+
+
+@kernel
+def size_rate_ppm(record: Any, factor_ppb: int, lots: int) -> int:
+    """factor x sqrt(size in coins), at most HIGHEST_RATE_PPM."""
+    rate = sqrt_rate_ppm(factor_ppb, lots, record.coins_per_lot, record.lots_per_coin)
+    return min(rate, HIGHEST_RATE_PPM)
+
+
+@kernel
+def stepped_rate_ppm(record: Any, steps: int) -> int:
+    """The maintenance floor once, and once more for each step above the base; at most HIGHEST_RATE_PPM."""
+    if record.rate_floor_ppm > 0 and steps >= HIGHEST_RATE_PPM // record.rate_floor_ppm:
+        return HIGHEST_RATE_PPM
+    return int(record.rate_floor_ppm * (1 + steps))
 
 
 @kernel
@@ -281,7 +321,7 @@ def initial_row(state: State, holding: int) -> tuple[int, int, int]:
         borrowed = row.open_sell - row.size
         if borrowed > 0:
             amount = notional(SPOT, record.unit, borrowed, mark)
-            required += mul_ppm_ceil(amount, borrow_initial_ppm(record, borrowed))
+            required += requirement_ppm(amount, borrow_initial_ppm(record, borrowed))
         if row.open_buy > 0:
             required += mul_ppm_ceil(row.open_buy, 1_000_000 - bought_weight_ppm(state, holding))
         return equity, required, max(row.open_buy, 0)
@@ -292,7 +332,7 @@ def initial_row(state: State, holding: int) -> tuple[int, int, int]:
     if lots > 0:
         amount = notional(record.kind, record.unit, lots, mark)
         rate = initial_rate_ppm(state, row.account, row.instrument, lots, amount)
-        required += mul_ppm_ceil(amount, rate)
+        required += requirement_ppm(amount, rate)
     return equity, required, 0
 
 
@@ -321,7 +361,7 @@ def with_cash(state: State, account: int, equity: int, required: int, reserved: 
     profile = state.profiles[owner.profile]
     borrowed = reserved - owner.cash
     if borrowed > 0 and profile.borrow_initial_ppm > 0:
-        required += mul_ppm_ceil(borrowed, profile.borrow_initial_ppm)
+        required += requirement_ppm(borrowed, profile.borrow_initial_ppm)
     return owner.cash + equity, required, reserved
 
 
@@ -338,15 +378,14 @@ def refresh_rates(state: State, holding: int) -> None:
         if row.size > 0:
             row.rate_ppm = _capped_weight_ppm(record, lots, record.weight_total_ppm)
         else:
-            maintenance = sqrt_rate_ppm(record.borrow_factor_ppb, lots, record.lots_per_coin)
-            row.rate_ppm = min(max(record.borrow_floor_ppm, maintenance), HIGHEST_RATE_PPM)
+            rate = max(record.borrow_floor_ppm, size_rate_ppm(record, record.borrow_factor_ppb, lots))
+            row.rate_ppm = min(rate, HIGHEST_RATE_PPM)
         return
     if record.margin_rule == MARGIN_SQUARE_ROOT:
-        rate = sqrt_rate_ppm(record.rate_factor_ppb, lots, record.lots_per_coin)
-        row.rate_ppm = max(record.rate_floor_ppm, rate)
+        row.rate_ppm = max(record.rate_floor_ppm, size_rate_ppm(record, record.rate_factor_ppb, lots))
     elif record.margin_rule == MARGIN_STEPS:
         steps = step_count(record.step_base, record.step_size, abs(row.quote))
-        row.rate_ppm = record.rate_floor_ppm * (1 + steps)
+        row.rate_ppm = stepped_rate_ppm(record, steps)
 
 
 @kernel
@@ -364,7 +403,7 @@ def bought_weight_ppm(state: State, holding: int) -> int:
 def _capped_weight_ppm(record: Any, lots: int, weight: int) -> int:
     """A collateral weight of an asset, less for a large balance where the rulebook says so."""
     if record.weight_rule == WEIGHT_SQUARE_ROOT and record.weight_factor_ppb > 0:
-        rate = sqrt_rate_ppm(record.weight_factor_ppb, lots, record.lots_per_coin)
+        rate = size_rate_ppm(record, record.weight_factor_ppb, lots)
         return int(min(weight, 1_100_000_000_000 // (1_000_000 + rate)))
     return weight
 
@@ -378,5 +417,5 @@ def initial_weight_ppm(record: Any, lots: int) -> int:
 @kernel
 def borrow_initial_ppm(record: Any, lots: int) -> int:
     """Initial margin on `lots` of an asset borrowed: its floor, or factor x sqrt(coins) where more."""
-    rate = sqrt_rate_ppm(record.borrow_initial_factor_ppb, lots, record.lots_per_coin)
+    rate = size_rate_ppm(record, record.borrow_initial_factor_ppb, lots)
     return int(min(max(record.borrow_initial_floor_ppm, rate), HIGHEST_RATE_PPM))

@@ -399,12 +399,16 @@ def reach(state: State, taker: Taker) -> tuple[int, int]:
 
 @kernel
 def _open_lots(state: State, slot: int) -> int:
-    """Lots that an order's owner has open on its side, so that whoever carries them carries any of them."""
+    """Lots that an order's owner has open on its side, so that whoever carries them carries any of them.
+
+    Cash reserved at high prices is more lots at a low one than anybody may hold.
+    """
     order = state.orders[slot]
     row = state.holdings[order.holding]
     if order.side < 0:
         return int(row.open_sell)
     record = state.instruments[order.instrument]
     if record.kind == SPOT:
-        return int(max(row.open_buy // (order.price * record.unit), order.size))
+        lots = max(row.open_buy // (order.price * record.unit), order.size)
+        return int(min(lots, record.maximum_lots))
     return int(row.open_buy)

@@ -19,6 +19,7 @@ from undertow.units import AMOUNT_LIMIT
 from undertow.venue.book import add_book
 from undertow.venue.danger import set_bucket_origin
 from undertow.venue.ledger import holding_of
+from undertow.venue.limits import largest_worth
 from undertow.venue.records import InstrumentKind, Role
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
@@ -77,14 +78,13 @@ def make_holding_room(state: State, holdings: int) -> None:
 def list_instrument(state: State, instrument: int, figures: dict[str, int], start_ticks: int) -> None:
     """Write an instrument's figures (names of INSTRUMENT), open its book, all prices at `start_ticks`."""
     record = state.instruments[instrument]
-    for name, figure in figures.items():
+    for name, figure in ({"coins_per_lot": 1} | figures).items():
         record[name] = figure
     maximum = int(record["maximum_ticks"])
     if not 0 < start_ticks < maximum:
         raise CapacityError(f"a start price of {start_ticks} ticks is outside 1 .. {maximum - 1}")
-    largest = int(record["maximum_lots"]) * int(record["unit"])
-    if record["kind"] != InstrumentKind.INVERSE:
-        largest *= maximum
+    inverse = int(record["kind"] == InstrumentKind.INVERSE)
+    largest = int(record["maximum_lots"]) * int(largest_worth(inverse, int(record["unit"]), maximum))
     if largest > AMOUNT_LIMIT:
         raise CapacityError(
             f"the largest order, {record['maximum_lots']} lots at {maximum} ticks, does not fit into 64 bits"

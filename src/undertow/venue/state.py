@@ -104,10 +104,11 @@ ORDER = np.dtype(
 INSTRUMENT = np.dtype(
     [
         ("unit", np.int64),  # linear, spot: settlement units per tick and lot; inverse: units x ticks per lot
+        ("coins_per_lot", np.int64),  # a lot is coins_per_lot / lots_per_coin coins
         ("lots_per_coin", np.int64),
         ("maximum_ticks", np.int64),
         ("maximum_lots", np.int64),
-        ("minimum_notional", np.int64),
+        ("minimum_notional", np.int64),  # settlement units; inverse: lots
         ("price_band_ppm", np.int64),  # limit orders, against the band reference; 0: none
         ("market_band_ppm", np.int64),  # furthest price a market order may reach; 0: none
         ("taker_fee_ppm", np.int64),
@@ -208,8 +209,8 @@ BUCKET = np.dtype([("best", np.int64), ("head", np.int32), ("count", np.int32)],
 BOOK = np.dtype(
     [
         ("maximum_ticks", np.int64),
-        ("bits", np.int32, (2, 4)),  # offsets into State.bits: side (0 bid, 1 ask) x bitmap level
-        ("pages", np.int32),  # offset into State.page_table
+        ("bits", np.int32, (2, 4)),  # offsets into State.bits: side (0 bid, 1 ask) x level above blocks
+        ("blocks", np.int32),  # offset into State.block_table
     ],
     align=True,
 )
@@ -256,9 +257,14 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
-MATCH_RULE = 29  # what the owner of a resting order must have left when it fills, see MATCH_*
-COUNTERS = 32
+MATCH_RULE = 33  # what the owner of a resting order must have left when it fills, see MATCH_*
+COUNT_BLOCKS = 40  # of books: high-water mark
+COUNT_WORDS = 41  # of State.bits
+COUNT_PLACES = 42  # of State.block_table
+COUNTERS = 48
 PAGE_LEVELS = 64
+BLOCK_PAGES = 256
+BLOCK_WORDS = 2 * BLOCK_PAGES // 64  # of a block's bitmap: bids, then asks
 # Counter MATCH_RULE.
 MATCH_EQUITY = 0  # equity not below zero
 MATCH_MARGIN = 1  # initial margin, unless the fill makes the account no riskier
@@ -271,6 +277,11 @@ USED_BY = {
     "orders": (COUNT_ORDERS, 1),
     "pages": (COUNT_PAGES, PAGE_LEVELS),
     "page_next": (COUNT_PAGES, 1),
+    "page_bits": (COUNT_PAGES, 2),
+    "page_table": (COUNT_BLOCKS, BLOCK_PAGES),
+    "block_bits": (COUNT_BLOCKS, BLOCK_WORDS),
+    "bits": (COUNT_WORDS, 1),
+    "block_table": (COUNT_PLACES, 1),
     "fills": (COUNT_FILLS, 1),
     "postings": (COUNT_POSTINGS, 1),
     "events": (COUNT_EVENTS, 1),
@@ -308,8 +319,11 @@ class State(Memory):
         "slack": (SLACK, 1),
         # books: one arena for all instruments
         "books": (BOOK, 1),
-        "bits": (INT64, 1),
-        "page_table": (INT32, 1),
+        "bits": (INT64, 1),  # blocks that hold an order, and the levels of the bitmap above
+        "block_table": (INT32, 1),  # a book's blocks, from its lowest price; -1: none yet
+        "block_bits": (INT64, 1),  # BLOCK_WORDS a block: pages that hold a bid, pages that hold an ask
+        "page_table": (INT32, 1),  # BLOCK_PAGES a block; -1: none
+        "page_bits": (INT64, 1),  # two a page: levels that hold a bid, levels that hold an ask
         "pages": (LEVEL, 1),  # PAGE_LEVELS a page; written when a page is first taken
         "page_next": (INT32, 1),
         # danger: the safe-corner trigger index
@@ -341,7 +355,10 @@ class State(Memory):
     slack: NDArray[np.void]
     books: NDArray[np.void]
     bits: NDArray[np.int64]
+    block_table: NDArray[np.int32]
+    block_bits: NDArray[np.int64]
     page_table: NDArray[np.int32]
+    page_bits: NDArray[np.int64]
     pages: NDArray[np.void]
     page_next: NDArray[np.int32]
     buckets: NDArray[np.void]
@@ -399,7 +416,10 @@ def allocate(
         "slack": SLACK_SLOTS,
         "books": instrument_capacity,
         "bits": 0,
-        "page_table": 0,
+        "block_table": 0,
+        "block_bits": 64 * BLOCK_WORDS,
+        "page_table": 64 * BLOCK_PAGES,
+        "page_bits": 2 * 256,
         "pages": 256 * PAGE_LEVELS,
         "page_next": 256,
         "buckets": 2 * instrument_capacity * BUCKETS_PER_GROUP,
