@@ -6,6 +6,7 @@ Every batch begins with nothing remembered, so commands sent alone are checked b
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from support.small_venue import ASSET_FIGURES, DOLLAR, LINEAR_FIGURES
@@ -14,6 +15,7 @@ from undertow.venue import ledger, setup
 from undertow.venue.audit import audit, state_hash
 from undertow.venue.book import make_order_room
 from undertow.venue.execution import execute
+from undertow.venue.open_loss import open_loss
 from undertow.venue.records import COMMAND, RESULT, Cause, CommandKind, OrderFlag, TimeInForce
 from undertow.venue.slack import FEW
 from undertow.venue.state import (
@@ -21,6 +23,9 @@ from undertow.venue.state import (
     COUNT_FILLS,
     COUNT_POSTINGS,
     LEDGER_DETAIL,
+    MATCH_EQUITY,
+    MATCH_MARGIN,
+    MATCH_RULE,
     MAXIMUM_ORDERS,
     State,
     allocate,
@@ -88,9 +93,12 @@ def batch(draw: np.random.Generator, first: int, live: list[int]) -> NDArray[np.
     return commands
 
 
-def test_remembered_equals_walked() -> None:
+@pytest.mark.parametrize("match_rule", [MATCH_EQUITY, MATCH_MARGIN])
+def test_remembered_equals_walked(match_rule: int) -> None:
     """Thirty batches on one venue, the same commands alone on another."""
     (together, first), (alone, _) = venue(), venue()
+    together.counters[MATCH_RULE] = alone.counters[MATCH_RULE] = match_rule
+    losses = 0
     draw = np.random.default_rng(11)
     live: list[int] = []
     answers: list[int] = []
@@ -107,9 +115,11 @@ def test_remembered_equals_walked() -> None:
             assert state.counters[COUNT_FILLS] < 50_000
             assert state.counters[COUNT_POSTINGS] < 300_000
             audit(state)
+            losses += sum(open_loss(state, account) > 0 for account in range(first, first + ACCOUNTS))
             for instrument in range(INSTRUMENTS):
                 state.markets["mark"][instrument] = START + (number * 977 + instrument * 389) % 4_001 - 2_000
         assert state_hash(together) == state_hash(alone)
+    assert losses > BATCHES  # orders through the mark held something back
     assert answers.count(int(Rejection.NONE)) > 1_000
     assert answers.count(int(Rejection.INSUFFICIENT_MARGIN)) > 100
     holders = np.bincount(together.holdings["account"][:200], minlength=first + ACCOUNTS)

@@ -24,6 +24,7 @@ from undertow.tape import RunFolder, Tape
 from undertow.tape.schema import FULL, LAB, TABLES
 from undertow.venue.compile import Listing
 from undertow.venue.engine import Drained, Engine
+from undertow.venue.facade import Venue
 from undertow.venue.ledger import deposit, deposit_asset
 from undertow.venue.records import (
     COMMAND,
@@ -120,6 +121,20 @@ def halted_and_back() -> Drained:
     return fallen("binance-2025", changes, 0)
 
 
+def short_of_means() -> Drained:
+    """A bid at 100 of an account with 6, met when the mark stands at 97: it is taken off."""
+    venue = Venue("dydx-v4")
+    venue.list_perpetual("SOL-PERP", tick="0.01", lot="0.01", price="100")
+    account, other = venue.open_account(), venue.open_account()
+    for wallet, money in ((account, "6"), (other, "1000000")):
+        venue.deposit(wallet, venue.rulebook.settlement, money)
+    venue.place(account, "SOL-PERP", side="buy", size="1", price="100")
+    venue.set_index("SOL-PERP", "97")
+    venue.step(seconds=1)
+    venue.place(other, "SOL-PERP", side="sell", size="1", price="100")
+    return venue.engine.drain()
+
+
 def asked_for() -> Drained:
     """Money in, between two wallets of one owner and out, and a withdrawal of more than there is."""
     engine = Engine(load_rulebook("binance-2025"), instruments=1, accounts=16)
@@ -138,7 +153,7 @@ def asked_for() -> Drained:
 
 @pytest.fixture(scope="module")
 def logs() -> list[Drained]:
-    return [*(fallen(*crash) for crash in CRASHES), halted_and_back(), asked_for()]
+    return [*(fallen(*crash) for crash in CRASHES), halted_and_back(), short_of_means(), asked_for()]
 
 
 def test_every_event_kind_is_written(logs: list[Drained]) -> None:

@@ -203,6 +203,9 @@ EXPECTED = {
         Rejection.NOT_OWNER,
         Rejection.WITHDRAWALS_CLOSED,
         Rejection.BORROWING_CLOSED,
+        Rejection.POSITION_LIMIT,  # these three: tests/rules/test_limits_at_the_door.py
+        Rejection.AMOUNT_LIMIT,
+        Rejection.CLEARING_ACCOUNT,
     },
     CommandKind.AMEND: {
         Rejection.UNKNOWN_ORDER,

@@ -16,7 +16,16 @@ from undertow.venue.book import add_book, level_above, level_below, order_id
 from undertow.venue.book_alone import execute_book
 from undertow.venue.book_reference import Fill, Outcome, ReferenceBooks
 from undertow.venue.records import COMMAND, RESULT, CommandKind, OrderFlag, SelfTrade, TimeInForce
-from undertow.venue.state import COUNT_FILLS, COUNT_ORDERS, LIVE_ORDERS, SELF_TRADE_RULE, USED_PAGES, allocate
+from undertow.venue.state import (
+    BLOCK_PAGES,
+    COUNT_BLOCKS,
+    COUNT_FILLS,
+    COUNT_ORDERS,
+    LIVE_ORDERS,
+    SELF_TRADE_RULE,
+    USED_PAGES,
+    allocate,
+)
 
 Resting = list[tuple[int, list[tuple[int, int]]]]
 
@@ -82,7 +91,9 @@ class FastBooks:
 
     def _queue(self, instrument: int, price: int, side: int) -> list[tuple[int, int]]:
         state = self.state
-        page = int(state.page_table[state.books[instrument]["pages"] + price // 64])
+        block = int(state.block_table[state.books[instrument]["blocks"] + price // 64 // BLOCK_PAGES])
+        assert block >= 0
+        page = int(state.page_table[block * BLOCK_PAGES + price // 64 % BLOCK_PAGES])
         assert page >= 0
         level = state.pages[page * 64 + price % 64]
         queue, before, slot = [], -1, int(level["head"])
@@ -102,9 +113,10 @@ class FastBooks:
         live = live[live["size"] > 0]
         assert len(live) == counters[LIVE_ORDERS]
         pages = {(int(order["instrument"]), int(order["price"]) // 64) for order in live}
-        assert counters[USED_PAGES] == len(pages) == int((state.page_table >= 0).sum())
+        table = state.page_table[: BLOCK_PAGES * counters[COUNT_BLOCKS]]
+        assert counters[USED_PAGES] == len(pages) == int((table >= 0).sum())
         if not pages:
-            assert not state.bits.any()
+            assert not (state.bits.any() or state.block_bits.any() or state.page_bits.any())
 
 
 def new_books(fast: bool, maximum_ticks: Sequence[int], self_trade_rule: int = SelfTrade.ALLOW) -> Any:

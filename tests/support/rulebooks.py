@@ -186,6 +186,7 @@ def rulebooks(draw: st.DrawFn, pacing: str) -> tuple[str, dict[str, Any]]:
     changes["orders.reduce_only"] = draw(st.sampled_from(["each", "together", "unoffered"]))
     changes["orders.amend_post_only"] = draw(st.sampled_from(["refused", "withdrawn"]))
     changes["orders.freeze_on_liquidation"] = draw(st.booleans())
+    changes["orders.match_check"] = draw(st.sampled_from(["equity", "margin"]))
     if draw(st.booleans()):
         changes |= dotted("mark", draw(st.sampled_from(MARKS)))
     if draw(st.booleans()):

@@ -286,9 +286,9 @@ FILES: dict[str, tuple[str, list[str]]] = {
             "choose a coarser tick or lot"
         ],
     ),
-    "lots that make no coin": (
-        broken(("lot = 0.001", "lot = 0.003")),
-        ["instruments.0.lot: is 0.003, and no whole number of lots makes a coin; choose for example 0.001"],
+    "a tick above the price": (
+        broken(("tick_usd = 0.1", "tick_usd = 500000")),
+        ["instruments.0.tick_usd: is 500000, above the first price of 'BTC', 50000; choose a smaller tick"],
     ),
     "bid for what is not listed": (
         broken(('instrument = "USDe"', 'instrument = "USDT"')),

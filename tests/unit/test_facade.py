@@ -77,8 +77,8 @@ BAD_CALLS: dict[str, tuple[BadCall, str]] = {
         "BTC-PERP: price is 100000.05, not a multiple of the tick, 0.1; the nearest is 100000.0 or 100000.1",
     ),
     "a price beyond the grid": (
-        lambda venue: venue.place(8, PERP, side="buy", size="1", price="400000"),
-        "BTC-PERP: price is 400000, beyond the highest this listing takes, 399999.9",
+        lambda venue: venue.place(8, PERP, side="buy", size="1", price="10000000"),
+        "BTC-PERP: price is 10000000, beyond the highest this listing takes, 9999999.9",
     ),
     "a price that would fill the memory": (
         lambda venue: venue.set_index(PERP, "1e999999"),
@@ -212,7 +212,7 @@ def test_a_tick_too_fine_for_the_settlement_asset_is_refused() -> None:
     with pytest.raises(UndertowError) as caught:
         venue.list_perpetual(PERP, tick="0.0001", lot="0.001", price="1000")
     assert str(caught.value) == (
-        "BTC-PERP: tick x lot in settlement units is 0.1000000, not a positive whole number; "
+        "BTC-PERP: tick x lot in settlement units is 0.1, not a positive whole number; "
         "choose a coarser tick or lot"
     )
 

@@ -244,6 +244,10 @@ def _endow_house(case: Case, rulebook: Rulebook, engine: Engine, start_ticks: ND
 
 
 def _listing(row: InstrumentRow, start_usd: float) -> Listing:
+    """A case's instrument at its first outside price, to the nearest tick; CaseError for a tick above it."""
+    if start_usd < float(row.tick_usd):
+        wrong = f"instruments: {row.name}: tick_usd is {row.tick_usd:f}, above its first price, {start_usd:g}"
+        raise CaseError(f"{wrong}; choose a smaller tick")
     ticks = max(1, round(start_usd / float(row.tick_usd)))
     return Listing(
         row.name,

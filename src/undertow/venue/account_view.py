@@ -30,7 +30,6 @@ from undertow.venue.margin import (
     account_health,
     asset_value,
     borrow_initial_ppm,
-    initial_parts,
     initial_weight_ppm,
     maintenance_parts,
     notional,
@@ -42,6 +41,7 @@ from undertow.venue.margin import (
     row_side,
     tier_of,
 )
+from undertow.venue.open_loss import initial_parts
 from undertow.venue.records import OrderFlag, Role
 from undertow.venue.state import (
     EXEMPT_NOT,
@@ -134,7 +134,7 @@ class AccountView:
     collateral_value: Decimal  # cash and weighted assets
     unrealised: Decimal
     equity: Decimal
-    initial_margin: Decimal
+    initial_margin: Decimal  # with open orders filled, and the loss of those through the mark
     maintenance_margin: Decimal
     notional: Decimal
     margin_fraction: Decimal | None  # equity / notional

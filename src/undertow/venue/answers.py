@@ -37,6 +37,9 @@ SENTENCES = {
     Rejection.BORROWING_CLOSED: "the rulebook does not lend this asset",
     Rejection.TOO_MANY_ORDERS: "the account has as many open orders as one account may",
     Rejection.REDUCE_ONLY_GATE: "only orders that close positions are let through",
+    Rejection.POSITION_LIMIT: "the position, or all of the account's, would be larger than one may be",
+    Rejection.AMOUNT_LIMIT: "the wallet, or all of the asset here, would be more than amounts may be",
+    Rejection.CLEARING_ACCOUNT: "the clearing account only passes profits on; use another account",
 }
 
 

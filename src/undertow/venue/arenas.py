@@ -4,9 +4,9 @@ Holds the check that every append makes, and what happens where it finds no room
 
 * The logs (fills, postings, events) grow on the spot, in the middle of whatever writes to them. How long they
   get depends on what a command or a stage meets, so nobody has to foresee it.
-* Orders, pages of the books and holdings stay where they are while a kernel runs, since kernels keep views of
-  their records. A batch of commands stops before a command for which one of them may be full, and goes on
-  from there once it is larger (`execution`); a step makes room for the house's holdings when it begins.
+* Orders, pages and blocks of the books, and holdings, stay where they are while a kernel runs, since kernels
+  keep views of their records. A batch of commands stops before a command for which one of them may be full,
+  and goes on from there once it is larger (`execution`); a step makes room for the house's holdings when it begins.
 * Lists with one place an account, and the lists of a stage, are as long as they can get.
 
 Holds no record layout (`state`). Units: records. Invariant: nothing is written where there is no room. An
@@ -19,10 +19,13 @@ from undertow._jit import kernel
 from undertow.errors import CapacityError
 from undertow.venue.memory import enlarge, length_of
 from undertow.venue.state import (
+    BLOCK_WORDS,
+    COUNT_BLOCKS,
     COUNT_HOLDINGS,
     COUNT_HOUSE,
     COUNT_ORDERS,
     COUNT_PAGES,
+    COUNT_PLACES,
     FREE_HOLDING,
     FREE_ORDER,
     FREE_PAGE,
@@ -33,6 +36,7 @@ _PLACES = list(State.LAYOUT)
 HOLDINGS = _PLACES.index("holdings")
 ORDERS = _PLACES.index("orders")
 PAGES = _PLACES.index("page_next")
+BLOCKS = _PLACES.index("block_bits")
 PENDING = _PLACES.index("pending")
 DIRTY = _PLACES.index("dirty")
 CANDIDATES = _PLACES.index("candidates")
@@ -58,6 +62,8 @@ def stop(arena: int) -> None:
         raise CapacityError("orders: full in the middle of a command; make room with make_order_room")
     if arena == PAGES:
         raise CapacityError("pages: full in the middle of a command; make room with make_order_room")
+    if arena == BLOCKS:
+        raise CapacityError("blocks: full in the middle of a command; make room with make_order_room")
     if arena in (PENDING, DIRTY, CANDIDATES, BANKRUPT):
         raise CapacityError("a list of accounts is longer than there are accounts: one was listed twice")
     raise CapacityError("a list of a stage is full: something was listed twice")
@@ -85,12 +91,15 @@ def check_list(place: int, length: int, arena: int) -> None:
 
 
 @kernel
-def has_room(state: State) -> bool:
+def fits_a_command(state: State) -> bool:
     """Whether a command fits whatever it does: an order may come to rest, on a new page, of a new holder."""
     counters = state.counters
     if counters[FREE_ORDER] < 0 and counters[COUNT_ORDERS] >= len(state.orders):
         return False
     if counters[FREE_PAGE] < 0 and counters[COUNT_PAGES] >= len(state.page_next):
+        return False
+    block = int(counters[COUNT_BLOCKS])
+    if block < counters[COUNT_PLACES] and (block + 1) * BLOCK_WORDS > len(state.block_bits):
         return False
     return bool(counters[FREE_HOLDING] >= 0 or counters[COUNT_HOLDINGS] < len(state.holdings))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.admission import BAD_PRICE, BAD_SIZE, NONE, UNKNOWN_INSTRUMENT
-from undertow.venue.arenas import has_room
+from undertow.venue.arenas import fits_a_command
 from undertow.venue.book import reduce_order, slot_of
 from undertow.venue.execution import (
     AMEND,
@@ -35,7 +35,7 @@ from undertow.venue.execution import (
     trade,
     trade_amended,
 )
-from undertow.venue.matching import cancel_order
+from undertow.venue.matching import UNLIMITED, cancel_order
 from undertow.venue.state import State
 
 
@@ -51,7 +51,7 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
 def _execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void], first: int) -> int:
     """Carry out commands from `first` on; returns the first that was not begun because an arena is full."""
     for position in range(first, len(commands)):
-        if not has_room(state):
+        if not fits_a_command(state):
             return position
         command = commands[position]
         result = results[position]
@@ -88,7 +88,7 @@ def _place_in_book(state: State, command: Any, result: Any) -> int:
     if command.flags & MARKET != 0 and command.time_in_force == POST_ONLY:
         return POST_ONLY_WOULD_TAKE
     taker = order_of(state, command, command.price, command.size)
-    return trade(state, taker, -1, time_in_force_of(command), -1, result)
+    return trade(state, taker, -1, time_in_force_of(command), -1, UNLIMITED, 0, result)
 
 
 @kernel

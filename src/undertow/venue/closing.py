@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.allocation.policy import RankedQueue
+from undertow.venue.allocation.prorata import sum_of
 from undertow.venue.allocation.report import Report, report
 from undertow.venue.allocation.winners import (
     Allocation,
@@ -370,7 +371,7 @@ def priced(state: State, rule: ClosingRule, losers: NDArray[np.void]) -> NDArray
 def need_of(rule: ClosingRule, losers: NDArray[np.void]) -> Need:
     """What one contract and side asks of the other; a policy of a wider scope is asked for money only."""
     lots = int(np.abs(losers["size"]).sum()) if scope_of(rule.policy) == "opposing" else 0
-    return Need(lots, int(losers["deficit"].sum()), int(np.median(losers["price"])))
+    return Need(lots, sum_of(np.ascontiguousarray(losers["deficit"])), int(np.median(losers["price"])))
 
 
 def side_of(rule: ClosingRule, losers: NDArray[np.void], need: Need) -> Side:

@@ -62,7 +62,7 @@ def is_due(rule: Conversion, debt: int, collateral: int, equity: int, maintenanc
         return False
     if rule.cash_floor > 0 and debt > rule.cash_floor:
         return True
-    if rule.collateral_multiple > 0 and debt > rule.collateral_multiple * collateral:
+    if rule.collateral_multiple > 0 and (debt - 1) // rule.collateral_multiple >= collateral:
         return True
     if rule.slack_ppm > 0 and gross > 0 and equity < maintenance + mul_ppm_ceil(gross, rule.slack_ppm):
         return True

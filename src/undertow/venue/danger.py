@@ -23,9 +23,17 @@ from __future__ import annotations
 import numpy as np
 
 from undertow._jit import kernel
-from undertow.units import AMOUNT_LIMIT, PPM, mul_ppm_ceil
+from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.arenas import CANDIDATES, DIRTY, PENDING, check_list, next_place
-from undertow.venue.margin import SPOT, account_health, base_health, row_health, row_sensitivity, row_side
+from undertow.venue.margin import (
+    SPOT,
+    account_health,
+    base_health,
+    requirement_ppm,
+    row_health,
+    row_sensitivity,
+    row_side,
+)
 from undertow.venue.prefetch import prefetch
 from undertow.venue.records import Role
 from undertow.venue.state import (
@@ -45,7 +53,7 @@ FIRST_HOUSE_ROLE = int(Role.HOUSE)
 BUCKET_SHIFT = 43  # keeps the exponent and nine mantissa bits of a float64: buckets 0.1 to 0.2 % wide
 ROUNDING_SLACK = 4  # per holding: health may be this far from monotone where brackets or inverse values round
 DEEPEST_FALL = 0.95  # a corner is never below 5 % of the price
-HIGHEST_RISE = 4.0  # and never above five times it: `units.AMOUNT_LIMIT` leaves the room
+HIGHEST_RISE = 4.0  # and never above five times it, nor beyond the grid, to whose top amounts have room
 ATTEMPTS = 6
 WINDOW = 64  # bucket lists walked in turns
 AHEAD = 8  # accounts between asking for memory and needing it
@@ -156,7 +164,7 @@ def cash_moved(state: State, account: int, amount: int) -> None:
     owner = state.accounts[account]
     owner.reserve += amount
     if amount < 0 and owner.cash + amount < 0:
-        owner.reserve -= mul_ppm_ceil(-amount, state.profiles[owner.profile].borrow_maintenance_ppm)
+        owner.reserve -= requirement_ppm(-amount, state.profiles[owner.profile].borrow_maintenance_ppm)
     if owner.reserve < 0:
         add_pending(state, account)
 
@@ -214,6 +222,14 @@ def corner_price(price: int, side: int, move: float) -> int:
 
 
 @kernel
+def _corner_of(state: State, instrument: int, side: int, move: float) -> int:
+    """`corner_price` of an instrument at its mark, on its grid."""
+    price = state.markets[instrument].mark
+    top = max(state.instruments[instrument].maximum_ticks - 1, price)
+    return int(min(corner_price(price, side, move), top))
+
+
+@kernel
 def _corner_health(state: State, account: int, move: float) -> int:
     """Exact health if every price moved against the account's holdings by `move`."""
     health = base_health(state, account)
@@ -223,7 +239,7 @@ def _corner_health(state: State, account: int, move: float) -> int:
         side = row_side(state, holding)
         price = state.markets[row.instrument].mark
         if side != 0:
-            price = corner_price(price, side, move)
+            price = _corner_of(state, row.instrument, side, move)
         health += row_health(state, holding, price)
         holding = row.next
     return health
@@ -241,7 +257,7 @@ def _settle_on(state: State, account: int, move: float) -> bool:
             unlink_row(state, holding)
         else:
             market = state.markets[row.instrument]
-            trigger = corner_price(market.mark, side, move)
+            trigger = _corner_of(state, row.instrument, side, move)
             _link_row(state, holding, side, trigger)
             if (trigger - market.processed) * side > 0:
                 early = True

@@ -106,7 +106,7 @@ def disposal_lots(rule: Disposal, stock: int, turnover: int, seconds: int) -> in
     """Lots to sell of a stock after `seconds`: its share, within the share of turnover."""
     lots = mul_ppm_ceil(stock, min(rule.rate_ppm * seconds, 1_000_000))
     if rule.turnover_ppm > 0:
-        lots = min(lots, mul_ppm_floor(turnover, rule.turnover_ppm) * seconds // SECONDS)
+        lots = min(lots, mul_div_floor(mul_ppm_floor(turnover, rule.turnover_ppm), seconds, SECONDS))
     return min(lots, stock)
 
 

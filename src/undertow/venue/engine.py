@@ -38,11 +38,14 @@ from undertow.venue.compile import (
 )
 from undertow.venue.execution import execute
 from undertow.venue.gates import Gates, any_negative
+from undertow.venue.guard import require_room_for_step
+from undertow.venue.limits import MAXIMUM_INSTRUMENTS
 from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import RESULT, Role
 from undertow.venue.setup import add_tiers, list_instrument, open_accounts, open_house
+from undertow.venue.slack import begin_batch
 from undertow.venue.stages import HedgeStage, closing_rule, liquidation_stage
 from undertow.venue.state import (
     COUNT_CANDIDATES,
@@ -53,7 +56,6 @@ from undertow.venue.state import (
     HOUSE_STRIDE,
     LEDGER_DETAIL,
     LIQUIDATION_HALTED,
-    MAXIMUM_INSTRUMENTS,
     MAXIMUM_SETTLEMENTS,
     TIME,
     TRADE_COUNT,
@@ -220,6 +222,7 @@ class Engine:
 
     def _step(self, now_ms: int, prices: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
         state = self.state
+        require_room_for_step(state, self.listings, prices)
         seconds = max(0, now_ms // 1000 - int(state.counters[TIME]) // 1000)
         state.counters[TIME] = now_ms
         self.step_number += 1
@@ -229,6 +232,7 @@ class Engine:
         self.pricing.update_index(state, prices, ages)
         self.pricing.update_marks(state, now_ms // 1000)
         self._accrue(now_ms)
+        begin_batch(state)  # what was remembered of accounts was true at the marks before
         self.convert(self, seconds)
         self.find_danger()
         self.hedge.open(self)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from undertow._jit import kernel
 from undertow.errors import Rejection
 from undertow.venue.admission import (
-    AT_MARKET,
     BAD_PRICE,
     BAD_SIZE,
+    INSUFFICIENT_MARGIN,
     NONE,
     TOO_MANY_ORDERS,
     UNKNOWN_ACCOUNT,
@@ -35,13 +35,15 @@ from undertow.venue.admission import (
     known_account,
     reducible_lots,
 )
-from undertow.venue.arenas import has_room
+from undertow.venue.arenas import fits_a_command
 from undertow.venue.book import free_slot, make_order_room, order_id, reduce_order, slot_of, take_slot
 from undertow.venue.funds import move_funds
 from undertow.venue.ledger import find_holding, free_if_empty, holding_of, unmake_holding
-from undertow.venue.margin import SPOT
 from undertow.venue.matching import (
     REDUCE_ONLY,
+    STOPPED_BY_ITSELF,
+    STOPPED_NOT,
+    UNLIMITED,
     Taker,
     cancel_all,
     cancel_order,
@@ -55,7 +57,7 @@ from undertow.venue.matching import (
     taker_of,
 )
 from undertow.venue.prefetch import prefetch
-from undertow.venue.reach import ITSELF, NOBODY, first_met, walk
+from undertow.venue.reach import ITSELF, NOBODY, first_match_carried, first_met, walk
 from undertow.venue.records import CommandKind, OrderFlag, SelfTrade, TimeInForce
 from undertow.venue.refusals import tell_refusal
 from undertow.venue.setup import make_holding_room
@@ -129,7 +131,7 @@ def _execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]
     if first == 0:
         begin_batch(state)
     for position in range(first, len(commands)):
-        if not has_room(state):
+        if not fits_a_command(state):
             return position
         _look_ahead(state, commands, position)
         command = commands[position]
@@ -222,29 +224,41 @@ def _kept_time_in_force(state: State, slot: int) -> int:
 
 
 @kernel
-def trade(state: State, taker: Taker, holding: int, time_in_force: int, slot: int, result: Any) -> int:
+def trade(
+    state: State,
+    taker: Taker,
+    holding: int,
+    time_in_force: int,
+    slot: int,
+    spare: int,
+    held: int,
+    result: Any,
+) -> int:
     """Refuse an order, or cross and rest what may rest. With accounts the caller reserved for all of it.
 
     `slot` is the record of an order that is amended and was lifted, -1 for a new one: it gets its record, and
     so its number, here. `holding` is -1 without accounts. A refusal comes before anything is touched.
+    `spare` and `held` as for `cross`; only an order that never rests is stopped by its means.
     """
     meets = crosses(state, taker)
     if time_in_force != GOOD_TILL_CANCELLED or (meets and (taker.self_trade != 0 or holding >= 0)):
         code = refusal(state, taker, time_in_force, meets)
         if code != NONE:
             return code
+    if meets and spare != UNLIMITED and not first_match_carried(state, taker, holding, spare, held):
+        return INSUFFICIENT_MARGIN
     if slot < 0:
         slot = take_slot(state)
     result.order = order_id(state, slot)
     left = taker.lots
     if meets:
-        filled, value, stopped = cross(state, taker, holding, slot)
+        filled, value, stopped = cross(state, taker, holding, slot, spare, held)
         result.filled = filled
         result.value = value
         left -= filled
-        if left == 0 or stopped == 1 or time_in_force in (IMMEDIATE, FILL_OR_KILL):
+        if left == 0 or stopped != STOPPED_NOT or time_in_force in (IMMEDIATE, FILL_OR_KILL):
             free_slot(state, slot)
-            return SELF_TRADE if stopped == 1 else NONE
+            return SELF_TRADE if stopped == STOPPED_BY_ITSELF else NONE
     rest(state, taker, left, holding, slot)
     if time_in_force == POST_ONLY:
         state.orders[slot].flags |= ORDER_POST_ONLY
@@ -260,7 +274,7 @@ def trade_amended(state: State, taker: Taker, holding: int, slot: int, result: A
     if code != NONE:
         return code
     lift(state, slot, 1 if holding >= 0 else 0)
-    return trade(state, taker, holding, time_in_force, slot, result)
+    return trade(state, taker, holding, time_in_force, slot, UNLIMITED, 0, result)
 
 
 @kernel
@@ -302,13 +316,13 @@ def _place(state: State, command: Any, result: Any) -> int:
         return UNKNOWN_INSTRUMENT
     market_order = command.flags & MARKET != 0
     taker = order_of(state, command, _limit_of(state, command), command.size)
-    expected = _expected_price(state, taker, market_order)
+    force = time_in_force_of(command)
+    expected = _expected_price(state, taker, market_order, force)
     code = check_place(state, taker, expected)
     if code != NONE:
         return code
     if market_order and command.time_in_force == POST_ONLY:
         return POST_ONLY_WOULD_TAKE
-    force = time_in_force_of(command)
     full = state.accounts[taker.account].order_count >= state.counters[MAXIMUM_ORDERS]
     if full and force not in (IMMEDIATE, FILL_OR_KILL):
         return TOO_MANY_ORDERS
@@ -323,12 +337,12 @@ def _place(state: State, command: Any, result: Any) -> int:
     if made:
         holding = holding_of(state, taker.account, taker.instrument)
     buys = int(state.holdings[holding].open_buy)
-    if market_order and state.instruments[taker.instrument].kind == SPOT:
-        expected = AT_MARKET
-    code = admit(state, taker, holding, expected)
+    code, spare = admit(state, taker, holding, expected, market_order)
     if code == NONE:
-        held = int(state.holdings[holding].open_buy) - buys
-        code = trade(state, taker, holding, force, -1, result)
+        held = int(state.holdings[holding].open_buy) - buys if taker.side > 0 else taker.lots
+        if force != IMMEDIATE:
+            spare = UNLIMITED
+        code = trade(state, taker, holding, force, -1, spare, held, result)
         if market_order and taker.side > 0:
             _release_bid(state, holding, held)
         else:
@@ -361,10 +375,16 @@ def _after_trade(state: State, taker: Taker, result: Any) -> None:
         result.resting = state.orders[slot].size if slot >= 0 else 0
 
 
-@kernel
-def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
-    """The worst price the account can see now: its limit, or the opposite best (0: nobody within reach)."""
-    if not market_order:
+def _expected_price(state: State, taker: Taker, market_order: bool, time_in_force: int) -> int:
+    """The price the order is admitted at: its limit, if it may rest or fills whole or not at all.
+
+    One that never rests is admitted at the opposite best (0: nobody within reach) and checked again at each
+    match; a market order that fills whole or not at all, at the worst price it needs.
+    """
+    if time_in_force == FILL_OR_KILL and market_order:
+        _lots, _value, _fees, worst = walk(state, taker)
+        return worst
+    if time_in_force != IMMEDIATE:
         return taker.limit
     if not crosses(state, taker):
         return 0
@@ -441,6 +461,9 @@ def _admit_amended(state: State, taker: Taker, slot: int) -> int:
     if taker.reduce_only == 1 and reducible_lots(state, holding, order.side, slot) < taker.lots:
         code = REFUSED_REDUCE_ONLY
     else:
-        code = admit(state, taker, holding, taker.limit)
+        kept = order.size
+        order.size = 0  # the order's own loss, if it is through the mark, goes with it
+        code, _spare = admit(state, taker, holding, taker.limit, False)
+        order.size = kept
     reserve(state, holding, order.side, order.size, order.price)
     return code

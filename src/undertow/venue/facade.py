@@ -33,14 +33,18 @@ from undertow.venue.door import (
     Instrument,
     Number,
     Settlement,
+    at_most,
     known,
     leverage_floor,
     number,
     order_number,
+    settlement_decimals,
     whole_number,
     whole_seconds,
 )
 from undertow.venue.engine import Engine
+from undertow.venue.extent import has_deposit_room
+from undertow.venue.limits import MAXIMUM_CONSTITUENTS, MAXIMUM_INSTRUMENTS
 from undertow.venue.market_view import (
     History,
     MarketView,
@@ -103,6 +107,10 @@ class Venue:
         if settlements is None:
             decimals = COIN_DECIMALS if self.rulebook.contract == "inverse" else DOLLAR_DECIMALS
             settlements = {self.rulebook.settlement: decimals}
+        for name, decimals in settlements.items():
+            settlement_decimals(name, decimals)
+        at_most(constituents, MAXIMUM_CONSTITUENTS, "constituents")
+        at_most(instruments, MAXIMUM_INSTRUMENTS, "instruments")
         tell_of_compiling()
         self.step_seconds = whole_seconds(step_seconds, "step_seconds")
         self.now = 0  # seconds
@@ -244,13 +252,16 @@ class Venue:
                 f"capital is missing; the rulebook's backstop is {kind!r}, so say how much it has"
             )
         units = wallet.units(capital, "capital")
+        count = whole_number(providers, "providers") if kind == "providers" else 1
+        if not has_deposit_room(self.engine.state, wallet.number, count * units):
+            raise InputError(f"capital of {count} x {capital} {wallet.name} is more than amounts may be")
         if isinstance(self.engine.liquidate, SlicesStage) and kind == "providers":
-            opened = self.engine.liquidate.provide(
-                self.engine.state, whole_number(providers, "providers"), units
-            )
+            opened = self.engine.liquidate.provide(self.engine.state, count, units)
             return [int(account) for account in opened.account]
         house = self.house("vault" if kind == "vault" else "fund")
-        self.deposit(house, wallet.name, wallet.amount(units))
+        given = self.deposit(house, wallet.name, wallet.amount(units))
+        if not given.accepted:
+            raise InputError(f"capital of {capital} {wallet.name} cannot be given: {given.sentence}")
         return [house]
 
     def set_daily_volume(self, instrument: str, volume: Number) -> None:

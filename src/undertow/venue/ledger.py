@@ -17,7 +17,7 @@ from undertow._jit import kernel
 from undertow.units import mul_div_floor
 from undertow.venue.arenas import EVENTS, HOLDINGS, POSTINGS, next_place
 from undertow.venue.danger import cash_moved, mark_dirty, unlink_row
-from undertow.venue.margin import INVERSE, fill_value, refresh_rates
+from undertow.venue.margin import cash_flow, refresh_rates
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause
 from undertow.venue.slack import forget
 from undertow.venue.state import (
@@ -215,6 +215,22 @@ def touched(state: State, holding: int) -> None:
 
 
 @kernel
+def profit_realised(state: State, holding: int, lots: int, price: int) -> int:
+    """Cash that a signed fill at `price` would realise: what closes, against its share of `quote`."""
+    row = state.holdings[holding]
+    before = int(row.size)
+    if before == 0 or (before > 0) == (lots > 0):
+        return 0
+    record = state.instruments[row.instrument]
+    closed = min(abs(lots), abs(before))
+    released = int(row.quote)
+    if closed < abs(before):
+        released = mul_div_floor(row.quote, closed, abs(before))
+    closing = closed if lots > 0 else -closed
+    return released + cash_flow(record.kind, record.unit, closing, price)
+
+
+@kernel
 def apply_fill(state: State, holding: int, lots: int, price: int, cause: int) -> int:
     """Change a position by a signed fill; realise what it closes. Returns the profit realised, in cash.
 
@@ -224,25 +240,11 @@ def apply_fill(state: State, holding: int, lots: int, price: int, cause: int) ->
     """
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
-    sign = -1 if record.kind == INVERSE else 1
-    value = fill_value(record.kind, record.unit, abs(lots), price)
-    flow = -sign * value if lots > 0 else sign * value
     before = row.size
-    realised = 0
-    if before != 0 and (before > 0) != (lots > 0):
-        closed = min(abs(lots), abs(before))
-        released = row.quote
-        if closed < abs(before):
-            released = mul_div_floor(row.quote, closed, abs(before))
-        closing_flow = flow
-        if closed < abs(lots):
-            closing = fill_value(record.kind, record.unit, closed, price)
-            closing_flow = -sign * closing if lots > 0 else sign * closing
-        realised = released + closing_flow
-        row.quote += flow - realised
+    realised = profit_realised(state, holding, lots, price)
+    row.quote += cash_flow(record.kind, record.unit, lots, price) - realised
+    if realised != 0:
         _realise(state, row.account, row.instrument, realised, cause)
-    else:
-        row.quote += flow
     row.size = before + lots
     _count_interest(state, row.instrument, before, row.size)
     touched(state, holding)

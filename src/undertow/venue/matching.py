@@ -9,7 +9,8 @@ An order has a record, and so a number, from the moment it trades or rests; an a
 `holding` of -1 means that there are no accounts.
 
 Units: ticks, lots, settlement units. Invariants: price-time priority; an account's reserved lots equal
-the sum of its resting orders; both orders of a fill are named, and no number is given twice.
+the sum of its resting orders; both orders of a fill are named, and no number is given twice; no match takes
+a customer's equity below zero (`carry`): a resting order that its account cannot carry any more is taken off.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from undertow.venue.book import (
     remove,
     take_slot,
 )
+from undertow.venue.carry import carries, cost_of_fill, fee_of, maker_carries
 from undertow.venue.ledger import FEE, TRADE, apply_fill, find_holding, free_if_empty, pay, swap_spot, tell
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.records import EventKind, OrderFlag, SelfTrade
-from undertow.venue.slack import forget
+from undertow.venue.slack import forget, order_rests
 from undertow.venue.state import (
     COUNT_FILLS,
     HOUSE_FEES,
@@ -47,6 +49,13 @@ from undertow.venue.state import (
 REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 CANCEL_TAKER = int(SelfTrade.CANCEL_TAKER)
 CANCELLED_BY_ENGINE = int(EventKind.CANCELLED_BY_ENGINE)
+TAKEN_OFF = int(EventKind.TAKEN_OFF)
+
+UNLIMITED = 1 << 62  # for `cross`: the taker's means were checked beforehand, or are not asked for
+# What stopped a taker.
+STOPPED_NOT = 0
+STOPPED_BY_ITSELF = 1  # it met an order of its own account
+STOPPED_BY_MEANS = 2  # its account cannot carry the next match
 
 
 class Taker(NamedTuple):
@@ -93,11 +102,13 @@ def within(state: State, taker: Taker, price: int) -> bool:
 
 
 @kernel
-def cross(state: State, taker: Taker, holding: int, slot: int) -> tuple[int, int, int]:
-    """Trade `taker` against the book down its limit. Returns (lots, value, 1 if stopped by self-trade).
+def cross(state: State, taker: Taker, holding: int, slot: int, spare: int, held: int) -> tuple[int, int, int]:
+    """Trade `taker` against the book down its limit. Returns (lots, value, what stopped it: STOPPED_*).
 
     `holding` is the taker's row, -1 leaves accounts alone (book only); `slot` is the order's record, which
-    names it in the fills and stands in no book meanwhile.
+    names it in the fills and stands in no book meanwhile. `spare` is what the matches may cost the taker
+    against the mark before its account is valued again, `held` what is reserved for it: a match that it
+    cannot carry is not made, and ends the walk.
     """
     market = state.markets[taker.instrument]
     identifier = order_id(state, slot)
@@ -112,13 +123,20 @@ def cross(state: State, taker: Taker, holding: int, slot: int) -> tuple[int, int
             maker = state.orders[met]
             if maker.account == taker.account and taker.self_trade != 0:
                 if taker.self_trade == CANCEL_TAKER:
-                    return taker.lots - left, value, 1
+                    return taker.lots - left, value, STOPPED_BY_ITSELF
                 cancel_order(state, met, settling)
                 continue
             traded = min(left, tradable_lots(state, met))
             if traded <= 0:
                 cancel_order(state, met, settling)
                 continue
+            if settling == 1 and maker.account != taker.account and not maker_carries(state, met, traded):
+                _take_off(state, met)
+                continue
+            if spare != UNLIMITED:
+                spare -= cost_to_taker(state, taker, holding, traded, price)
+                if spare < 0 and not taker_carries(state, taker, holding, traded, price, held):
+                    return taker.lots - left, value, STOPPED_BY_MEANS
             fill = _record(state, taker, met, traded, identifier)
             left -= traded
             if settling == 1:
@@ -135,14 +153,37 @@ def cross(state: State, taker: Taker, holding: int, slot: int) -> tuple[int, int
             if settling == 1:
                 prune_reduce_only(state, owner, taker.instrument)
                 free_if_empty(state, row)
-    return taker.lots - left, value, 0
+    return taker.lots - left, value, STOPPED_NOT
+
+
+@kernel
+def cost_to_taker(state: State, taker: Taker, holding: int, lots: int, price: int) -> int:
+    """What a match takes from the taker's equity at initial weights, fee included; negative for a gain."""
+    fee = fee_of(state, taker.instrument, lots, price, state.instruments[taker.instrument].taker_fee_ppm)
+    return cost_of_fill(state, holding, taker.side * lots, price, fee)
+
+
+@kernel
+def taker_carries(state: State, taker: Taker, holding: int, lots: int, price: int, held: int) -> bool:
+    """`carries` for a match of an order that never rests: with the walk all that is `held` for it is free."""
+    fee = fee_of(state, taker.instrument, lots, price, state.instruments[taker.instrument].taker_fee_ppm)
+    return carries(state, holding, taker.side * lots, price, fee, held)
+
+
+@kernel
+def _take_off(state: State, slot: int) -> None:
+    """Withdraw a resting order because its account cannot carry the match, and say so."""
+    order = state.orders[slot]
+    what = (int(order.instrument), int(order.side), int(order.size), int(order.price))
+    tell(state, TAKEN_OFF, (int(order.account), -1), what, 0, order_id(state, slot))
+    cancel_order(state, slot, 1)
 
 
 @kernel
 def cross_only(state: State, taker: Taker, holding: int) -> tuple[int, int]:
     """An order of the engine's own: it trades what it can at once and is gone. Returns (lots, value)."""
     slot = take_slot(state)
-    filled, value, _stopped = cross(state, taker, holding, slot)
+    filled, value, _stopped = cross(state, taker, holding, slot, UNLIMITED, 0)
     free_slot(state, slot)
     return filled, value
 
@@ -309,6 +350,7 @@ def rest(state: State, taker: Taker, lots: int, holding: int, slot: int) -> None
         if taker.reduce_only == 1:
             owner.reduce_only_count += 1
             forget(state, taker.account)
+        order_rests(state, slot)
 
 
 @kernel

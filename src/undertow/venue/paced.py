@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.errors import RulebookError
+from undertow.errors import CapacityError, RulebookError
 from undertow.rulebook.model import Rulebook
 from undertow.rulebook.waterfall import Disposal as DisposalFigures
-from undertow.units import PPM
+from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.auto_close import OVERFLOW, AutoClose, auto_close_second
 from undertow.venue.backstop import Providers, Split, advance, exact_share, no_providers, open_providers
 from undertow.venue.closing import close_inventory
@@ -37,6 +37,7 @@ from undertow.venue.disposal import (
     open_window,
 )
 from undertow.venue.dollars import money
+from undertow.venue.extent import has_deposit_room
 from undertow.venue.frozen import Frozen, drop_freed, drop_listed, frozen_room, release_recovered
 from undertow.venue.hedge import Hedge
 from undertow.venue.ledger import deposit
@@ -132,7 +133,12 @@ class SlicesStage(PacedStage):
         self.parts["providers"] = no_providers()
 
     def provide(self, state: State, count: int, capital: int, settlement: int = 0) -> Providers:
-        """Open `count` providers at the rulebook's capacities, each with `capital` settlement units."""
+        """Open `count` providers at the rulebook's capacities, each with `capital` settlement units.
+
+        CapacityError, with nobody opened, for more capital than amounts may be.
+        """
+        if capital > AMOUNT_LIMIT or not has_deposit_room(state, settlement, min(count * capital, 1 << 62)):
+            raise CapacityError(f"{count} providers with {capital} units each are more than amounts may be")
         providers = open_providers(state, [self.limits] * count, settlement)
         for account in providers.account:
             deposit(state, int(account), capital)

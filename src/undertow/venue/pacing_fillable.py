@@ -49,7 +49,7 @@ INSURANCE_OUT = int(Cause.INSURANCE_OUT)
 EVENT_FUND_IN = int(EventKind.FUND_IN)
 EVENT_FUND_OUT = int(EventKind.FUND_OUT)
 
-RATIO_LIMIT = 1_000_000  # equity below minus this many times maintenance ranks as this
+RATIO_LIMIT = 1_000_000  # equity further from zero than this many times maintenance ranks as this
 RATIO_SCALE = 1_000_000_000
 
 
@@ -89,8 +89,8 @@ def risk_ratio(equity: int, maintenance: int) -> int:
     """Equity over maintenance in parts per billion, rounded down; lower is riskier."""
     if maintenance <= 0:
         return RATIO_SCALE if equity >= 0 else -RATIO_LIMIT * RATIO_SCALE
-    if equity < -RATIO_LIMIT * maintenance or maintenance > 1 << 57:
-        return -RATIO_LIMIT * RATIO_SCALE
+    if abs(equity) // RATIO_LIMIT >= maintenance:
+        return RATIO_LIMIT * RATIO_SCALE if equity > 0 else -RATIO_LIMIT * RATIO_SCALE
     return mul_div_floor(equity, RATIO_SCALE, maintenance)
 
 
@@ -116,6 +116,8 @@ def fillable_discount(equity: int, maintenance: int, own: int, rule: Fillable) -
     if equity >= maintenance or maintenance <= 0:
         return 0
     most = mul_ppm_floor(own, rule.spread_ppm)
+    if float(maintenance - equity) * float(rule.adjustment_ppm) >= 2e6 * float(maintenance):
+        return most
     scaled = mul_ppm_floor(maintenance - equity, rule.adjustment_ppm)
     return most if scaled >= maintenance else mul_div_floor(most, scaled, maintenance)
 

@@ -10,7 +10,7 @@ rulebook names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,14 @@ from undertow.venue.state import State
 
 PPB_PER_PPM = 1000
 
+Rows = TypeVar("Rows", index.IndexState, marks.MarkState, funding.FundingState)
+
+
+def _joined(rows: Rows, more: Rows) -> Rows:
+    """The same memory with more instruments at its end."""
+    columns = [np.concatenate(pair) for pair in zip(rows, more, strict=True)]
+    return type(rows)(*columns)
+
 
 class Pricing:
     """Prices of every listed instrument, one step at a time.
@@ -41,31 +49,43 @@ class Pricing:
         self.step_ms = max(1, step_ms)
         self.constituents = constituents
         self.listings: list[Listing] = []
-        self._rebuild()
+        self.window = max(1, rulebook.mark.basis_window_seconds)
+        self.index_rules = np.zeros(0, index.INDEX_RULE)
+        self.mark_rules = np.zeros(0, marks.MARK_RULE)
+        self.funding_rules = np.zeros(0, funding.FUNDING_RULE)
+        self.index_state = index.allocate_index(0, constituents)
+        self.mark_state = marks.allocate_marks(0, self.window)
+        self.funding_state = funding.allocate_funding(np.zeros(0, np.int64))
+        self.weights = np.zeros((0, constituents), np.int64)
+        self.external = np.zeros(0, np.int64)
+        self.perpetuals = np.zeros(0, np.int64)
+        self._spot: list[int] = []
 
-    def _rebuild(self) -> None:
-        count = len(self.listings)
-        self.index_rules = np.zeros(count, index.INDEX_RULE)
-        self.mark_rules = np.zeros(count, marks.MARK_RULE)
-        self.funding_rules = np.zeros(count, funding.FUNDING_RULE)
-        for row in range(count):
-            self._write_rules(row)
-        window = max(1, self.rulebook.mark.basis_window_seconds)
-        self.index_state = index.allocate_index(count, self.constituents)
-        self.mark_state = marks.allocate_marks(count, window)
-        due = np.full(count, self.rulebook.funding.interval_seconds, np.int64)
-        self.funding_state = funding.allocate_funding(due)
-        self.index_ticks = self.index_state.index_ticks
-        self.weights = np.full((count, self.constituents), PPM, np.int64)
-        self.external = np.zeros(count, np.int64)
-        self.kinds = np.array([int(listing.kind) for listing in self.listings], np.int64)
-        self.perpetuals = np.flatnonzero(self.kinds != int(InstrumentKind.SPOT))
-        self._spot = np.flatnonzero(self.kinds == int(InstrumentKind.SPOT)).tolist()
+    @property
+    def index_ticks(self) -> NDArray[np.int64]:
+        """The index of every instrument."""
+        return self.index_state.index_ticks
 
     def add(self, listing: Listing) -> None:
         """Price one more instrument; before the first step."""
+        row = len(self.listings)
         self.listings.append(listing)
-        self._rebuild()
+        self.index_rules = np.append(self.index_rules, np.zeros(1, index.INDEX_RULE))
+        self.mark_rules = np.append(self.mark_rules, np.zeros(1, marks.MARK_RULE))
+        self.funding_rules = np.append(self.funding_rules, np.zeros(1, funding.FUNDING_RULE))
+        self._write_rules(row)
+        order = self.index_state.order
+        fresh = index.allocate_index(1, self.constituents)
+        self.index_state = _joined(self.index_state, fresh)._replace(order=order)
+        self.mark_state = _joined(self.mark_state, marks.allocate_marks(1, self.window))
+        due = np.array([self.rulebook.funding.interval_seconds], np.int64)
+        self.funding_state = _joined(self.funding_state, funding.allocate_funding(due))
+        self.weights = np.append(self.weights, np.full((1, self.constituents), PPM, np.int64), axis=0)
+        self.external = np.append(self.external, np.zeros(1, np.int64))
+        if listing.kind == InstrumentKind.SPOT:
+            self._spot.append(row)
+        else:
+            self.perpetuals = np.append(self.perpetuals, row)
 
     def first_funding(self, seconds: int) -> None:
         """When funding is first due, in seconds of the case's clock."""
@@ -76,7 +96,7 @@ class Pricing:
         rule = self.index_rules[row]
         rule["method"] = index.INDEX_METHODS[book.index.method]
         rule["stale_seconds"] = book.index.stale_seconds
-        rule["outlier_ppm"] = book.index.outlier_ppm
+        rule["outlier_ppm"] = min(book.index.outlier_ppm, index.WIDEST_OUTLIER_PPM)
         rule["minimum_constituents"] = min(book.index.minimum_constituents, self.constituents)
         rule["band_ppm"] = book.index.clamp.band_ppm
         if book.index.clamp.band_ppm:
@@ -164,21 +184,22 @@ class Pricing:
         own = self.own_ticks(state, row) or previous
         if rule.kind == "own-book":
             return own
-        redemption = self._redemption_ticks(row, rule) or own
+        top = int(state.instruments[row]["maximum_ticks"]) - 1  # where a step refuses to begin
+        redemption = self._redemption_ticks(row, rule, top) or own
         if rule.kind == "redemption":
             return redemption
         return int(index.blended_ticks(own, redemption, rule.own_weight_ppm))
 
-    def _redemption_ticks(self, row: int, rule: CollateralPrice) -> int:
+    def _redemption_ticks(self, row: int, rule: CollateralPrice, top: int) -> int:
         """Redemption value in this instrument's ticks: units of `of` at its index, or of the settlement."""
         listing = self.listings[row]
         if not rule.of:
-            return max(1, int(rule.conversion_ppm / (listing.tick * PPM)))
+            return min(max(1, int(rule.conversion_ppm / (listing.tick * PPM))), top)
         for other, candidate in enumerate(self.listings):
             if (candidate.asset or candidate.name.split("-")[0]) == rule.of and self.index_ticks[other] > 0:
                 ratio = candidate.tick / listing.tick * rule.conversion_ppm
                 numerator, denominator = ratio.as_integer_ratio()
-                return int(self.index_ticks[other]) * numerator // (denominator * PPM)
+                return min(int(self.index_ticks[other]) * numerator // (denominator * PPM), top)
         return 0
 
     def update_funding(self, state: State, now_seconds: int) -> Sequence[tuple[int, int, int]]:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel, trailing_zeros
-from undertow.units import PPM, mul_ppm_ceil
+from undertow.units import PPM
 from undertow.venue.allocation.scratch import scratch
 from undertow.venue.allocation.winners import Int64s, Need, Winners
 from undertow.venue.arenas import STAGE_LIST, check_list
@@ -41,7 +41,14 @@ from undertow.venue.holders import (
     value_rows,
     winners_of,
 )
-from undertow.venue.margin import SPOT, asset_value, notional, position_value, row_maintenance
+from undertow.venue.margin import (
+    SPOT,
+    asset_value,
+    notional,
+    position_value,
+    requirement_ppm,
+    row_maintenance,
+)
 from undertow.venue.prefetch import prefetch
 from undertow.venue.state import COUNT_ACCOUNTS, State
 
@@ -141,7 +148,8 @@ def bound_rows(state: State, rows: Int32s, codes: Int64s, box: Box, out: NDArray
         account = np.int64(state.holdings[own].account)
         owner = state.accounts[account]
         equity = owner.cash
-        maintenance = mul_ppm_ceil(max(-owner.cash, 0), state.profiles[owner.profile].borrow_maintenance_ppm)
+        owed = max(-owner.cash, 0)
+        maintenance = requirement_ppm(owed, state.profiles[owner.profile].borrow_maintenance_ppm)
         mask = 0
         holding = int(owner.first_holding)
         while holding >= 0:

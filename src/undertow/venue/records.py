@@ -113,6 +113,7 @@ class EventKind(IntEnum):
     AUTO_CLOSE = 17  # positions passed to a backstop provider; counterparty: the provider
     CANCELLED_BY_ENGINE = 18  # size: number of orders withdrawn; instrument -1: in all
     FUND_EXHAUSTED = 19
+    TAKEN_OFF = 20  # an order its account could not carry at the match; size, price; detail: its number
 
 
 REFUSAL_CODES = 100  # detail of a REJECTION: CommandKind times this, plus the Rejection

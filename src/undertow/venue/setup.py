@@ -17,6 +17,7 @@ from undertow.units import AMOUNT_LIMIT
 from undertow.venue.book import add_book
 from undertow.venue.danger import set_bucket_origin
 from undertow.venue.ledger import holding_of
+from undertow.venue.limits import largest_worth
 from undertow.venue.records import InstrumentKind, Role
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
@@ -80,15 +81,14 @@ def list_instrument(state: State, instrument: int, figures: dict[str, int], star
     What is refused is refused before anything is written, so the next instrument can have the same number.
     """
     fresh = np.zeros(1, INSTRUMENT)
-    for name, figure in figures.items():
+    for name, figure in ({"coins_per_lot": 1} | figures).items():
         fresh[name] = figure
     record = fresh[0]
     maximum = int(record["maximum_ticks"])
     if not 0 < start_ticks < maximum:
         raise CapacityError(f"a start price of {start_ticks} ticks is outside 1 .. {maximum - 1}")
-    largest = int(record["maximum_lots"]) * int(record["unit"])
-    if record["kind"] != InstrumentKind.INVERSE:
-        largest *= maximum
+    inverse = int(record["kind"] == InstrumentKind.INVERSE)
+    largest = int(record["maximum_lots"]) * int(largest_worth(inverse, int(record["unit"]), maximum))
     if largest > AMOUNT_LIMIT:
         raise CapacityError(
             f"the largest order, {record['maximum_lots']} lots at {maximum} ticks, does not fit into 64 bits"

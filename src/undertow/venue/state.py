@@ -108,10 +108,11 @@ ORDER_POST_ONLY = 4  # in ORDER.flags: no amendment may make it trade at once
 INSTRUMENT = np.dtype(
     [
         ("unit", np.int64),  # linear, spot: settlement units per tick and lot; inverse: units x ticks per lot
+        ("coins_per_lot", np.int64),  # a lot is coins_per_lot / lots_per_coin coins
         ("lots_per_coin", np.int64),
         ("maximum_ticks", np.int64),
         ("maximum_lots", np.int64),
-        ("minimum_notional", np.int64),
+        ("minimum_notional", np.int64),  # settlement units; inverse: lots
         ("price_band_ppm", np.int64),  # limit orders, against the band reference; 0: none
         ("market_band_ppm", np.int64),  # furthest price a market order may reach; 0: none
         ("taker_fee_ppm", np.int64),
@@ -196,6 +197,7 @@ PROFILE = np.dtype(
         ("borrowing", np.int8),
         ("trigger_at_equality", np.int8),
         ("forced_assets", np.int8),  # see ASSETS_*
+        ("open_profit_leaves", np.int8),  # profit not yet realised may be withdrawn
     ],
     align=True,
 )
@@ -213,15 +215,22 @@ BUCKET = np.dtype([("best", np.int64), ("head", np.int32), ("count", np.int32)],
 BOOK = np.dtype(
     [
         ("maximum_ticks", np.int64),
-        ("bits", np.int32, (2, 4)),  # offsets into State.bits: side (0 bid, 1 ask) x bitmap level
-        ("pages", np.int32),  # offset into State.page_table
+        ("bits", np.int32, (2, 4)),  # offsets into State.bits: side (0 bid, 1 ask) x level above blocks
+        ("blocks", np.int32),  # offset into State.block_table
     ],
     align=True,
 )
 
 # Sums over the holdings of an account whose orders were checked a moment ago (slack.py).
 SLACK = np.dtype(
-    [("key", np.int64), ("equity", np.int64), ("required", np.int64), ("reserved", np.int64)], align=True
+    [
+        ("key", np.int64),
+        ("equity", np.int64),
+        ("required", np.int64),
+        ("reserved", np.int64),
+        ("loss", np.int64),  # of resting orders through the mark; -1: not known
+    ],
+    align=True,
 )
 
 # Slots of State.counters.
@@ -258,13 +267,22 @@ REDUCE_ONLY_RULE = 29  # see REDUCE_*
 POST_ONLY_AMEND_RULE = 30  # 1: an amendment that makes a post-only order take withdraws it; 0: is refused
 FLAT_DEBT_RULE = 31  # 1: a debt without a position stays with its owner; 0: the fund pays it
 COUNT_HOUSE = 32  # accounts of the house, providers among them
-COUNTERS = 40
+MATCH_RULE = 33  # what the owner of a resting order must have left when it fills, see MATCH_*
+COUNT_BLOCKS = 40  # of books: high-water mark
+COUNT_WORDS = 41  # of State.bits
+COUNT_PLACES = 42  # of State.block_table
+COUNTERS = 48
 PAGE_LEVELS = 64
+BLOCK_PAGES = 256
+BLOCK_WORDS = 2 * BLOCK_PAGES // 64  # of a block's bitmap: bids, then asks
 
 # What REDUCE_ONLY_RULE says.
 REDUCE_EACH = 0  # each reduce-only order by itself closes no more than the position
 REDUCE_TOGETHER = 1  # those that rest close no more than the position together
 REDUCE_UNOFFERED = 2  # also: a new one closes no more than no resting order offers already
+# What MATCH_RULE says.
+MATCH_EQUITY = 0  # equity not below zero
+MATCH_MARGIN = 1  # initial margin, unless the fill makes the account no riskier
 SLACK_SLOTS = 1024  # a power of two
 
 # The counter that says how far an arena is used, and the records it counts as one; the rest of it is zero.
@@ -274,6 +292,11 @@ USED_BY = {
     "orders": (COUNT_ORDERS, 1),
     "pages": (COUNT_PAGES, PAGE_LEVELS),
     "page_next": (COUNT_PAGES, 1),
+    "page_bits": (COUNT_PAGES, 2),
+    "page_table": (COUNT_BLOCKS, BLOCK_PAGES),
+    "block_bits": (COUNT_BLOCKS, BLOCK_WORDS),
+    "bits": (COUNT_WORDS, 1),
+    "block_table": (COUNT_PLACES, 1),
     "fills": (COUNT_FILLS, 1),
     "postings": (COUNT_POSTINGS, 1),
     "events": (COUNT_EVENTS, 1),
@@ -291,8 +314,6 @@ HOUSE_TREASURY = 5
 
 BUCKETS_PER_GROUP = 8192
 MAXIMUM_SETTLEMENTS = 16
-MAXIMUM_INSTRUMENTS = 1 << 14  # a number and a side of it are kept in sixteen bits (`holders`)
-MAXIMUM_PROFILES = 63  # a bit for each in one word (`conversion`)
 CAUSES = 32
 LINKED = frozenset({"accounts", "holdings", "orders", "pages"})  # by links of 32 bits
 MAXIMUM_LINK = (1 << 31) - 1
@@ -315,8 +336,11 @@ class State(Memory):
         "slack": (SLACK, 1),
         # books: one arena for all instruments
         "books": (BOOK, 1),
-        "bits": (INT64, 1),
-        "page_table": (INT32, 1),
+        "bits": (INT64, 1),  # blocks that hold an order, and the levels of the bitmap above
+        "block_table": (INT32, 1),  # a book's blocks, from its lowest price; -1: none yet
+        "block_bits": (INT64, 1),  # BLOCK_WORDS a block: pages that hold a bid, pages that hold an ask
+        "page_table": (INT32, 1),  # BLOCK_PAGES a block; -1: none
+        "page_bits": (INT64, 1),  # two a page: levels that hold a bid, levels that hold an ask
         "pages": (LEVEL, 1),  # PAGE_LEVELS a page; written when a page is first taken
         "page_next": (INT32, 1),
         # danger: the safe-corner trigger index
@@ -354,7 +378,10 @@ class State(Memory):
     slack: NDArray[np.void]
     books: NDArray[np.void]
     bits: NDArray[np.int64]
+    block_table: NDArray[np.int32]
+    block_bits: NDArray[np.int64]
     page_table: NDArray[np.int32]
+    page_bits: NDArray[np.int64]
     pages: NDArray[np.void]
     page_next: NDArray[np.int32]
     buckets: NDArray[np.void]
@@ -412,7 +439,10 @@ def allocate(
         "slack": SLACK_SLOTS,
         "books": instrument_capacity,
         "bits": 0,
-        "page_table": 0,
+        "block_table": 0,
+        "block_bits": 64 * BLOCK_WORDS,
+        "page_table": 64 * BLOCK_PAGES,
+        "page_bits": 2 * 256,
         "pages": 256 * PAGE_LEVELS,
         "page_next": 256,
         "buckets": 2 * instrument_capacity * BUCKETS_PER_GROUP,

@@ -214,6 +214,8 @@ def fund_room(state: State, fund: int, limit_ppm: int) -> int:
     if limit_ppm <= 0:
         return 1 << 60
     equity, _maintenance, gross = maintenance_parts(state, fund)
+    if equity >= mul_div_floor(1 << 60, 1_000_000, max(limit_ppm, 1_000_000)):
+        return (1 << 60) - gross
     return mul_div_floor(max(equity, 0), limit_ppm, 1_000_000) - gross
 
 
