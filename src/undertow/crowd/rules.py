@@ -8,14 +8,18 @@ Invariant: a `PopulationRules` that exists is usable: its constructor refuses wh
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from undertow.rulebook.limits import Bounded
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Leverage = Annotated[float, Field(gt=0, le=1000)]
+Hours = Annotated[float, Field(gt=0, le=87_660)]
 
 
 class MarginProfile(IntEnum):
@@ -35,8 +39,8 @@ class Holder(IntEnum):
     HEDGE_BOOK = 2  # a maker's hedge, either side
 
 
-class Figures(BaseModel):
-    """A table of figures: frozen, every key known, all finite."""
+class Figures(Bounded):
+    """A table of figures: frozen, every key known, all finite and bounded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -45,7 +49,10 @@ class PopulationRules(Figures):
     """The crowd in numbers. Defaults: the October 2025 description, sections 1.3 to 1.6."""
 
     reference_accounts: int = Field(
-        1_660_000, ge=1, description="people; fewer accounts stand for several each (1.1; 0.8 to 3 million)"
+        1_660_000,
+        ge=1,
+        le=10_000_000_000,
+        description="people; fewer accounts stand for several each (1.1; 0.8 to 3 million)",
     )
     median_equity_usd: float = Field(
         250.0, gt=0, description="USD; where the search for the median starts (1.4; 150 to 1,000)"
@@ -67,7 +74,7 @@ class PopulationRules(Figures):
     leverage_spread: float = Field(
         0.70, ge=0, description="standard deviation of ln leverage (1.4; 0.6 to 1)"
     )
-    leverage_limits: tuple[float, float] = Field(
+    leverage_limits: tuple[Leverage, Leverage] = Field(
         (0.1, 75.0), description="lowest and highest leverage (1.4; the brackets bind as well)"
     )
     long_accounts: float = Field(0.68, description="share of accounts net long (1.6; 0.55 to 0.80)")
@@ -93,7 +100,7 @@ class PopulationRules(Figures):
     daily_volatility: float = Field(
         0.04, ge=0, description="a day's standard deviation of the past prices of entry (1.6)"
     )
-    entry_hours: tuple[float, float] = Field(
+    entry_hours: tuple[Hours, Hours] = Field(
         (1.0, 720.0), description="hours since entry, log-uniform between (1.6; 1 h to 90 d)"
     )
 

@@ -10,11 +10,13 @@ Invariant: rules that exist are usable.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from undertow.crowd.rules import Figures
+
+Share = Annotated[float, Field(ge=0, le=100)]
 
 
 class ActorRules(Figures):
@@ -274,7 +276,7 @@ class TraderRules(ActorRules):
     )
     top_up_share: float = Field(0.08, ge=0, le=1, description="accounts that add margin (5; 0.03 to 0.20)")
     top_up_ratio: float = Field(1.5, ge=1, description="equity over maintenance below which they do (5)")
-    top_up_size: tuple[float, float] = Field(
+    top_up_size: tuple[Share, Share] = Field(
         (0.3, 1.0), description="what they add, share of equity at the start (5)"
     )
     top_up_minutes: float = Field(5.0, gt=0, description="minutes until they do, on average (5)")
@@ -348,7 +350,9 @@ class LooperRules(ActorRules):
         description="margin, flexible and VIP loans, no debt (2.3, mix_m; each share ± 0.15)",
     )
     accounts: int = Field(400, ge=1, description="accounts a product and asset (own)")
-    people: int = Field(12_000, ge=1, description="people they stand for (2.3, n_loop; 3,000 to 40,000)")
+    people: int = Field(
+        12_000, ge=1, le=10_000_000_000, description="people they stand for (2.3, n_loop; 3,000 to 40,000)"
+    )
     median_equity_usd: float = Field(5_000.0, gt=0, description="USD; median equity (2.3)")
     largest_usd: float = Field(100e6, gt=0, description="USD; largest equity (2.3)")
     multiple_spread: float = Field(0.15, ge=0, description="sd of the ln multiple below the largest (2.3)")

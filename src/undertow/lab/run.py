@@ -26,6 +26,7 @@ from undertow.crowd.between import Between
 from undertow.errors import CaseError
 from undertow.lab.at_start import below_at_start
 from undertow.lab.build import Built
+from undertow.lab.countable import countable
 from undertow.lab.outcomes import outcomes, write_summary
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.score import Score, check_facts, score_run, write_score
@@ -71,7 +72,8 @@ def run_case(
     if not is_compiled():
         listener.note("compiling kernels, first run only, about half a minute")
     listener.begin("Preparing the venue" if not beside else "Preparing two venues")
-    venues = build_venues(loaded, data, seed, beside)
+    with countable(loaded.name):
+        venues = build_venues(loaded, data, seed, beside)
     listener.end()
     watch.lap("prepare")
     place = (out or Path("runs")) / f"{loaded.name}-{seed}"
@@ -87,7 +89,8 @@ def run_case(
         folders[0].update(other_venue=BESIDE_FOLDER)
         folders[1].update(other_venue="..", beside_of={"case": loaded.name, "accounts": loaded.accounts})
     running = tuple(Running(built, folder) for built, folder in zip(venues.built, folders, strict=True))
-    status = _play(running, venues.between, listener, watch)
+    with countable(loaded.name):
+        status = _play(running, venues.between, listener, watch)
     listener.begin("Measuring")
     results = [_measured(venue, status) for venue in running]
     listener.end()

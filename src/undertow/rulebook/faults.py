@@ -21,9 +21,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from undertow.errors import InputError
+from undertow.rulebook.extent import MOST_BYTES, parsed
 
 Loc = tuple[str | int, ...]
 
+_TOO_LARGE = "a case or rulebook is smaller; recordings are named by --data, not written into it"
 _UNITS = {"_ppm": " of parts per million", "_ppb": " of parts per billion", "_seconds": " of seconds"}
 _EMPTY = {"too_short", "string_too_short"}
 _PLAIN = {bool: "true or false", str: "text", date: "a date such as 2025-10-10"}
@@ -53,7 +55,11 @@ def dotted(loc: Loc) -> str:
 def read_toml(path: Path, label: str) -> dict[str, Any]:
     """A TOML file as a dictionary, decimals exact. InputError with place and reason if it cannot be read."""
     try:
-        return tomllib.loads(path.read_bytes().decode(), parse_float=Decimal)
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"{label}: has more than {MOST_BYTES // 1024} KiB; {_TOO_LARGE}")
+        return parsed(content.decode())
     except FileNotFoundError:
         raise InputError(f"{label}: there is no such file; give the path of a TOML file") from None
     except IsADirectoryError:
@@ -65,6 +71,8 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
         raise InputError(f"{label}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{label}: {toml_fault(str(error))}") from None
+    except ValueError as error:
+        raise InputError(f"{label}: {error}") from None
 
 
 def toml_fault(message: str) -> str:
@@ -120,7 +128,8 @@ def shown(value: Any) -> str:
         return "a list"
     if isinstance(value, str):
         return repr(value if len(value) <= 40 else f"{value[:37]}...")
-    return str(value)
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _inner(annotation: Any) -> Any:
