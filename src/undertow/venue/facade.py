@@ -28,13 +28,19 @@ from undertow.venue.audit import clearing_balance
 from undertow.venue.board import Board
 from undertow.venue.danger import mark_dirty
 from undertow.venue.door import (
+    MOST_STEPS,
     Instrument,
     Number,
     Settlement,
+    flag,
     known,
     leverage_floor,
     number,
     order_number,
+    settlement_table,
+    shown,
+    table,
+    text,
     whole_number,
     whole_seconds,
 )
@@ -75,6 +81,10 @@ HOUSE = {
     "treasury": HOUSE_TREASURY,
 }
 DOLLAR_DECIMALS, COIN_DECIMALS = 6, 8
+LONGEST_PATH = 255  # characters, of a rulebook's file
+MOST_CONSTITUENTS, MOST_INSTRUMENTS, MOST_PROVIDERS = 64, 1_000, 1_000
+MOST_SEED = (1 << 63) - 1
+SNAPSHOT = {"engine", "board", "now"}
 
 
 class Venue:
@@ -95,15 +105,23 @@ class Venue:
         instruments: int = 16,
         oracle: bool = False,
     ) -> None:
+        is_long = isinstance(rulebook, str) and len(rulebook) > LONGEST_PATH
+        if is_long or not isinstance(rulebook, str | Rulebook):
+            raise InputError(f"rulebook is {shown(rulebook)}; give a rulebook, or the name of one")
         self.rulebook = load_rulebook(rulebook) if isinstance(rulebook, str) else rulebook
         if settlements is None:
             decimals = COIN_DECIMALS if self.rulebook.contract == "inverse" else DOLLAR_DECIMALS
             settlements = {self.rulebook.settlement: decimals}
+        wallets = settlement_table(settlements)
+        whole_number(constituents, "constituents", MOST_CONSTITUENTS)
+        whole_number(instruments, "instruments", MOST_INSTRUMENTS)
+        whole_number(seed, "seed", MOST_SEED, 0)
+        flag(oracle, "oracle")
         self.step_seconds = whole_seconds(step_seconds, "step_seconds")
         self.now = 0  # seconds
         self.engine = Engine(
             self.rulebook,
-            settlements=len(settlements),
+            settlements=len(wallets),
             instruments=instruments,
             accounts=64,
             seed=seed,
@@ -111,7 +129,7 @@ class Venue:
             constituents=constituents,
             oracle=oracle,
         )
-        self._board = Board(self.engine, settlements, constituents)
+        self._board = Board(self.engine, wallets, constituents)
 
     # ---- listing
 
@@ -131,9 +149,10 @@ class Venue:
         `tick` in dollars, `lot` in coins (inverse: in dollars, the contract). The margin class is the name's
         first part (`BTC-PERP`: `BTC`) unless given; an unknown one falls under the rulebook's default class.
         """
-        coin = self.rulebook.contract == "inverse" if inverse is None else inverse
+        coin = self.rulebook.contract == "inverse" if inverse is None else flag(inverse, "inverse")
         kind = InstrumentKind.INVERSE if coin else InstrumentKind.LINEAR
-        family = str(name).partition("-")[0] if margin_class is None else margin_class
+        name = text(name, "the name of an instrument")
+        family = name.partition("-")[0] if margin_class is None else text(margin_class, "margin_class")
         self._board.add(name, kind, (family, ""), (tick, lot, price), settlement)
 
     def list_spot(
@@ -147,6 +166,7 @@ class Venue:
         settlement: str | None = None,
     ) -> None:
         """List the pair of `asset` against the settlement asset, under the rulebook's rule for that asset."""
+        asset = text(asset, "asset")
         self._board.add(name, InstrumentKind.SPOT, (asset, asset), (tick, lot, price), settlement)
 
     def list_asset(
@@ -214,7 +234,8 @@ class Venue:
             units = self._wallet(place).units(limit, "credit_limit") if limit != 0 else 0
             state.accounts[place]["credit_limit"] = units
         if exempt is not None:
-            state.accounts[place]["exempt"] = EXEMPT_PRIVILEGE if exempt else EXEMPT_NOT
+            favoured = flag(exempt, "exempt")
+            state.accounts[place]["exempt"] = EXEMPT_PRIVILEGE if favoured else EXEMPT_NOT
             mark_dirty(state, place)
 
     def house(self, name: str, settlement: str | None = None) -> int:
@@ -228,6 +249,7 @@ class Venue:
         receive it. InputError where the rulebook has no backstop.
         """
         kind, wallet = self.rulebook.backstop.kind, self._board.settlement(None)
+        whole_number(providers, "providers", MOST_PROVIDERS)
         if capital is None and kind == "vault":
             capital = self.rulebook.backstop.capital_usd
         if kind == "none":
@@ -238,9 +260,7 @@ class Venue:
             )
         units = wallet.units(capital, "capital")
         if isinstance(self.engine.liquidate, SlicesStage) and kind == "providers":
-            opened = self.engine.liquidate.provide(
-                self.engine.state, whole_number(providers, "providers"), units
-            )
+            opened = self.engine.liquidate.provide(self.engine.state, providers, units)
             return [int(account) for account in opened.account]
         house = self.house("vault" if kind == "vault" else "fund")
         self.deposit(house, wallet.name, wallet.amount(units))
@@ -287,7 +307,7 @@ class Venue:
     ) -> Result:
         """Send an order; without a price a market order, capped by the rulebook's band."""
         market = self._board.instrument(instrument)
-        flags = OrderFlag.REDUCE_ONLY if reduce_only else OrderFlag.NONE
+        flags = OrderFlag.REDUCE_ONLY if flag(reduce_only, "reduce_only") else OrderFlag.NONE
         if price is None:
             flags |= OrderFlag.MARKET
         return self._send(
@@ -336,7 +356,7 @@ class Venue:
     ) -> Result:
         place = self._account(account)
         wallet = self._wallet(place)
-        if asset == wallet.name:
+        if text(asset, "asset") == wallet.name:
             units = wallet.units(amount, f"{asset}: amount")
             return self._send(None, kind=kinds[0], account=place, size=units)
         market = self._board.asset(asset, place, wallet)
@@ -372,13 +392,19 @@ class Venue:
         It holds from the next step on, until it is set again; a constituent left out has no price. `weights`
         are shares such as '0.25' and stay; `ages` are seconds since a constituent last traded, 0 by default.
         """
-        self._board.set_index(instrument, price, weights or {}, ages or {})
+        shares = {} if weights is None else weights
+        self._board.set_index(instrument, price, shares, {} if ages is None else ages)
 
     def step(self, seconds: int | None = None) -> None:
-        """Let time pass, step after step of `step_seconds`, at the outside prices as they are set."""
+        """Let time pass, step after step of `step_seconds`, at the outside prices as they are set.
+
+        At most `MOST_STEPS` steps a call, and ten years in all.
+        """
         passing = self.step_seconds if seconds is None else whole_seconds(seconds, "seconds")
         if passing % self.step_seconds:
             raise InputError(f"seconds is {seconds}, not a multiple of the step, {self.step_seconds}")
+        whole_number(passing // self.step_seconds, "the number of steps", MOST_STEPS)
+        whole_seconds(self.now + passing, "the venue's clock")
         self._board.require_prices()
         count = len(self._board.instruments)
         for _ in range(passing // self.step_seconds):
@@ -440,6 +466,8 @@ class Venue:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go back to a snapshot of this same venue."""
+        if table(saved, "a snapshot").keys() != SNAPSHOT:
+            raise InputError(f"a snapshot is {shown(saved)}; give what `snapshot` gave")
         self.engine.restore(saved["engine"])
         self._board.restore(saved["board"])
         self.now = saved["now"]
@@ -449,7 +477,9 @@ class Venue:
     def _account(self, account: object) -> int:
         count = int(self.engine.state.counters[COUNT_ACCOUNTS])
         if isinstance(account, bool) or not isinstance(account, int) or not 0 <= account < count:
-            raise InputError(f"account {account!r} is unknown; accounts are the numbers 0 to {count - 1}")
+            raise InputError(
+                f"account {shown(account)} is unknown; accounts are the numbers 0 to {count - 1}"
+            )
         return account
 
     def _wallet(self, account: int) -> Settlement:
