@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -105,7 +106,8 @@ def test_every_public_method_is_here() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_no_absurd_argument_leaves_a_traceback(name: str) -> None:
     venue = a_venue()
-    tried(venue, name, RIGHT[name])  # compiled and within its time from here on
+    with suppress(UndertowError):
+        getattr(venue, name)(**RIGHT[name])  # compiled from here on, and within its time
     venue = a_venue()
     saved = venue.snapshot()
     parameters = [key for key in inspect.signature(getattr(Venue, name)).parameters if key != "self"]
