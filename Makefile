@@ -18,8 +18,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
-# --no-compile: byte code is made when a module is first imported, for the few that are.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# Byte code of what every command loads, made here: where PYTHONDONTWRITEBYTECODE is set nothing else would,
+# and each start would read it all from text again. The rest is made when it is first imported.
+LOADED := numba llvmlite numpy pydantic duckdb rich cyclopts
+BYTE_CODE := cd $(VENV)/lib/python3*/site-packages && ../../../bin/python -m compileall -q -j 2 $(LOADED)
 EDITABLE := --no-deps --no-build-isolation --no-index --editable .
 
 .DEFAULT_GOAL := help
@@ -80,6 +83,7 @@ $(BIN)/python:
 $(RUN_STAMP): requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked packages into $(VENV) (once; a minute or so)"
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/run.lock
+	@$(BYTE_CODE)
 	@$(PIP_INSTALL) $(EDITABLE)
 	@touch $@
 
@@ -87,5 +91,6 @@ $(RUN_STAMP): requirements/run.lock pyproject.toml | $(BIN)/python
 $(DEV_STAMP): requirements/dev.lock requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked packages and the development tools into $(VENV) (once; a minute or so)"
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.lock
+	@$(BYTE_CODE)
 	@$(PIP_INSTALL) $(EDITABLE)
 	@touch $(RUN_STAMP) $@

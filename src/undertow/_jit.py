@@ -12,6 +12,7 @@ written in, to the same bytes (`_plain`).
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -54,6 +55,22 @@ def is_compiled() -> bool:
     folder = cache_folder()
     used_now(folder)
     return folder.is_dir() and any(folder.iterdir())
+
+
+_told = False
+
+
+def tell_of_compiling(tell: Callable[[str], None] | None = None) -> None:
+    """Say once a process, where nothing of this source is compiled, that the first call takes a while.
+
+    `tell` takes the sentence; without it the logger "undertow" does, which shows it unless told otherwise.
+    """
+    global _told  # noqa: PLW0603 said once, whoever comes first
+    if _told or numba.config.DISABLE_JIT or is_compiled():
+        return
+    _told = True
+    sentence = "compiling the engine, the first time only: half a minute to a minute"
+    (tell or logging.getLogger("undertow").warning)(sentence)
 
 
 if not numba.config.DISABLE_JIT:

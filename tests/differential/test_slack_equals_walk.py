@@ -14,7 +14,7 @@ from undertow.venue import ledger, setup
 from undertow.venue.audit import audit, state_hash
 from undertow.venue.book import make_order_room
 from undertow.venue.execution import execute
-from undertow.venue.records import COMMAND, RESULT, CommandKind, OrderFlag, TimeInForce
+from undertow.venue.records import COMMAND, RESULT, Cause, CommandKind, OrderFlag, TimeInForce
 from undertow.venue.slack import FEW
 from undertow.venue.state import (
     COLLATERAL_WEIGHTED,
@@ -31,6 +31,8 @@ INSTRUMENTS = CONTRACTS + ASSETS
 ACCOUNTS = 12
 START = 1_000_000
 BATCHES, LENGTH = 30, 150
+# Three contracts' initial margin rises with what is open, so a trade of two others changes what is needed.
+RISING = {"interest_lower": 3_000 * DOLLAR, "interest_upper": 60_000 * DOLLAR}
 
 
 def venue() -> tuple[State, int]:
@@ -43,6 +45,7 @@ def venue() -> tuple[State, int]:
     setup.open_house(state, 1)
     for instrument in range(INSTRUMENTS):
         figures = LINEAR_FIGURES if instrument < CONTRACTS else ASSET_FIGURES
+        figures = figures | RISING if instrument < 3 else figures
         setup.list_instrument(state, instrument, figures | {"taker_fee_ppm": 200}, START)
     first = setup.open_accounts(state, ACCOUNTS, 0, 0)
     for account in range(first, first + ACCOUNTS):
@@ -51,7 +54,7 @@ def venue() -> tuple[State, int]:
             ledger.deposit_asset(state, account, instrument, 1_000)
         for instrument in range(CONTRACTS):
             row = ledger.holding_of(state, account, instrument)
-            ledger.apply_fill(state, row, 500 if account % 2 else -500, START)
+            ledger.apply_fill(state, row, 500 if account % 2 else -500, START, int(Cause.TRADE))
     make_order_room(state, 2 * BATCHES * LENGTH)
     setup.make_holding_room(state, ACCOUNTS * INSTRUMENTS)
     state.grow("fills", 50_000)

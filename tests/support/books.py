@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from undertow.errors import Rejection
 from undertow.venue.book import add_book, level_above, level_below, make_order_room, order_id
+from undertow.venue.book_alone import execute_book
 from undertow.venue.book_reference import Fill, Outcome, ReferenceBooks
-from undertow.venue.execution import execute_book
 from undertow.venue.records import COMMAND, RESULT, CommandKind, OrderFlag, SelfTrade, TimeInForce
 from undertow.venue.state import COUNT_FILLS, COUNT_ORDERS, LIVE_ORDERS, SELF_TRADE_RULE, USED_PAGES, allocate
 
@@ -56,7 +56,8 @@ class FastBooks:
         state.grow("fills", int(counters[COUNT_FILLS] + counters[LIVE_ORDERS]) + 2 * len(commands))
         results = np.zeros(len(commands), RESULT)
         execute_book(state, commands, results)
-        return [Outcome(int(row["order"]), int(row["filled"]), int(row["code"])) for row in results]
+        names = Outcome._fields
+        return [Outcome(*(int(row[name]) for name in names)) for row in results]
 
     @property
     def fills(self) -> list[Fill]:

@@ -56,6 +56,7 @@ class Answer(NamedTuple):
     order: int
     filled: int
     value: int
+    resting: int
 
 
 class Desk:
@@ -86,7 +87,7 @@ class Desk:
         execute(self.state, command(kind, **{"self_trade": -1, **fields}), results)
         self.check()
         row = results[0]
-        return Answer(int(row["code"]), int(row["order"]), int(row["filled"]), int(row["value"]))
+        return Answer(*(int(row[name]) for name in Answer._fields))
 
     def buy(self, account: int, size: int, price: int, instrument: int = LINEAR, **fields: int) -> Answer:
         """A buy order; good till cancelled unless said otherwise."""

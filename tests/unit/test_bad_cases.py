@@ -76,8 +76,8 @@ FILES: dict[str, tuple[str, list[str]]] = {
         ["house.fund_usd: is NaN; must be a number of dollars, 0 or more"],
     ),
     "negative number": (
-        broken(("capital_usd = 20e6", "capital_usd = -20e6")),
-        ["crowd.makers.capital_usd: is -20000000; must be a number of dollars above 0"],
+        broken(("capital_usd = 3e6", "capital_usd = -3e6")),
+        ["crowd.makers.capital_usd: is -3000000; must be a number of dollars above 0"],
     ),
     "share above the whole": (
         broken(("failing = 0.2", "failing = 20")),
@@ -96,7 +96,7 @@ FILES: dict[str, tuple[str, list[str]]] = {
         ["crowd.population.leverage_limits: is 5; must be a list of 2 numbers"],
     ),
     "table that is a number": (
-        broken(("[crowd.makers]\nfirms = 3\ncapital_usd = 20e6", "[crowd]\nmakers = 3")),
+        broken(("[crowd.makers]\nfirms = 3\ncapital_usd = 3e6", "[crowd]\nmakers = 3")),
         ["crowd.makers: is 3; must be a table"],
     ),
     "word that is none of the choices": (

@@ -34,6 +34,8 @@ market_band_ppm = 50000
 band_reference = "mark"
 min_notional_usd = 10
 self_trade = "allow"
+reduce_only = "each"
+amend_post_only = "refused"
 freeze_on_liquidation = true
 
 [index]
@@ -105,6 +107,7 @@ kind = "none"
 source = "page"
 cover = "partial"
 net_position_limit_ppm = 0
+debt_without_position = "covered"
 inflow = ["liquidation-fee"]
 
 [allocation]

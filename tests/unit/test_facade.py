@@ -240,13 +240,17 @@ def test_orders_from_the_door_to_the_view() -> None:
     assert order is not None
     assert venue.amend(one, order, size="1.5").order == order  # less at the same price keeps its place
     moved = venue.amend(one, order, price="99500")
-    assert moved.accepted and moved.order != order
+    assert (moved.accepted, moved.order, moved.resting) == (True, order, Decimal("1.5"))
     view = venue.account(one).orders
     assert [(row.side, row.size, row.price, row.reduce_only) for row in view] == [
         ("buy", Decimal("1.5"), 99500, False)
     ]
     sold = venue.place(two, PERP, side="sell", size="2", price="99400", time_in_force="immediate-or-cancel")
-    assert (sold.accepted, sold.filled, sold.average_price, sold.order) == (True, Decimal("1.5"), 99500, None)
+    assert (sold.accepted, sold.filled, sold.average_price, sold.resting) == (True, Decimal("1.5"), 99500, 0)
+    (fill,) = venue.history().fills
+    assert (fill.trade, fill.taker_order, fill.maker_order) == (1, sold.order, order)
+    fees = [row.amount for row in venue.history().postings if row.cause == "fee"]
+    assert fees == []  # read with the fills
     assert venue.place(two, PERP, side="buy", size="1", reduce_only=True).code == "no-liquidity"
     venue.place(one, PERP, side="buy", size="1", price="90000")
     venue.place(one, "ETH", side="buy", size="1", price="3000")

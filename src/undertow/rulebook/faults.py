@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from undertow.errors import InputError
 from undertow.rulebook.extent import MOST_BYTES, parsed
+from undertow.rulebook.text import text_of
 
 Loc = tuple[str | int, ...]
 
@@ -59,7 +60,7 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise InputError(f"{label}: has more than {MOST_BYTES // 1024} KiB; {_TOO_LARGE}")
-        return parsed(content.decode())
+        found = parsed(text_of(content, label))
     except FileNotFoundError:
         raise InputError(f"{label}: there is no such file; give the path of a TOML file") from None
     except IsADirectoryError:
@@ -67,12 +68,13 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
     except OSError as error:
         reason = error.strerror or "input error"
         raise InputError(f"{label}: cannot be read ({reason.lower()}); give a readable TOML file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{label}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{label}: {toml_fault(str(error))}") from None
     except ValueError as error:
         raise InputError(f"{label}: {error}") from None
+    if not found:
+        raise InputError(f"{label}: holds nothing but comments; a case or a rulebook has at least a name")
+    return found
 
 
 def toml_fault(message: str) -> str:

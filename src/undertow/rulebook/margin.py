@@ -64,9 +64,10 @@ class MarginClass(Table):
 
     `brackets`: maintenance = notional x rate - deduction, initial = notional / leverage up to the bracket's
     cap. `sqrt`: initial max(floor, factor x sqrt(coins)), maintenance max(floor, share x factor x
-    sqrt(coins)), both times `weight_ppm`. `steps`: base rates plus one maintenance rate for each started
-    step of coins above the base. `flat`: constant rates; initial rises to 100 % as open interest goes from
-    `oi_lower_usd` to `oi_upper_usd`.
+    sqrt(coins)), both times `weight_ppm`; a long needs `long_cap_ppm` of its notional at most (0: no cap),
+    because it cannot lose more than it is worth. `steps`: base rates plus one maintenance rate for each
+    started step of coins above the base. `flat`: constant rates; initial rises to 100 % as open interest
+    goes from `oi_lower_usd` to `oi_upper_usd`.
     """
 
     NEEDS: ClassVar[Needs] = {
@@ -78,6 +79,7 @@ class MarginClass(Table):
                 "factor_ppb",
                 "maintenance_share_ppm",
                 "weight_ppm",
+                "long_cap_ppm",
             ),
             "steps": ("base_coin", "step_coin", "initial_ppm", "maintenance_ppm"),
             "flat": ("initial_ppm", "maintenance_ppm", "oi_lower_usd", "oi_upper_usd"),
@@ -91,6 +93,7 @@ class MarginClass(Table):
     factor_ppb: Factor = 0
     maintenance_share_ppm: Share = 0
     weight_ppm: Rate = PPM
+    long_cap_ppm: Rate = 0
     base_coin: Money = Decimal(0)
     step_coin: Money = Decimal(0)
     initial_ppm: Rate = 0
@@ -104,6 +107,12 @@ class MarginClass(Table):
             yield from _bracket_faults(self.brackets)
         if self.kind == "sqrt" and self.maintenance_floor_ppm >= self.initial_floor_ppm:
             yield self._not_below("maintenance_floor_ppm", "initial_floor_ppm")
+        if self.kind == "sqrt" and 0 < self.long_cap_ppm < self.initial_floor_ppm * self.weight_ppm // PPM:
+            wrong = f"is {self.long_cap_ppm}, below the floor of initial margin"
+            yield (
+                ("long_cap_ppm",),
+                f"{wrong}; give at least the floor, 1000000 for the whole, or 0 for no cap",
+            )
         if self.kind in ("steps", "flat") and self.maintenance_ppm >= self.initial_ppm:
             yield self._not_below("maintenance_ppm", "initial_ppm")
         if self.kind == "steps" and self.step_coin == 0:

@@ -16,10 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from undertow.feeds.parquet import ONLY_ITS_COLUMNS, one_file
+from undertow.rulebook.one_file import ONLY_ITS_COLUMNS, one_file
 from undertow.venue.records import EVENT, FILL, POSTING
 
 Columns = dict[str, np.dtype[np.generic]]
+
+# How much a tape holds; `run.json` names it. The rows of a level are the same at every level above it.
+LAB = "lab"  # postings of trades and fees are summed by cause and minute, all others stand one by one
+FULL = "full"  # every posting
+TAPE_LEVELS = (LAB, FULL)
 
 _BIG = np.dtype(np.int64)
 _INT = np.dtype(np.int32)
@@ -116,7 +121,7 @@ TABLES: dict[str, Columns] = {
         "account": _INT,
         "instrument": _SHORT,
         "lots": _BIG,
-        "value": _BIG,  # of the lots at the mark, signed
+        "value": _BIG,  # of the lots at the mark, signed; the house's assets at their stock price
     },
     "events": _of(EVENT, {"sequence": _BIG}),
     "fills": _of(FILL),
@@ -138,6 +143,16 @@ TABLES: dict[str, Columns] = {
         "taken_over": _BYTE,
         "adl_lots": _BIG,
         "people": _INT,  # whom it stands for; 0: the house
+    },
+    "assets": {  # a spot asset of the venue, over all accounts, from the start of the run to its end
+        "instrument": _SHORT,
+        "settlement": _SHORT,
+        "lots_start": _BIG,
+        "lots_end": _BIG,
+        "value_start": _BIG,  # at the mark, what the house holds at its stock price
+        "value_end": _BIG,
+        "deposits": _BIG,  # at the mark when they came in
+        "withdrawals": _BIG,
     },
     "leverage": {
         "time_ms": _BIG,

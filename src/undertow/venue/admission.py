@@ -13,13 +13,23 @@ from undertow._jit import kernel
 from undertow.errors import Rejection
 from undertow.units import mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import SPOT, fill_value, initial_parts, maintenance_parts, position_value
+from undertow.venue.margin import (
+    SPOT,
+    fill_value,
+    initial_parts,
+    maintenance_parts,
+    open_sides,
+    position_value,
+)
 from undertow.venue.matching import Taker
+from undertow.venue.reach import walk
 from undertow.venue.slack import hold_back, initial_now
 from undertow.venue.state import (
     BAND_RULE,
     COUNT_ACCOUNTS,
     FREEZE_RULE,
+    REDUCE_ONLY_RULE,
+    REDUCE_UNOFFERED,
     STAGE_LIQUIDATING,
     WITHDRAWAL_NOTIONAL_PPM,
     WITHDRAWALS_CLOSED,
@@ -42,6 +52,8 @@ WRONG_SETTLEMENT = int(Rejection.WRONG_SETTLEMENT)
 BORROWING_CLOSED = int(Rejection.BORROWING_CLOSED)
 TOO_MANY_ORDERS = int(Rejection.TOO_MANY_ORDERS)
 REDUCE_ONLY_GATE = int(Rejection.REDUCE_ONLY_GATE)
+
+AT_MARKET = -1  # as the expected price of a market order for an asset: what the book asks, level by level
 
 
 @kernel
@@ -101,12 +113,35 @@ def check_place(state: State, taker: Taker, expected: int) -> int:  # noqa: PLR0
 
 
 @kernel
-def reducible_lots(state: State, holding: int, side: int) -> int:
-    """Lots that an order of `side` may still close of a position, resting opposite orders taken off."""
+def reducible_lots(state: State, holding: int, side: int, but: int) -> int:
+    """Lots that a reduce-only order of `side` may close: the position, whatever else rests to close it.
+
+    Some rulebooks take off what resting orders of that side offer already; the order in slot `but`, whose
+    reservation was released, is left out (-1: none).
+    """
     row = state.holdings[holding]
-    if side > 0:
-        return int(max(-row.size - row.open_buy, 0))
-    return int(max(row.size - row.open_sell, 0))
+    lots = -side * row.size
+    if lots > 0 and state.counters[REDUCE_ONLY_RULE] == REDUCE_UNOFFERED:
+        lots -= _offered_lots(state, holding, side, but)
+    return int(max(lots, 0))
+
+
+@kernel
+def _offered_lots(state: State, holding: int, side: int, but: int) -> int:
+    """Lots of the account's resting orders of `side`; bids on an asset hold cash, so they are counted."""
+    row = state.holdings[holding]
+    if side < 0:
+        return int(row.open_sell)
+    if state.instruments[row.instrument].kind != SPOT:
+        return int(row.open_buy)
+    lots = 0
+    slot = int(state.accounts[row.account].first_order)
+    while slot >= 0:
+        order = state.orders[slot]
+        if order.holding == holding and order.side > 0 and slot != but:
+            lots += order.size
+        slot = int(order.own_next)
+    return lots
 
 
 @kernel
@@ -114,14 +149,18 @@ def admit(state: State, taker: Taker, holding: int, expected: int) -> int:
     """Reserve for the order if the account can carry it, else say why not and reserve nothing.
 
     `expected` is the price the account will trade at in the worst case it can see now (its limit, or for a
-    market order the opposite best): an order through the mark loses the difference at once.
+    market order the opposite best): an order through the mark loses the difference at once. AT_MARKET for an
+    asset.
     """
-    row = state.holdings[holding]
     if state.instruments[taker.instrument].kind == SPOT:
-        return _admit_spot(state, taker, holding)
-    before = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
+        return _admit_spot(state, taker, holding, expected)
+    long, short = open_sides(state, holding)
+    before = max(abs(long), abs(short))
     hold_back(state, holding, taker.side, taker.lots, 0)
-    after = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
+    if taker.reduce_only == 1:
+        return NONE
+    long, short = open_sides(state, holding)
+    after = max(abs(long), abs(short))
     if after <= before:
         return NONE
     equity, required, _reserved = initial_now(state, taker.account)
@@ -145,11 +184,20 @@ def _loss_at_once(state: State, taker: Taker, expected: int) -> int:
 
 
 @kernel
-def _admit_spot(state: State, taker: Taker, holding: int) -> int:
+def _admit_spot(state: State, taker: Taker, holding: int, expected: int) -> int:
+    """A sale holds the asset, a bid the cash at its limit, a market bid the cash that the book asks for."""
     row = state.holdings[holding]
     owner = state.accounts[taker.account]
+    record = state.instruments[row.instrument]
     borrowing = state.profiles[owner.profile].borrowing
-    cash = taker.lots * taker.limit * state.instruments[row.instrument].unit if taker.side > 0 else 0
+    fee_ppm = max(record.taker_fee_ppm, record.maker_fee_ppm, 0)
+    at_market = expected == AT_MARKET
+    cash = 0
+    fees = 0
+    if taker.side > 0 and at_market:
+        _lots, cash, fees = walk(state, taker)
+    elif taker.side > 0:
+        cash = taker.lots * taker.limit * record.unit
     hold_back(state, holding, taker.side, taker.lots, cash)
     code = NONE
     if taker.side < 0:
@@ -161,9 +209,9 @@ def _admit_spot(state: State, taker: Taker, holding: int) -> int:
                 code = _admit_short_sale(state, taker, holding, short)
     else:
         equity, required, reserved = initial_now(state, taker.account)
-        record = state.instruments[taker.instrument]
-        fee_ppm = max(record.taker_fee_ppm, record.maker_fee_ppm, 0)
-        if borrowing == 0 and reserved + mul_ppm_ceil(reserved, fee_ppm) > owner.cash + owner.credit_limit:
+        charged = reserved - cash if at_market else reserved
+        needed = reserved + mul_ppm_ceil(charged, fee_ppm) + max(fees, 0)
+        if borrowing == 0 and needed > owner.cash + owner.credit_limit:
             code = INSUFFICIENT_BALANCE
         elif equity < required:
             code = INSUFFICIENT_MARGIN

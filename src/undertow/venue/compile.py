@@ -13,13 +13,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from undertow.errors import RulebookError
-from undertow.rulebook.base import micros
 from undertow.rulebook.collateral import CollateralAsset
 from undertow.rulebook.margin import MarginClass
 from undertow.rulebook.model import Rulebook
 from undertow.rulebook.trading import SPOT_CLASS
 from undertow.units import AMOUNT_LIMIT, MICROS, PPM
 from undertow.venue.book import MAXIMUM_TICKS
+from undertow.venue.dollars import money
 from undertow.venue.records import InstrumentKind, SelfTrade
 from undertow.venue.setup import add_tiers
 from undertow.venue.state import (
@@ -30,12 +30,18 @@ from undertow.venue.state import (
     COLLATERAL_NONE,
     COLLATERAL_RAW,
     COLLATERAL_WEIGHTED,
+    FLAT_DEBT_RULE,
     FREEZE_RULE,
     MARGIN_FLAT,
     MARGIN_SQUARE_ROOT,
     MARGIN_STEPS,
     MARGIN_TIERS,
     MAXIMUM_ORDERS,
+    POST_ONLY_AMEND_RULE,
+    REDUCE_EACH,
+    REDUCE_ONLY_RULE,
+    REDUCE_TOGETHER,
+    REDUCE_UNOFFERED,
     SELF_TRADE_RULE,
     WEIGHT_FLAT,
     WEIGHT_SQUARE_ROOT,
@@ -50,6 +56,7 @@ SELF_TRADE = {
     "cancel-taker": SelfTrade.CANCEL_TAKER,
     "cancel-maker": SelfTrade.CANCEL_MAKER,
 }
+REDUCE_ONLY = {"each": REDUCE_EACH, "together": REDUCE_TOGETHER, "unoffered": REDUCE_UNOFFERED}
 BAND = {"mark": 0, "index": 1, "opposite": 2}
 COLLATERAL = {"none": COLLATERAL_NONE, "weighted": COLLATERAL_WEIGHTED, "raw": COLLATERAL_RAW}
 FORCED_ASSETS = {"taken-over": ASSETS_TAKEN, "sold": ASSETS_SOLD, "kept": ASSETS_KEPT}
@@ -130,8 +137,8 @@ def instrument_figures(rulebook: Rulebook, listing: Listing) -> dict[str, int]:
 def _minimum_notional(rulebook: Rulebook, listing: Listing) -> int:
     dollars = rulebook.orders.min_notional_usd
     if listing.kind == InstrumentKind.INVERSE:
-        return int(dollars / listing.start * Decimal(10) ** listing.decimals)
-    return int(dollars * Decimal(10) ** listing.decimals)
+        return money(dollars / listing.start, listing.decimals)
+    return money(dollars, listing.decimals)
 
 
 def _margin_figures(rule: MarginClass, listing: Listing) -> dict[str, int]:
@@ -144,20 +151,22 @@ def _margin_figures(rule: MarginClass, listing: Listing) -> dict[str, int]:
             "rate_initial_floor_ppm": rule.initial_floor_ppm * rule.weight_ppm // PPM,
             "rate_initial_factor_ppb": rule.factor_ppb * rule.weight_ppm // PPM,
             "rate_factor_ppb": rule.factor_ppb * rule.maintenance_share_ppm // PPM * rule.weight_ppm // PPM,
+            "long_cap_ppm": rule.long_cap_ppm,
         }
     if rule.kind == "steps":
-        scale = Decimal(10) ** listing.decimals
         return {
             "margin_rule": MARGIN_STEPS,
             "rate_floor_ppm": rule.maintenance_ppm,
             "rate_initial_floor_ppm": rule.initial_ppm,
-            "step_base": int(rule.base_coin * scale),
-            "step_size": int(rule.step_coin * scale),
+            "step_base": money(rule.base_coin, listing.decimals),
+            "step_size": money(rule.step_coin, listing.decimals),
         }
     return {
         "margin_rule": MARGIN_FLAT,
         "rate_floor_ppm": rule.maintenance_ppm,
         "rate_initial_floor_ppm": rule.initial_ppm,
+        "interest_lower": money(rule.oi_lower_usd, listing.decimals),
+        "interest_upper": money(rule.oi_upper_usd, listing.decimals),
     }
 
 
@@ -190,9 +199,14 @@ def write_tiers(state: State, instrument: int, rulebook: Rulebook, listing: List
         return
     rule = rulebook.margin_class(listing.margin_class)
     if rule.kind == "brackets":
-        scale = Decimal(10) ** listing.decimals / MICROS
+        whole_units = Decimal(1) / MICROS
         tiers = [
-            (int(t.floor_micros * scale), t.maintenance_ppm, int(t.deduction_micros * scale), t.initial_ppm)
+            (
+                money(t.floor_micros * whole_units, listing.decimals),
+                t.maintenance_ppm,
+                money(t.deduction_micros * whole_units, listing.decimals),
+                t.initial_ppm,
+            )
             for t in rule.tiers()
         ]
         add_tiers(state, instrument, tiers)
@@ -236,12 +250,10 @@ def write_rules(state: State, rulebook: Rulebook) -> None:
     """Venue-wide switches that kernels read from the counters."""
     counters = state.counters
     counters[SELF_TRADE_RULE] = int(SELF_TRADE[rulebook.orders.self_trade])
+    counters[REDUCE_ONLY_RULE] = REDUCE_ONLY[rulebook.orders.reduce_only]
+    counters[POST_ONLY_AMEND_RULE] = int(rulebook.orders.amend_post_only == "withdrawn")
     counters[FREEZE_RULE] = int(rulebook.orders.freeze_on_liquidation)
     counters[BAND_RULE] = BAND[rulebook.orders.band_reference]
     counters[WITHDRAWAL_NOTIONAL_PPM] = rulebook.gates.withdrawal_notional_ppm
     counters[MAXIMUM_ORDERS] = ORDERS_PER_ACCOUNT
-
-
-def money(value: Decimal) -> int:
-    """Dollars of a rulebook in micro-dollars."""
-    return micros(value)
+    counters[FLAT_DEBT_RULE] = int(rulebook.insurance.debt_without_position == "left")

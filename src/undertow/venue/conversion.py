@@ -24,12 +24,14 @@ from undertow._jit import kernel, trailing_zeros
 from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.admission import band_limit
 from undertow.venue.disposal import house_order
+from undertow.venue.dollars import in_units
+from undertow.venue.forced_fees import give_back_fees
 from undertow.venue.integers import lots_worth, wide
 from undertow.venue.ledger import tell
 from undertow.venue.margin import SPOT, asset_value, maintenance_parts, position_value
-from undertow.venue.matching import cancel_all
+from undertow.venue.matching import withdraw_orders
 from undertow.venue.records import EventKind, Origin, Role
-from undertow.venue.state import COUNT_ACCOUNTS, State
+from undertow.venue.state import COUNT_ACCOUNTS, COUNT_FILLS, State
 
 CONVERSION = int(Origin.CONVERSION)
 EVENT_CONVERSION = int(EventKind.CONVERSION)
@@ -41,7 +43,7 @@ ROUNDS = 8  # orders of one wallet at a time: the room its caller made in the lo
 class Conversion(NamedTuple):
     """Figures of conversion; 0 switches a trigger off."""
 
-    cash_floor: int  # settlement units: debt above this
+    cash_floor: int  # millionths of a dollar: debt above this
     collateral_multiple: int  # debt above this many times net collateral
     slack_ppm: int  # equity within this share of notional of maintenance
     at_liquidation: int  # 1: any debt once the wallet is below maintenance
@@ -125,7 +127,7 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
         if holding < 0:
             break
         instrument = wide(state.holdings[holding].instrument)
-        cancel_all(state, account, instrument)
+        withdraw_orders(state, account, instrument)
         record = state.instruments[instrument]
         mark = wide(state.markets[instrument].mark)
         size = wide(state.holdings[holding].size)
@@ -134,7 +136,9 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
         value = sold_value(rule, wide(-state.accounts[account].cash), worth, weighted)
         lots = min(size, lots_worth(record.kind, record.unit, value, mark))
         limit = wide(band_limit(state, instrument, -1, wide(record.market_band_ppm)))
+        first_fill = wide(state.counters[COUNT_FILLS])
         filled, received = house_order(state, holding, -1, lots, limit, CONVERSION)
+        give_back_fees(state, wide(account), instrument, first_fill)
         what = (instrument, wide(-1), wide(lots), limit)
         tell(state, EVENT_CONVERSION, (wide(account), wide(-1)), what, received, filled)
         sold += received
@@ -178,18 +182,33 @@ def convert(state: State, rule: Conversion) -> int:
 
 
 @kernel
+def _with_floor(rule: Conversion, cash_floor: int) -> Conversion:
+    """The rule with its floor in a wallet's settlement units."""
+    return Conversion(
+        cash_floor,
+        rule.collateral_multiple,
+        rule.slack_ppm,
+        rule.at_liquidation,
+        rule.sold_ppm,
+        rule.over_weight,
+        rule.profiles,
+    )
+
+
+@kernel
 def _convert_if_due(state: State, rule: Conversion, account: int) -> int:
     owner = state.accounts[account]
     if owner.cash >= 0 or owner.cash + owner.credit_limit >= 0 or owner.role >= FIRST_HOUSE_ROLE:
         return 0
     if owner.exempt != 0 or rule.profiles >> owner.profile & 1 == 0:
         return 0
+    floor = in_units(state, owner.settlement, rule.cash_floor)
     by_value = rule.collateral_multiple > 0 or rule.slack_ppm > 0 or rule.at_liquidation == 1
-    if not by_value and -owner.cash <= rule.cash_floor:
+    if not by_value and -owner.cash <= floor:
         return 0
     equity, maintenance, gross = maintenance_parts(state, account)
     collateral = net_collateral(state, account)
-    if not is_due(rule, wide(-owner.cash), collateral, equity, maintenance, gross):
+    if not is_due(_with_floor(rule, floor), wide(-owner.cash), collateral, equity, maintenance, gross):
         return 0
     convert_account(state, rule, account)
     return 1

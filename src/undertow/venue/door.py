@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from undertow.errors import InputError
 from undertow.rulebook.faults import suggest
+from undertow.rulebook.load import load_rulebook
+from undertow.rulebook.model import Rulebook
 from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.compile import Listing
 from undertow.venue.records import InstrumentKind
@@ -28,10 +30,12 @@ EXACT = Context(prec=60)  # products of a Decimal and an int64 stay exact, whate
 LARGEST_LEVERAGE = 1000
 DIGITS = 20  # before and after the point: more cannot be meant
 LONGEST_NUMBER = 100  # characters, or digits of an integer
+LONGEST_PATH = 255  # characters, of a rulebook's file
 LONGEST_NAME = 64  # characters
 LONGEST_SHOWN = 60  # characters of a wrong value that a message repeats
 MOST_SECONDS = 315_360_000  # ten years: of a step, of an age, of a venue's clock
 MOST_STEPS = 100_000  # of one call
+DOLLAR_DECIMALS, COIN_DECIMALS = 6, 8
 MOST_DECIMALS = 18  # of a settlement asset
 
 
@@ -138,6 +142,19 @@ def table(value: object, what: str) -> Mapping[str, Any]:
     for name in value:
         text(name, f"a name in {what}")
     return value
+
+
+def rulebook_of(value: object) -> Rulebook:
+    """A rulebook, or the one that a name or a path stands for."""
+    is_long = isinstance(value, str) and len(value) > LONGEST_PATH
+    if is_long or not isinstance(value, str | Rulebook):
+        raise InputError(f"rulebook is {shown(value)}; give a rulebook, or the name of one")
+    return load_rulebook(value) if isinstance(value, str) else value
+
+
+def own_settlement(rulebook: Rulebook) -> dict[str, int]:
+    """A rulebook's own settlement asset with its decimals."""
+    return {rulebook.settlement: COIN_DECIMALS if rulebook.contract == "inverse" else DOLLAR_DECIMALS}
 
 
 def settlement_table(value: object) -> dict[str, int]:

@@ -11,6 +11,7 @@ that happened.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from undertow.venue import audit as auditing
 from undertow.venue import danger, danger_scan
 from undertow.venue.accrual import accrue_funding, accrue_interest
 from undertow.venue.allocation.report import Report
+from undertow.venue.allocation.winners import Policy
 from undertow.venue.book import make_order_room
 from undertow.venue.closing import ClosingRule, close_bankrupt
 from undertow.venue.compile import (
@@ -92,6 +94,7 @@ class Engine:
         rulebook: Rulebook,
         *,
         settlements: int = 1,
+        decimals: Sequence[int] = (),
         instruments: int = 64,
         accounts: int = 1024,
         seed: int = 0,
@@ -100,6 +103,7 @@ class Engine:
         oracle: bool = False,
         ledger_detail: bool = True,
         keep_reports: bool = True,
+        policy: Policy | str | None = None,
     ) -> None:
         self.rulebook = rulebook
         self.state: State = allocate(instruments, accounts, 4 * accounts, 4096)
@@ -112,12 +116,14 @@ class Engine:
         write_rules(self.state, rulebook)
         self.state.counters[LEDGER_DETAIL] = int(ledger_detail)
         open_house(self.state, settlements)
+        for settlement, places in enumerate(decimals):  # of each settlement asset; six unless told
+            self.state.unit_scale[settlement] = 10**places
         self.settlements = settlements
         self.liquidate: Stage = liquidation_stage(rulebook)
         self.convert = ConversionStage(rulebook, self.profiles)
         self.dispose: Stage = DisposalStage(rulebook)
         self.hedge = HedgeStage(rulebook)
-        self.closing: ClosingRule = closing_rule(rulebook)
+        self.closing: ClosingRule = closing_rule(rulebook, policy)
         self.gates = Gates(rulebook.gates)
         self.isolated_funds: dict[tuple[int, str], int] = {}
         self.interest_ppb_per_hour = 0
@@ -173,6 +179,7 @@ class Engine:
         state.grow("fills", int(counters[COUNT_FILLS]) + trades)
         postings = 6 * trades if counters[LEDGER_DETAIL] else 2 * trades
         state.grow("postings", int(counters[COUNT_POSTINGS]) + postings)
+        state.grow("events", int(counters[COUNT_EVENTS]) + commands)
 
     # ---- the step
 
@@ -222,6 +229,7 @@ class Engine:
         state = self.state
         for instrument, ticks, rate_ppb in self.pricing.update_funding(state, now_ms // 1000):
             self._room_for_postings(2 * int(state.counters[COUNT_HOLDINGS]) + 8)
+            state.grow("events", int(state.counters[COUNT_EVENTS]) + 8)
             accrue_funding(state, instrument, ticks, rate_ppb)
         while self.interest_ppb_per_hour and now_ms >= self.next_interest_ms:
             self._room_for_postings(int(state.counters[COUNT_ACCOUNTS]) + 8)

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow._jit import tell_of_compiling
 from undertow.errors import InputError, InvariantError
-from undertow.rulebook.load import load_rulebook
 from undertow.rulebook.model import Rulebook
 from undertow.venue.account_view import AccountView, view_account
+from undertow.venue.allocation.winners import Policy
 from undertow.venue.answers import Result, result
 from undertow.venue.audit import clearing_balance
 from undertow.venue.board import Board
@@ -37,6 +38,8 @@ from undertow.venue.door import (
     leverage_floor,
     number,
     order_number,
+    own_settlement,
+    rulebook_of,
     settlement_table,
     shown,
     table,
@@ -80,8 +83,6 @@ HOUSE = {
     "lending": HOUSE_LENDING,
     "treasury": HOUSE_TREASURY,
 }
-DOLLAR_DECIMALS, COIN_DECIMALS = 6, 8
-LONGEST_PATH = 255  # characters, of a rulebook's file
 MOST_CONSTITUENTS, MOST_INSTRUMENTS, MOST_PROVIDERS = 64, 1_000, 1_000
 MOST_SEED = (1 << 63) - 1
 SNAPSHOT = {"engine", "board", "now"}
@@ -92,6 +93,7 @@ class Venue:
 
     `settlements` are the assets wallets are kept in, each with its decimals; the rulebook's own by default.
     `constituents` is how many outside prices an index may have. `oracle` finds danger by the full scan.
+    `policy` allocates losses instead of the rulebook's: a registered name, or an object.
     """
 
     def __init__(
@@ -104,30 +106,28 @@ class Venue:
         step_seconds: int = 1,
         instruments: int = 16,
         oracle: bool = False,
+        policy: Policy | str | None = None,
     ) -> None:
-        is_long = isinstance(rulebook, str) and len(rulebook) > LONGEST_PATH
-        if is_long or not isinstance(rulebook, str | Rulebook):
-            raise InputError(f"rulebook is {shown(rulebook)}; give a rulebook, or the name of one")
-        self.rulebook = load_rulebook(rulebook) if isinstance(rulebook, str) else rulebook
-        if settlements is None:
-            decimals = COIN_DECIMALS if self.rulebook.contract == "inverse" else DOLLAR_DECIMALS
-            settlements = {self.rulebook.settlement: decimals}
-        wallets = settlement_table(settlements)
+        self.rulebook = rulebook_of(rulebook)
+        wallets = own_settlement(self.rulebook) if settlements is None else settlement_table(settlements)
         whole_number(constituents, "constituents", MOST_CONSTITUENTS)
         whole_number(instruments, "instruments", MOST_INSTRUMENTS)
         whole_number(seed, "seed", MOST_SEED, 0)
         flag(oracle, "oracle")
+        tell_of_compiling()
         self.step_seconds = whole_seconds(step_seconds, "step_seconds")
         self.now = 0  # seconds
         self.engine = Engine(
             self.rulebook,
             settlements=len(wallets),
+            decimals=list(wallets.values()),
             instruments=instruments,
             accounts=64,
             seed=seed,
             step_ms=1000 * self.step_seconds,
             constituents=constituents,
             oracle=oracle,
+            policy=policy,
         )
         self._board = Board(self.engine, wallets, constituents)
 
@@ -305,7 +305,10 @@ class Venue:
         time_in_force: str = "good-till-cancelled",
         reduce_only: bool = False,
     ) -> Result:
-        """Send an order; without a price a market order, capped by the rulebook's band."""
+        """Send an order; without a price a market order, capped by the rulebook's band.
+
+        A market order that is also post-only is refused.
+        """
         market = self._board.instrument(instrument)
         flags = OrderFlag.REDUCE_ONLY if flag(reduce_only, "reduce_only") else OrderFlag.NONE
         if price is None:
@@ -331,7 +334,10 @@ class Venue:
     def amend(
         self, account: int, order: int, *, size: Number | None = None, price: Number | None = None
     ) -> Result:
-        """Change a resting order's remaining size or price; less at the same price keeps its place."""
+        """Change a resting order's remaining size or price; less at the same price keeps its place.
+
+        The order keeps its number, stays reduce-only or post-only, and is unchanged if this is refused.
+        """
         identifier = order_number(order)
         view = next((row for row in self.account(account).orders if row.order == identifier), None)
         market = self._board.instrument(view.instrument) if view else None
@@ -374,8 +380,11 @@ class Venue:
         answer = self.engine.submit(self._command(**fields))[0]
         code, order, lots = int(answer["code"]), int(answer["order"]), int(answer["filled"])
         if market is None:
-            return result(code, -1, Decimal(0), None)
-        return result(code, order, market.size(lots), market.average_price(int(answer["value"]), lots))
+            return result(code, -1, Decimal(0), Decimal(0), None)
+        resting = market.size(int(answer["resting"]))
+        return result(
+            code, order, market.size(lots), resting, market.average_price(int(answer["value"]), lots)
+        )
 
     # ---- prices and time
 
@@ -448,10 +457,11 @@ class Venue:
         """Fills, postings and events since the last call, in order."""
         logged = self.engine.drain()
         instruments, settlements, _profiles = self._board.names()
-        accounts = np.maximum(logged.events["account"], 0)
+        opened = int(self.engine.state.counters[COUNT_ACCOUNTS])  # a refused command may name any account
+        accounts = np.where(logged.events["account"] < opened, np.maximum(logged.events["account"], 0), 0)
         wallets = [settlements[int(place)] for place in self.engine.state.accounts["settlement"][accounts]]
         return History(
-            fill_records(logged.fills, instruments),
+            fill_records(logged.fills, instruments, settlements),
             posting_records(logged.postings, instruments, settlements),
             event_records(logged.events, instruments, wallets),
         )

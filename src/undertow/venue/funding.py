@@ -59,7 +59,7 @@ class FundingInputs(NamedTuple):
 
     index_ticks: NDArray[np.int64]  # 0: none, nothing is sampled or charged
     mark_ticks: NDArray[np.int64]
-    bid_ticks: NDArray[np.int64]  # impact rule: average price of the impact size; else best bid; 0: none
+    bid_ticks: NDArray[np.int64]  # impact rule: average price of the impact notional; else best bid; 0: none
     ask_ticks: NDArray[np.int64]  # likewise; 0 or maximum_ticks: none
     last_ticks: NDArray[np.int64]  # middle rule only; 0: never traded
     maximum_ticks: NDArray[np.int64]
@@ -83,23 +83,6 @@ def allocate_funding(first_due_seconds: NDArray[np.int64]) -> FundingState:
     rows = [np.zeros(len(first_due_seconds), np.int64) for _ in range(8)]
     rows[3] = np.ascontiguousarray(first_due_seconds, np.int64).copy()
     return FundingState(*rows)
-
-
-@kernel
-def impact_ticks(prices_ticks: NDArray[np.int64], sizes_lots: NDArray[np.int64], wanted_lots: int) -> int:
-    """Average price of the first `wanted_lots` of one side, best level first, to nearest; 0 if too thin.
-
-    The impact size is the impact notional at the index price, so that it does not depend on the depth.
-    """
-    left = wanted_lots
-    cost = 0
-    for level in range(len(prices_ticks)):
-        taken = min(left, sizes_lots[level])
-        cost += taken * prices_ticks[level]
-        left -= taken
-        if left == 0:
-            return divide_nearest(cost, wanted_lots)
-    return 0
 
 
 @kernel

@@ -19,7 +19,7 @@ from typing import Any
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_div_floor, mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
-from undertow.venue.records import InstrumentKind
+from undertow.venue.records import InstrumentKind, OrderFlag
 from undertow.venue.state import (
     COLLATERAL_NONE,
     COLLATERAL_RAW,
@@ -36,6 +36,7 @@ from undertow.venue.state import (
 SPOT = int(InstrumentKind.SPOT)
 LINEAR = int(InstrumentKind.LINEAR)
 INVERSE = int(InstrumentKind.INVERSE)
+REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 
 ONE_PPM_SQUARED = 1_000_000_000_000
 HIGHEST_RATE_PPM = 2_000_000_000  # of a borrowed asset
@@ -217,6 +218,20 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
 
 
 @kernel
+def worth(state: State, account: int) -> int:
+    """Everything an account owns and owes, contracts and assets at their marks, no weights."""
+    total: int = state.accounts[account].cash
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        total += row.quote + position_value(record.kind, record.unit, row.size, mark)
+        holding = row.next
+    return total
+
+
+@kernel
 def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amount: int) -> int:
     """Initial margin rate of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
     record = state.instruments[instrument]
@@ -227,7 +242,35 @@ def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amo
         rate = max(rate, sqrt_rate_ppm(record.rate_initial_factor_ppb, lots, record.lots_per_coin))
     elif record.margin_rule == MARGIN_STEPS:
         rate += step_count(record.step_base, record.step_size, amount) * record.rate_floor_ppm
-    return int(max(rate, state.markets[instrument].initial_ppm))
+    if record.interest_upper > 0:
+        rate = max(rate, _interest_rate_ppm(state, account, instrument, lots))
+    return int(rate)
+
+
+@kernel
+def _interest_rate_ppm(state: State, account: int, instrument: int, lots: int) -> int:
+    """Initial rate that rises with open interest, as it is once the account holds `lots`.
+
+    base + (OI - lower) / (upper - lower) x (1 - base), rounded up, at most 1. What the account would add
+    counts as if the other side opened it too. Source: dydxprotocol/v4-chain, x/subaccounts (the change of
+    open interest is applied before the margin of an update is checked).
+    """
+    record = state.instruments[instrument]
+    market = state.markets[instrument]
+    held = 0
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        if row.instrument == instrument:
+            held = abs(row.size)
+            break
+        holding = row.next
+    interest = market.open_interest + max(lots - held, 0)
+    above = notional(record.kind, record.unit, interest, market.mark) - record.interest_lower
+    span = record.interest_upper - record.interest_lower
+    above = min(max(above, 0), span)
+    base = record.rate_initial_floor_ppm
+    return int(base + mul_div_ceil(above, 1_000_000 - base, span))
 
 
 @kernel
@@ -236,6 +279,56 @@ def step_count(base: int, step: int, amount: int) -> int:
     if step <= 0 or amount <= base:
         return 0
     return (amount - base + step - 1) // step
+
+
+@kernel
+def open_sides(state: State, holding: int) -> tuple[int, int]:
+    """Signed lots of a contract if all its resting buys filled, and if all its resting sells did.
+
+    Reduce-only orders are left out: they only ever close, so they need no margin.
+    """
+    row = state.holdings[holding]
+    buys = int(row.open_buy)
+    sells = int(row.open_sell)
+    owner = state.accounts[row.account]
+    if owner.reduce_only_count > 0:
+        slot = int(owner.first_order)
+        while slot >= 0:
+            order = state.orders[slot]
+            if order.holding == holding and order.flags & REDUCE_ONLY != 0:
+                if order.side > 0:
+                    buys -= order.size
+                else:
+                    sells -= order.size
+            slot = int(order.own_next)
+    return int(row.size + buys), int(row.size - sells)
+
+
+@kernel
+def open_rate(state: State, holding: int) -> tuple[int, int]:
+    """(lots, initial rate) that the initial margin of a contract is taken on, resting orders counted.
+
+    That is the larger of what all buys and what all sells would leave. Where the rulebook caps the rate of
+    longs, it is the side that needs more.
+    """
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    mark = state.markets[row.instrument].mark
+    long, short = open_sides(state, holding)
+    lots = max(abs(long), abs(short))
+    amount = notional(record.kind, record.unit, lots, mark)
+    rate = initial_rate_ppm(state, row.account, row.instrument, lots, amount)
+    cap = int(record.long_cap_ppm)
+    if cap == 0 or rate <= cap:
+        return lots, rate
+    long, short = max(long, 0), max(-short, 0)
+    amount = notional(record.kind, record.unit, long, mark)
+    long_rate = min(initial_rate_ppm(state, row.account, row.instrument, long, amount), cap)
+    below = notional(record.kind, record.unit, short, mark)
+    short_rate = initial_rate_ppm(state, row.account, row.instrument, short, below)
+    if mul_ppm_ceil(amount, long_rate) >= mul_ppm_ceil(below, short_rate):
+        return long, long_rate
+    return short, short_rate
 
 
 @kernel
@@ -258,11 +351,9 @@ def initial_row(state: State, holding: int) -> tuple[int, int, int]:
     equity += row.quote
     if row.size != 0:
         equity += position_value(record.kind, record.unit, row.size, mark)
-    lots = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
+    lots, rate = open_rate(state, holding)
     if lots > 0:
-        amount = notional(record.kind, record.unit, lots, mark)
-        rate = initial_rate_ppm(state, row.account, row.instrument, lots, amount)
-        required += mul_ppm_ceil(amount, rate)
+        required += mul_ppm_ceil(notional(record.kind, record.unit, lots, mark), rate)
     return equity, required, 0
 
 
@@ -320,7 +411,10 @@ def refresh_rates(state: State, holding: int) -> None:
         return
     if record.margin_rule == MARGIN_SQUARE_ROOT:
         rate = sqrt_rate_ppm(record.rate_factor_ppb, lots, record.lots_per_coin)
-        row.rate_ppm = max(record.rate_floor_ppm, rate)
+        rate = max(record.rate_floor_ppm, rate)
+        if row.size > 0 and record.long_cap_ppm > 0:
+            rate = min(rate, record.long_cap_ppm)
+        row.rate_ppm = rate
     elif record.margin_rule == MARGIN_STEPS:
         steps = step_count(record.step_base, record.step_size, abs(row.quote))
         row.rate_ppm = record.rate_floor_ppm * (1 + steps)

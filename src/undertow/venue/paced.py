@@ -22,7 +22,6 @@ from undertow.units import PPM
 from undertow.venue.auto_close import OVERFLOW, AutoClose, auto_close_second
 from undertow.venue.backstop import Providers, Split, advance, exact_share, no_providers, open_providers
 from undertow.venue.closing import close_inventory
-from undertow.venue.compile import money
 from undertow.venue.conversion import ROUNDS, Conversion, convert, count_debtors
 from undertow.venue.disposal import (
     FLOOR_BAND,
@@ -37,6 +36,7 @@ from undertow.venue.disposal import (
     open_stock,
     open_window,
 )
+from undertow.venue.dollars import money
 from undertow.venue.frozen import Frozen, drop_listed, frozen_room, release_recovered
 from undertow.venue.hedge import Hedge
 from undertow.venue.ledger import deposit

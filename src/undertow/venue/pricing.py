@@ -21,6 +21,7 @@ from undertow.units import PPM
 from undertow.venue import funding, index, marks
 from undertow.venue.compile import Listing
 from undertow.venue.depth import impact_prices
+from undertow.venue.dollars import money
 from undertow.venue.fixed_point import decay_ppb
 from undertow.venue.records import InstrumentKind
 from undertow.venue.state import State
@@ -60,7 +61,6 @@ class Pricing:
         self.kinds = np.array([int(listing.kind) for listing in self.listings], np.int64)
         self.perpetuals = np.flatnonzero(self.kinds != int(InstrumentKind.SPOT))
         self._spot = np.flatnonzero(self.kinds == int(InstrumentKind.SPOT)).tolist()
-        self._scaled = [int(row) for row in self.perpetuals if self._rises(int(row))]
 
     def add(self, listing: Listing) -> None:
         """Price one more instrument; before the first step."""
@@ -136,29 +136,7 @@ class Pricing:
         state.markets["mark"][where] = self.mark_state.mark_ticks[where]
         for row in self._spot:
             state.markets["mark"][row] = self._collateral_price(state, row)
-        self._scale_initial_margin(state)
         self._set_band_reference(state)
-
-    def _rises(self, row: int) -> bool:
-        """Whether a contract's initial margin rises with open interest."""
-        rule = self.rulebook.margin_class(self.listings[row].margin_class)
-        return rule.kind == "flat" and rule.oi_upper_usd != 0
-
-    def _scale_initial_margin(self, state: State) -> None:
-        """Initial margin that rises with open interest.
-
-        base + (OI - lower) / (upper - lower) x (1 - base), rounded up.
-        """
-        for row in self._scaled:
-            listing = self.listings[row]
-            rule = self.rulebook.margin_class(listing.margin_class)
-            scale = 10**listing.decimals
-            lower, upper = int(rule.oi_lower_usd * scale), int(rule.oi_upper_usd * scale)
-            market = state.markets[row]
-            unit = int(state.instruments[row]["unit"])
-            interest = int(market["open_interest"]) * int(market["mark"]) * unit
-            above = min(max(interest - lower, 0), upper - lower)
-            market["initial_ppm"] = rule.initial_ppm - (-above * (PPM - rule.initial_ppm) // (upper - lower))
 
     def _set_band_reference(self, state: State) -> None:
         source = "index" if self.rulebook.orders.band_reference == "index" else "mark"
@@ -210,7 +188,7 @@ class Pricing:
         asks = np.ascontiguousarray(markets["best_ask"])
         samples = bool((self.funding_state.next_sample <= now_seconds).any())
         if samples and self.rulebook.funding.premium == "impact":
-            bids, asks = impact_prices(state, self._impact_lots(state))
+            bids, asks = impact_prices(state, self._impact_amounts())
         inputs = funding.FundingInputs(
             self.index_ticks,
             np.ascontiguousarray(markets["mark"]),
@@ -225,17 +203,14 @@ class Pricing:
         due = [int(row) for row in np.flatnonzero(memory.due) if row in self.perpetuals]
         return [(row, int(memory.charge_ticks[row]), int(memory.charge_ppb[row])) for row in due]
 
-    def _impact_lots(self, state: State) -> NDArray[np.int64]:
-        """Impact notional of each contract at its index, in lots, at least one."""
-        lots = np.ones(len(self.listings), np.int64)
+    def _impact_amounts(self) -> NDArray[np.int64]:
+        """Impact notional of each contract in its settlement units; 0 for assets."""
+        amounts = np.zeros(len(self.listings), np.int64)
         for row in self.perpetuals:
             listing = self.listings[row]
-            money = int(self.rulebook.funding.impact_notional(listing.margin_class) * 10**listing.decimals)
-            price, unit = int(self.index_ticks[row]), int(state.instruments[row]["unit"])
-            if price > 0:
-                inverse = listing.kind == InstrumentKind.INVERSE
-                lots[row] = max(1, money * price // unit if inverse else money // (price * unit))
-        return lots
+            notional = self.rulebook.funding.impact_notional(listing.margin_class)
+            amounts[row] = money(notional, listing.decimals)
+        return amounts
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over from step to step, by name (for snapshots and hashes)."""

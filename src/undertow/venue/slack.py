@@ -11,7 +11,7 @@ weights and rates do not change while a batch runs, and a new batch remembers no
 from __future__ import annotations
 
 from undertow._jit import kernel
-from undertow.venue.margin import initial_row, initial_rows, with_cash
+from undertow.venue.margin import SPOT, initial_row, initial_rows, with_cash
 from undertow.venue.state import BATCH, SLACK_SLOTS, State
 
 FEW = 6  # holdings that are walked as quickly as they are remembered
@@ -39,7 +39,7 @@ def forget(state: State, account: int) -> None:
 
 @kernel
 def hold_back(state: State, holding: int, side: int, lots: int, cash: int) -> None:
-    """Reserve for an order: `lots` of a sale or of a contract, `cash` for a bid on an asset (else 0).
+    """Reserve for an order: `lots` of a sale or of a contract, `cash` for a bid on an asset.
 
     Negative amounts undo it. Keeps what is remembered of the account true.
     """
@@ -54,7 +54,7 @@ def hold_back(state: State, holding: int, side: int, lots: int, cash: int) -> No
     if side < 0:
         row.open_sell += lots
     else:
-        row.open_buy += cash if cash != 0 else lots
+        row.open_buy += cash if state.instruments[row.instrument].kind == SPOT else lots
     if known:
         equity, required, reserved = initial_row(state, holding)
         slot.equity += equity

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.units import MICROS
 from undertow.venue.memory import Memory, aligned_zeros
 from undertow.venue.records import EVENT, FILL, POSTING
 
@@ -95,11 +96,13 @@ ORDER = np.dtype(
         ("generation", np.int32),
         ("instrument", np.int16),
         ("side", np.int8),
-        ("flags", np.int8),
+        ("flags", np.int8),  # OrderFlag.REDUCE_ONLY, ORDER_POST_ONLY
         ("unused", np.int32, (3,)),
     ],
     align=True,
 )
+
+ORDER_POST_ONLY = 4  # in ORDER.flags: no amendment may make it trade at once
 
 INSTRUMENT = np.dtype(
     [
@@ -117,8 +120,11 @@ INSTRUMENT = np.dtype(
         ("rate_initial_floor_ppm", np.int64),
         ("rate_factor_ppb", np.int64),  # square-root rule on maintenance; 0: none
         ("rate_initial_factor_ppb", np.int64),
+        ("long_cap_ppm", np.int64),  # square-root rule: highest rate of a long; 0: none
         ("step_base", np.int64),  # stepped risk limits: settlement units at entry; 0: none
         ("step_size", np.int64),
+        ("interest_lower", np.int64),  # open interest from which initial margin rises, settlement units
+        ("interest_upper", np.int64),  # and at which it is the whole value; 0: it does not rise
         ("weight_total_ppm", np.int64),  # spot as collateral; 0: not accepted
         ("weight_initial_ppm", np.int64),
         ("weight_factor_ppb", np.int64),  # 1.1 / (1 + factor x sqrt(coins)); 0: none
@@ -159,7 +165,6 @@ MARKET = np.dtype(
         ("processed", np.int64),  # danger: price up to which triggers have been walked
         ("band_reference", np.int64),
         ("previous_mark", np.int64),
-        ("initial_ppm", np.int64),  # open-interest scaled initial margin; 0: none
         ("volume_lots", np.int64),  # since the last record
         ("volume_value", np.int64),
         ("sell_value", np.int64),  # part of volume_value whose taker sold
@@ -248,8 +253,16 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
+REDUCE_ONLY_RULE = 29  # see REDUCE_*
+POST_ONLY_AMEND_RULE = 30  # 1: an amendment that makes a post-only order take withdraws it; 0: is refused
+FLAT_DEBT_RULE = 31  # 1: a debt without a position stays with its owner; 0: the fund pays it
 COUNTERS = 32
 PAGE_LEVELS = 64
+
+# What REDUCE_ONLY_RULE says.
+REDUCE_EACH = 0  # each reduce-only order by itself closes no more than the position
+REDUCE_TOGETHER = 1  # those that rest close no more than the position together
+REDUCE_UNOFFERED = 2  # also: a new one closes no more than no resting order offers already
 SLACK_SLOTS = 1024  # a power of two
 
 # The counter that says how far an arena is used, and the records it counts as one; the rest of it is zero.
@@ -309,11 +322,16 @@ class State(Memory):
         "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
         "debt_bits": (INT64, 1),  # one bit per account: set where cash is below zero, and perhaps elsewhere
         "moved_bits": (INT64, 1),  # one bit per account: its cash or holdings changed since ranking.py looked
+        "behind": (
+            INT32,
+            1,
+        ),  # per account under liquidation: the fund of its largest position when last seen
         "bankrupt": (INT32, 1),  # accounts whose positions nobody took: to be allocated among winners
         # log: what happened since it was last drained
         "fills": (FILL, 1),
         "postings": (POSTING, 1),
         "events": (EVENT, 1),
+        "unit_scale": (INT64, 1),  # per settlement asset: its smallest units in a whole one
         "cause_totals": (INT64, 2),  # settlement asset x cause: sum of amounts posted, ever
         "net_deposits": (INT64, 1),  # settlement assets (0..15), then 16 + instrument for spot assets
     }
@@ -340,10 +358,12 @@ class State(Memory):
     worklist_bits: NDArray[np.int64]
     debt_bits: NDArray[np.int64]
     moved_bits: NDArray[np.int64]
+    behind: NDArray[np.int32]
     bankrupt: NDArray[np.int32]
     fills: NDArray[np.void]
     postings: NDArray[np.void]
     events: NDArray[np.void]
+    unit_scale: NDArray[np.int64]
     cause_totals: NDArray[np.int64]
     net_deposits: NDArray[np.int64]
 
@@ -364,7 +384,7 @@ class State(Memory):
 
     def grow_accounts(self, capacity: int) -> None:
         """Room for `capacity` accounts everywhere an account has a place."""
-        for name in ("accounts", "pending", "dirty", "candidates", "bankrupt"):
+        for name in ("accounts", "pending", "dirty", "candidates", "behind", "bankrupt"):
             self.grow(name, capacity)
         for name in ("worklist_bits", "debt_bits", "moved_bits"):
             self.grow(name, (capacity + 63) // 64)
@@ -398,10 +418,12 @@ def allocate(
         "worklist_bits": (account_capacity + 63) // 64,
         "debt_bits": (account_capacity + 63) // 64,
         "moved_bits": (account_capacity + 63) // 64,
+        "behind": account_capacity,
         "bankrupt": account_capacity,
         "fills": 1 << 16,
         "postings": 1 << 16,
         "events": 1 << 14,
+        "unit_scale": MAXIMUM_SETTLEMENTS,
         "net_deposits": MAXIMUM_SETTLEMENTS + instrument_capacity,
     }
     for name, length in lengths.items():
@@ -409,4 +431,5 @@ def allocate(
     state.bind("cause_totals", np.zeros((MAXIMUM_SETTLEMENTS, CAUSES), np.int64))
     state.counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
     state.buckets["head"] = -1
+    state.unit_scale[:] = MICROS
     return state

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from undertow.lab.spread import FactSpread, Spread
-from undertow.views.tables import add_row, plain_table, print_table
+from undertow.views.plain_tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING
 
 

@@ -1,7 +1,8 @@
-"""The name of one Parquet file as DuckDB must be given it: that file, and no other.
+"""The name of one data file as DuckDB must be given it: that file, and no other.
 
 DuckDB reads a path as a pattern (`*`, `?`, `[...]`), a leading `~` as a home folder and a folder `key=value`
-as a column. Holds the spelling and the option that switch all of it off. Opens nothing.
+as a column. Holds the spelling and the option that switch all of it off, for every room that reads with
+DuckDB. Opens nothing.
 
 Invariant: whatever a folder is called, what is read is the file at that path.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ONLY_ITS_COLUMNS = "hive_partitioning = false"  # an option of `read_parquet`
+ONLY_ITS_COLUMNS = "hive_partitioning = false"  # an option of `read_parquet` and `read_csv`
 
 
 def one_file(path: Path) -> str:
