@@ -35,6 +35,7 @@ from undertow.lab.progress import Progress, Silent
 from undertow.lab.score import Score, check_facts, score_run, write_score
 from undertow.lab.stopwatch import Stopwatch
 from undertow.lab.venues import Running, build_venues, play_second
+from undertow.rulebook.faults import shown
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 from undertow.tape.query import Tape
 from undertow.tape.schema import FULL, LAB, TAPE_LEVELS
@@ -73,7 +74,7 @@ def run_case(  # noqa: PLR0913 one argument for each choice of a run
     can be read. Raises InputError for anything wrong with what was given.
     """
     if tape not in TAPE_LEVELS:
-        raise InputError(f"tape: {tape!r} is no level of detail; one of {', '.join(TAPE_LEVELS)}")
+        raise InputError(f"tape: {shown(tape)} is no level of detail; one of {', '.join(TAPE_LEVELS)}")
     listener = progress or Silent()
     changes = dict(settings or {})
     if accounts is not None:
