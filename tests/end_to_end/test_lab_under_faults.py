@@ -1,7 +1,7 @@
 """The program where the machine fails it: a full disk, a closed output, a plain terminal, a stop.
 
 Each in a process of its own: one sentence, an exit code that says whose fault it is, and never "internal
-error".
+error". What plays a run, and what takes longer than five seconds, is played by `make nightly`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ PROGRAM = "import sys; from undertow.views.cli import main; sys.exit(main())"
 BRIEF = ("--set", "end=2025-01-01T12:00:20Z", "--accounts", "100", "--no-report")
 LONG = ("--set", "end=2025-01-01T13:00:00Z", "--accounts", "300", "--no-report")
 PATIENCE_S = 60
+COMMANDS = [("cases",), ("--help",), pytest.param(("show", "oct-2025"), marks=pytest.mark.nightly)]
 
 
 def command(*words: str | Path) -> list[str]:
@@ -83,7 +84,7 @@ def test_nobody_listens_to_errors(tmp_path: Path) -> None:
     assert run("show", "oct-2024", folder=tmp_path, before=lambda: os.close(2)).returncode == 2
 
 
-@pytest.mark.parametrize("words", [("cases",), ("show", "oct-2025"), ("--help",)])
+@pytest.mark.parametrize("words", COMMANDS)
 def test_a_reader_who_has_seen_enough_is_no_failure(words: tuple[str, ...], tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)  # `head -1`, done before the first line
@@ -94,19 +95,21 @@ def test_a_reader_who_has_seen_enough_is_no_failure(words: tuple[str, ...], tmp_
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("words", [("cases",), ("show", "oct-2025"), ("--help",)])
+@pytest.mark.parametrize("words", COMMANDS)
 def test_a_terminal_that_knows_no_letters_but_ascii(words: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*words, folder=tmp_path, PYTHONIOENCODING="ascii", LANG="C", LC_ALL="C", PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii() and done.stdout
 
 
+@pytest.mark.nightly
 def test_a_run_on_a_plain_terminal(tmp_path: Path) -> None:
     done = run("run", SMALL, *BRIEF, folder=tmp_path, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii() and "Run folder: runs/small-crash-1" in done.stdout
 
 
+@pytest.mark.nightly
 def test_a_full_disk_is_one_sentence_that_names_the_file(tmp_path: Path) -> None:
     """Files may not grow beyond 24 kB here: what the system says then is what it says of a full disk."""
 
@@ -160,6 +163,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, said, errors
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_any_stop_is_an_interruption(stop: signal.Signals, tmp_path: Path) -> None:
     process = started("run", SMALL, *LONG, folder=tmp_path)
@@ -173,6 +177,7 @@ def test_any_stop_is_an_interruption(stop: signal.Signals, tmp_path: Path) -> No
         assert tape.record["status"] == "partial" and tape.record["steps_done"] > 0
 
 
+@pytest.mark.nightly
 def test_a_folder_deleted_while_it_is_written_is_one_sentence(tmp_path: Path) -> None:
     process = started("run", SMALL, *LONG, folder=tmp_path)
     folder = tmp_path / "runs/small-crash-1"
@@ -185,6 +190,7 @@ def test_a_folder_deleted_while_it_is_written_is_one_sentence(tmp_path: Path) ->
     assert one_sentence(errors) and "runs/small-crash-1" in errors
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_to_a_run_over_draws_and_its_workers_ends_it(stop: signal.Signals, tmp_path: Path) -> None:
     """As a container, a service manager or `timeout` sends it: to the whole group at once."""
@@ -201,6 +207,7 @@ def test_a_stop_to_a_run_over_draws_and_its_workers_ends_it(stop: signal.Signals
     assert (draws / "ensemble.json").is_file()
 
 
+@pytest.mark.nightly
 def test_workers_do_not_outlive_a_run_that_was_killed(tmp_path: Path) -> None:
     process = started("score", SMALL, "--draws", "4", "--jobs", "2", *LONG[:-1], folder=tmp_path)
     wait_for(lambda: len(list((tmp_path / "runs").glob("*/*/run.json"))) >= 2, process)
