@@ -76,3 +76,4 @@ class Rejection(IntEnum):
     BORROWING_CLOSED = 21
     TOO_MANY_ORDERS = 22
     REDUCE_ONLY_GATE = 23  # a gate lets only closing orders through
+    POSITION_LIMIT = 30  # the position or the account would be larger than its limit

@@ -37,6 +37,7 @@ SENTENCES = {
     Rejection.BORROWING_CLOSED: "the rulebook does not lend this asset",
     Rejection.TOO_MANY_ORDERS: "the account has as many open orders as one account may",
     Rejection.REDUCE_ONLY_GATE: "only orders that close positions are let through",
+    Rejection.POSITION_LIMIT: "the position or the account would be larger than its limit",
 }
 
 

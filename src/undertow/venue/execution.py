@@ -38,6 +38,7 @@ from undertow.venue.admission import (
 from undertow.venue.arenas import has_room
 from undertow.venue.book import free_slot, make_order_room, order_id, reduce_order, slot_of, take_slot
 from undertow.venue.funds import move_funds
+from undertow.venue.largest import beyond_largest
 from undertow.venue.ledger import find_holding, free_if_empty, holding_of, unmake_holding
 from undertow.venue.margin import SPOT
 from undertow.venue.matching import (
@@ -84,6 +85,7 @@ LAST_SELF_TRADE = int(max(SelfTrade))
 POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
 FOK_NOT_FILLABLE = int(Rejection.FOK_NOT_FILLABLE)
 REFUSED_REDUCE_ONLY = int(Rejection.REDUCE_ONLY)
+POSITION_LIMIT = int(Rejection.POSITION_LIMIT)
 UNKNOWN_ORDER = int(Rejection.UNKNOWN_ORDER)
 SELF_TRADE = int(Rejection.SELF_TRADE)
 BAD_COMMAND = int(Rejection.BAD_COMMAND)
@@ -325,7 +327,9 @@ def _place(state: State, command: Any, result: Any) -> int:
     buys = int(state.holdings[holding].open_buy)
     if market_order and state.instruments[taker.instrument].kind == SPOT:
         expected = AT_MARKET
-    code = admit(state, taker, holding, expected)
+    code = POSITION_LIMIT
+    if not beyond_largest(state, taker, holding):
+        code = admit(state, taker, holding, expected)
     if code == NONE:
         held = int(state.holdings[holding].open_buy) - buys
         code = trade(state, taker, holding, force, -1, result)
@@ -440,6 +444,8 @@ def _admit_amended(state: State, taker: Taker, slot: int) -> int:
     release(state, holding, order.side, order.size, order.price)
     if taker.reduce_only == 1 and reducible_lots(state, holding, order.side, slot) < taker.lots:
         code = REFUSED_REDUCE_ONLY
+    elif beyond_largest(state, taker, holding):
+        code = POSITION_LIMIT
     else:
         code = admit(state, taker, holding, taker.limit)
     reserve(state, holding, order.side, order.size, order.price)
