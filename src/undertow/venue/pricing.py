@@ -41,9 +41,10 @@ class Pricing:
         self.step_ms = max(1, step_ms)
         self.constituents = constituents
         self.listings: list[Listing] = []
-        self._rebuild()
+        self.open_markets()
 
-    def _rebuild(self) -> None:
+    def open_markets(self) -> None:
+        """Rules and empty memory for everything in `listings`."""
         count = len(self.listings)
         self.index_rules = np.zeros(count, index.INDEX_RULE)
         self.mark_rules = np.zeros(count, marks.MARK_RULE)
@@ -65,7 +66,7 @@ class Pricing:
     def add(self, listing: Listing) -> None:
         """Price one more instrument; before the first step."""
         self.listings.append(listing)
-        self._rebuild()
+        self.open_markets()
 
     def first_funding(self, seconds: int) -> None:
         """When funding is first due, in seconds of the case's clock."""
