@@ -10,7 +10,7 @@ from typing import Any
 from undertow.lab.score import FactRow
 from undertow.views.report.content import Content
 from undertow.views.report.template import badge, escaped, linked, query_block, section, table
-from undertow.views.report.words import limit_text, rulebook_sentences
+from undertow.views.report.words import holding_limit_ppm, limit_text, rulebook_sentences
 from undertow.views.text import MISSING, sections
 
 _SIDES = {"both": "", "at-least": "at least ", "at-most": "at most "}
@@ -46,8 +46,7 @@ def rules(content: Content) -> str:
             body += f"<p>{escaped(str(rulebook['summary']))}</p>"
         sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in rulebook_sentences(rulebook))
         body += f"<ul>{sentences}</ul>" if sentences else ""
-        limit = rulebook.get("insurance", {}).get("net_position_limit_ppm", 0)
-        texts = {("insurance", "net position limit"): limit_text(limit)}
+        texts = {("backstop", "net position limit"): limit_text(holding_limit_ppm(rulebook))}
         skipped = ("title", "summary", "sources", "name")
         body += _as_tables(rulebook, skipped, "All of the rulebook's values", texts)
         body += _sources(rulebook)
