@@ -17,14 +17,14 @@ from rich.console import Console
 from support.synthetic_run import Sizes, make_synthetic_run
 from tidy_rules import ROOT
 from undertow.errors import CapacityError, InputError, InvariantError
-from undertow.lab.compare import ComparedRow, Comparison, compare
+from undertow.lab.compare import ComparedRow, Comparison, compare_runs
 from undertow.lab.score import read_score
 from undertow.tape import RunFolder
 from undertow.views import cli, commands
 from undertow.views.cli import BAD_INPUT, BROKEN, INCOMPLETE, INTERRUPTED, OK, main
+from undertow.views.compared import comparison
 from undertow.views.notes import start_note
 from undertow.views.progress import Lines
-from undertow.views.tables import comparison
 from undertow.views.text import dollars, duration, exact_units, figures, in_unit, sections
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
@@ -201,8 +201,8 @@ def test_compare_shows_what_differs(runs: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_compared_numbers_are_those_of_the_runs(runs: Path) -> None:
-    found = compare(runs / "crash-1", runs / "crash-2", runs / "crash-1")
-    assert found.names == ("crash-1", "crash-2", "crash-1")
+    found = compare_runs(runs / "crash-1", runs / "crash-2", runs / "crash-1")
+    assert found.names == ("crash-1 (1)", "crash-2", "crash-1 (2)")
     assert found.settings == {"accounts": ("200", "300", "200")}
     row = next(row for row in found.rows if row.name == "liquidated_accounts")
     assert row.differences == (row.values[1] - row.values[0], 0)  # type: ignore[operator]

@@ -184,12 +184,14 @@ def report(run: Path, /, *, strict: Switch = False) -> int:
 
 @app.command(sort_key=7)
 def compare(*runs: Path, everything: Switch = False) -> int:
-    """Show runs side by side: key outcomes, and how they differ from the first run's.
+    """Show runs side by side: key outcomes, how they differ from the first run's, who would have been saved.
+
+    Ensembles are compared with each other, draw by draw of the same seed.
 
     Parameters
     ----------
     runs
-        Two run folders or more.
+        Two run folders or more, or two folders of ensembles or more.
     everything
         Show outcomes that are equal too.
     """

@@ -87,6 +87,8 @@ def run_command(options: RunOptions) -> int:
             tables.run_summary(out, folder)
             if one.score is not None:
                 tables.score_table(out, one.score)
+            else:
+                tables.not_scored(out, folder)
             out.print(f"\nRun folder: {folder.path}", highlight=False, soft_wrap=True)
             if options.report:
                 out.print(f"Report:     {folder.path / 'report.html'}\n", highlight=False, soft_wrap=True)
@@ -152,7 +154,7 @@ def _kind_of(file: Path, known: Sequence[str]) -> str:
 def score_run_command(run: Path, case: str | None, strict: bool, quiet: bool) -> int:
     """Score a run again, against its own case or another."""
     from undertow.case.load import load_case
-    from undertow.lab.score import score_run, write_score
+    from undertow.lab.score import not_owed, score_run, write_score
     from undertow.tape import RunFolder, Tape
     from undertow.views import tables
 
@@ -160,12 +162,15 @@ def score_run_command(run: Path, case: str | None, strict: bool, quiet: bool) ->
     own = folder.path / "case.toml"
     if case is None and not own.is_file():
         raise InputError(f"{folder.path}: has no case.toml; name the case with --case")
-    facts = load_case(case if case is not None else str(own), {}).facts
-    if not facts:
+    loaded = load_case(case if case is not None else str(own), {})
+    if not loaded.facts:
         raise InputError(f"{case or own}: has no facts to score against")
+    out, reason = output(), not_owed(loaded, str(folder.read().get("rulebook", "")))
+    if reason:
+        out.print(str(folder.path) if quiet else f"{folder.path}: {reason}", highlight=False, soft_wrap=True)
+        return _strict(strict, folder, None)
     with Tape(folder) as tape:
-        found = score_run(facts, tape)
-    out = output()
+        found = score_run(loaded.facts, tape)
     if quiet:
         out.print(str(folder.path), highlight=False, soft_wrap=True)
     else:
@@ -198,12 +203,14 @@ def report_command(run: Path, strict: bool) -> int:
 
 def compare_command(runs: Sequence[Path], everything: bool) -> int:
     """Show runs side by side."""
-    from undertow.lab.compare import compare
-    from undertow.views import tables
+    from undertow.lab.compare import Comparison, compare
+    from undertow.views import compared
 
-    tables.comparison(output(), compare(*runs), everything)
-    for run in dict.fromkeys(runs):
-        say_note(_folder_of(run))
+    found = compare(*runs)
+    compared.comparison(output(), found, everything)
+    if isinstance(found, Comparison):
+        for run in dict.fromkeys(runs):
+            say_note(_folder_of(run))
     return OK
 
 
