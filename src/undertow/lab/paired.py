@@ -110,11 +110,11 @@ def sign_test(rose: int, fell: int) -> float | None:
     if not moved:
         return None
     tail = sum(math.comb(moved, count) for count in range(min(rose, fell) + 1))
-    return min(1.0, 2 * tail / 2**moved)
+    return min(1.0, 2.0 * tail / float(1 << moved))
 
 
 def sign_flip(differences: Sequence[float]) -> float | None:
-    """Share of all choices of signs whose sum is as far from zero; None above sixteen pairs, or without any."""
+    """Share of all choices of signs whose sum is as far from zero; None above sixteen pairs or for none."""
     if not 0 < len(differences) <= FLIPS_LIMIT:
         return None
     sums = [0.0]
@@ -125,7 +125,7 @@ def sign_flip(differences: Sequence[float]) -> float | None:
 
 
 def t_quantile(freedom: int, share: float = SHARE) -> float:
-    """The t within which `share` of Student's distribution lies, by bisection. Raises ValueError below one."""
+    """The t within which `share` of Student's distribution lies. Raises ValueError for no freedom."""
     if freedom < 1:
         raise ValueError(f"degrees of freedom must be at least 1, not {freedom}")
     low, high = 0.0, 1.0
@@ -138,7 +138,7 @@ def t_quantile(freedom: int, share: float = SHARE) -> float:
 
 
 def t_within(t: float, freedom: int) -> float:
-    """The share of Student's distribution within plus or minus t (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+    """The share of Student's distribution within plus or minus t (Abramowitz and Stegun 26.7.3, 26.7.4)."""
     angle = math.atan(t / math.sqrt(freedom))
     cosine, odd = math.cos(angle), freedom % 2 == 1
     term = total = (cosine if odd else 1.0) if freedom > 1 else 0.0

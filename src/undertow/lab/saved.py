@@ -4,9 +4,10 @@ Holds the pairing and its sums; the order of rows and their words are a view's. 
 the same person in the second when it has the same place in its kind of account, stands for as many people and
 starts with the same equity. Who is not the same in both is counted apart and never guessed at.
 
-Units: money in the settlement asset's smallest unit, as exact integers; `first` and `second` are what accounts
-won in either run, deposits and withdrawals aside. Invariant: sums over fates, kinds, sizes and bands are the
-same sums, and with the house, the unpaired and what spot assets gained or lost they close to the last unit.
+Units: money in the settlement asset's smallest unit, as exact integers; `first` and `second` are what
+accounts won in either run, deposits and withdrawals aside. Invariant: sums over fates, kinds, sizes and bands
+are the same sums; with the house, the unpaired and what spot assets gained or lost they close to the last
+unit.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Saved:
-    """Two runs of one seed, account by account. `why_not` says why they cannot be paired; then there are none.
+    """Two runs of one seed, account by account. `why_not` says why they cannot be paired; then it is empty.
 
     `unpaired` are customers without the same person in the other run: (accounts, what they won) in either.
     `house` is what each role of the house won in either. Money is None where the runs settle in different

@@ -168,12 +168,12 @@ def score(
 
 @app.command(sort_key=6)
 def report(run: Path, /, *, strict: Switch = False) -> int:
-    """Write a run's report: one HTML file that opens offline.
+    """Write the report of a run, or of an ensemble: one HTML file that opens offline.
 
     Parameters
     ----------
     run
-        A run folder.
+        A run folder, or an ensemble's folder.
     strict
         Exit with 1 when the run is partial or a fact is missed.
     """

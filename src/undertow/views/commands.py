@@ -184,12 +184,15 @@ def score_run_command(run: Path, case: str | None, strict: bool, quiet: bool) ->
 
 
 def report_command(run: Path, strict: bool) -> int:
-    """Write a run's report and say where it is."""
+    """Write the report of a run or an ensemble and say where it is."""
+    from undertow.lab.ensemble import is_ensemble
     from undertow.lab.score import read_score
     from undertow.tape import RunFolder
     from undertow.views.progress import listener
     from undertow.views.report import write_report
 
+    if is_ensemble(run):
+        return _draws_report(run, strict)
     folder = RunFolder.open(run)
     progress = listener(Console(stderr=True))
     progress.begin("Writing the report")
@@ -199,6 +202,17 @@ def report_command(run: Path, strict: bool) -> int:
         progress.end()
     output().print(str(path), highlight=False, soft_wrap=True)
     return _strict(strict, folder, read_score(folder))
+
+
+def _draws_report(folder: Path, strict: bool) -> int:
+    """Write an ensemble's report."""
+    from undertow.lab.ensemble import read_ensemble
+    from undertow.views.report import write_draws_report
+
+    output().print(str(write_draws_report(folder)), highlight=False, soft_wrap=True)
+    ensemble = read_ensemble(folder)
+    missed = ensemble.status != "complete" or any(not row.passed for row in ensemble.spread.rows)
+    return INCOMPLETE if strict and missed else OK
 
 
 def compare_command(runs: Sequence[Path], everything: bool) -> int:

@@ -76,15 +76,15 @@ def _draws(console: Console, found: DrawsComparison, everything: bool) -> None:
         add_row(table, _name(row.label, row.instrument), *cells)
     print_table(console, table)
     _equal(console, len(found.rows) - len(rows))
-    pairs = ", ".join(
-        f"{len(seeds)} seeds ({name})" for seeds, name in zip(found.common, further, strict=True)
-    )
+    counts = [f"{len(seeds)} seeds" for seeds in found.common]
+    if len(further) > 1:
+        counts = [f"{count} ({name})" for count, name in zip(counts, further, strict=True)]
     console.print(
         Text(
             "Mean of the draws, and below it the least and the largest. Changes are paired by seed, over "
-            f"{pairs}: their mean, and below it Student's 95 % interval, which is too narrow where some draws "
-            "break the venue and others do not. One way: how many draws moved the way most did; below "
-            f"{FEWEST} draws nothing can be told from chance."
+            f"{', '.join(counts)}: their mean, and below it Student's 95 % interval, which is too narrow "
+            "where some draws break the venue and others do not. One way: how many draws moved the way most "
+            f"did; below {FEWEST} draws nothing can be told from chance."
         )
     )
     for name, people in zip(further, found.people, strict=True):

@@ -17,8 +17,8 @@ from undertow.views.tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING, distance_text, in_unit
 
 _SHOWN = (
-    "liquidated_traders", "liquidated_people", "liquidated_loss", "orders", "takeovers", "adl", "adl_accounts",
-    "fund_draw", "bad_debt", "fall",
+    "liquidated_traders", "liquidated_people", "liquidated_loss", "orders", "takeovers", "adl",
+    "adl_accounts", "fund_draw", "bad_debt", "fall",
 )  # fmt: skip
 
 

@@ -48,11 +48,17 @@ def draw_note(record: Mapping[str, Any], standing: Standing | None) -> str:
     )
     if standing is not None:
         return f"{said} {standing.draws} draws of the same case are in {standing.folder.name}."
-    return f"{said} How far they lie apart: {draws_command(record)}"
+    command = draws_command(record)
+    return f"{said} How far they lie apart: {command}" if command else said
 
 
 def draws_command(record: Mapping[str, Any]) -> str:
-    """The command that plays a run's case at eight seeds; a case that does not ship is the run's own copy."""
+    """The command that plays a run's case at eight seeds; a case that does not ship is the run's own copy.
+
+    Empty for a venue beside another: draws are of one venue.
+    """
+    if record.get("beside_of"):
+        return ""
     given, settings = record.get("given"), record.get("settings") or {}
     words = ["undertow", "score", str(given or "case.toml"), "--draws", "8"]
     if str(record.get("data", "facts")) not in ("facts", ""):
@@ -68,6 +74,16 @@ def reach_text(drawn: Drawn) -> str:
         return MISSING
     least, largest = (in_unit(value, drawn.unit) for value in (drawn.least, drawn.largest))
     return least if least == largest else span(least, largest)
+
+
+def draws_text(drawn: Drawn) -> str:
+    """An outcome over draws in one line: how many, from where to where, and their mean."""
+    if drawn.mean is None:
+        return ""
+    count = len(drawn.known)
+    if drawn.least == drawn.largest:
+        return f"the same in {count} draws"
+    return f"{count} draws: {reach_text(drawn)}, mean {in_unit(drawn.mean, drawn.unit)}"
 
 
 def _money(amount: float, settled: str) -> str:

@@ -13,13 +13,12 @@ from undertow.views.report.template import badge, escaped, linked, query_block, 
 from undertow.views.report.words import limit_text, rulebook_sentences
 from undertow.views.text import MISSING, sections
 
-_SIDES = {"both": "", "at-least": "at least ", "at-most": "at most "}
-
-
 def facts(content: Content) -> str:
     """Every published fact against the run, the missed ones too."""
     if content.score is None:
-        return section("facts", "Facts against the run", "<p>This run has not been scored.</p>")
+        reason = str(content.record.get("not_scored") or "")
+        said = f"{reason[:1].upper()}{reason[1:]}." if reason else "This run has not been scored."
+        return section("facts", "Facts against the run", f"<p>{escaped(said)}</p>")
     predicted = [row for row in content.score.rows if not row.calibrated]
     calibrated = [row for row in content.score.rows if row.calibrated]
     body = ""
@@ -106,7 +105,7 @@ def _fact_table(rows: Sequence[FactRow]) -> str:
             [
                 verdict,
                 f"{escaped(row.definition)}{note}<small>{linked(row.source)}</small>{query_block(row.query)}",
-                f"{_SIDES[row.side]}{escaped(row.published_text)}<small>{escaped(row.tolerance)}</small>",
+                f"{escaped(row.bound_text)}<small>{escaped(row.tolerance)}</small>",
                 simulated,
                 distance,
             ]
