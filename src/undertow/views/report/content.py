@@ -92,7 +92,7 @@ class Content:
         return "" if outcome is None else outcome.query
 
     def reach(self, name: str, instrument: str = "") -> str:
-        """How far an outcome lies apart over draws of the same case; empty where none stand beside the run."""
+        """How far an outcome lies apart over draws of the case; empty where none stand beside the run."""
         drawn = None if self.standing is None else self.standing.of(name, instrument)
         return "" if drawn is None else draws_text(drawn)
 

@@ -207,9 +207,7 @@ def _reproduce(ensemble: Ensemble, record: dict[str, Any]) -> str:
     if str(record.get("data", "facts")) not in ("facts", ""):
         words += ["--data", "DIR"]
     settings = record.get("settings") or {}
-    changed = "".join(
-        f"<li><code>{escaped(f'{key}={value}')}</code></li>" for key, value in settings.items()
-    )
+    changed = "".join(f"<li><code>{escaped(f'{key}={value}')}</code></li>" for key, value in settings.items())
     body = f"<p>Run it in the folder of this report.</p><pre>{escaped(shlex.join(words))}</pre>"
     body += f"<p>Changed, and in the case beside this page already:</p><ul>{changed}</ul>" if changed else ""
     return section("reproduce", "How to reproduce", body)
