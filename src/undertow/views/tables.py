@@ -17,6 +17,7 @@ from rich.text import Text
 
 from undertow.case.beside import second_venue
 from undertow.case.overrides import as_text
+from undertow.case.sources import cited
 from undertow.lab.outcomes import Outcome, read_outcomes
 from undertow.lab.score import Score, bounded, in_words
 from undertow.lab.standing import Standing, standing_of
@@ -187,6 +188,12 @@ def _facts(console: Console, case: Case) -> None:
     _show(console, table)
     if any(fact.calibrate for fact in case.facts):
         console.print("* used to choose parameters; the others are predicted", highlight=False)
+    origins = cited(fact.source for fact in case.facts)
+    if origins:
+        console.print("\n[bold]Where these facts were published[/bold]", highlight=False)
+        for one in origins:
+            console.print(Text(f"{one.source.in_words}\n    {one.ids}"), soft_wrap=True)
+        console.print()
 
 
 def _by_instrument(found: Sequence[Outcome]) -> dict[str, dict[str, Outcome]]:

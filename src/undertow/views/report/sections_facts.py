@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from undertow.case.load import RULEBOOK_PREFIX as RULEBOOK
+from undertow.case.sources import Citation, cited
 from undertow.lab.score import FactRow
 from undertow.views.keys import NO_KEYS, Setting, settings_of
 from undertow.views.report.content import Content
@@ -107,13 +108,31 @@ def _fact_table(rows: Sequence[FactRow]) -> str:
         cells.append(
             [
                 verdict,
-                f"{escaped(row.definition)}{note}<small>{linked(row.source)}</small>{query_block(row.query)}",
+                f"{escaped(row.definition)}{note}<small>{linked(row.source)}</small>{_origins(row.source)}"
+                f"{query_block(row.query)}",
                 f"{escaped(row.bound_text)}<small>{escaped(row.tolerance)}</small>",
                 simulated,
                 distance,
             ]
         )
     return table(["", "Fact", "Published", "Simulated", "Tolerances off"], cells, left=(0, 1), stacked=True)
+
+
+def _origins(source: str) -> str:
+    """Who published the records that a source cites, when and where."""
+    return "".join(
+        f'<small class="origin">{escaped(one.ids)}: {linked(one.source.in_words)} '
+        f"({escaped(_reliability(one))})</small>"
+        for one in cited(source)
+    )
+
+
+def _reliability(one: Citation) -> str:
+    """How far the records can be relied on, the least of them if they differ."""
+    found = {record.reliability for record in one.records}
+    return f"{next(word for word in ('low', 'med', 'high') if word in found)} reliability".replace(
+        "med ", "medium "
+    )
 
 
 def _as_tables(found: Sequence[Setting], title: str, texts: Mapping[str, str] = MappingProxyType({})) -> str:
