@@ -25,7 +25,16 @@ from undertow.views.cli import BAD_INPUT, BROKEN, INCOMPLETE, INTERRUPTED, OK, m
 from undertow.views.compared import comparison
 from undertow.views.notes import start_note
 from undertow.views.progress import Lines
-from undertow.views.text import dollars, duration, exact_units, figures, in_unit, sections
+from undertow.views.text import (
+    distance_text,
+    dollars,
+    duration,
+    exact_units,
+    figures,
+    in_unit,
+    sections,
+    span,
+)
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
 
@@ -158,13 +167,14 @@ def test_check_takes_names(name: str, kind: str, capsys: pytest.CaptureFixture[s
 
 
 def test_a_score_that_cannot_be_stored_is_shown(
-    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: RunFolder, name: str, content: object) -> None:
         raise InputError(f"{self.path / name}: cannot write: Permission denied")
 
-    run = runs / "crash-1"
+    run = Path(shutil.copytree(runs / "crash-1", tmp_path / "crash"))
     shutil.copy(SMALL, run / "case.toml")
+    RunFolder(run).update(rulebook="binance-2025")  # that of the case, else it would owe no fact
     assert main(["score", str(run), "--quiet"]) == OK
     assert capsys.readouterr().out == f"{run}\n"
     monkeypatch.setattr(RunFolder, "write_json", fail)
@@ -350,6 +360,21 @@ def test_lines_come_seldom_and_only_for_long_work() -> None:
         (duration(-1.5), "−1.5 s"),
         (in_unit(12.34, "%", sign=True), "+12.3 %"),
         (in_unit(825.0, "accounts"), "825"),
+        (in_unit(-1 / 3, "accounts"), "−0.3"),
+        (in_unit(252_468.67, "accounts"), "252,469"),
+        (in_unit(-0.01, "%", sign=True), "0.0 %"),
+        (in_unit(0.005184, "times", sign=True), "+0.005 times"),
+        (in_unit(1.6743, "times"), "1.67 times"),
+        (duration(-26 / 3), "−8.7 s"),
+        (duration(59.97), "1 min"),
+        (dollars(3e-6, sign=True), "+$0.000003"),
+        (dollars(70.6), "$70.60"),
+        (dollars(0.0312), "$0.0312"),
+        (distance_text(-19.31, "%", sign=True), "−19.3 points"),
+        (span("$2.71 million", "$4.58 million"), "$2.71 to $4.58 million"),
+        (span("$915,000", "$4.58 million"), "$915,000 to $4.58 million"),
+        (span("1 min 30 s", "2 min 30 s"), "1 min 30 s to 2 min 30 s"),
+        (span("36", "54"), "36 to 54"),
     ],
 )
 def test_numbers_in_words(given: str, text: str) -> None:

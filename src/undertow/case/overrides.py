@@ -41,7 +41,8 @@ def typed(value: Any, annotation: Any = None) -> Any:
 
 def as_text(value: Any) -> str:
     """A value as a command line would give it; `typed` reads it back."""
-    return value if isinstance(value, str) else _toml(value)
+    bare = isinstance(value, str) and value == value.strip() != ""
+    return str(value) if bare else _toml(value)
 
 
 def _toml(value: Any) -> str:
