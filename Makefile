@@ -4,7 +4,8 @@
 #   make lint     ruff, rules and layout      make types          mypy --strict
 #   make tidy     the house rules as tests    make bench          the named workloads
 #   make nightly  every test, more examples   make coverage       quick suite with line coverage
-#   make lock     resolve the locks again     make clean          remove what was built here
+#   make bounds   kernels with index checks   make lock           resolve the locks again
+#   make clean    remove what was built here
 #
 # ARGS is handed on: `make run ARGS="--seed 7"`, `make test ARGS="-k margin"`.
 
@@ -18,13 +19,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
-# --no-compile: byte code is made when a module is first imported, for the few that are.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# Byte code of what every command loads, made here: where PYTHONDONTWRITEBYTECODE is set nothing else would,
+# and each start would read it all from text again. The rest is made when it is first imported.
+LOADED := numba llvmlite numpy pydantic duckdb rich cyclopts
+BYTE_CODE := cd $(VENV)/lib/python3*/site-packages && ../../../bin/python -m compileall -q -j 2 $(LOADED)
 EDITABLE := --no-deps --no-build-isolation --no-index --editable .
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint types tidy bench nightly coverage format lock clean
+.PHONY: help run test lint types tidy bench bounds nightly coverage format lock clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -48,6 +52,12 @@ tidy: $(DEV_STAMP)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Every stage of the waterfall, the books, the ranking and the crowd's kernels, every index checked.
+BOUNDS := tests/differential/test_tiny_arenas.py tests/rules/test_room.py tests/unit/test_arenas.py \
+	$(wildcard tests/differential/*_equal*_reference.py) tests/differential/test_ranking_equals_everybody.py
+bounds: $(DEV_STAMP)
+	@NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(BOUNDS) $(ARGS)
 
 nightly: $(DEV_STAMP)
 	@UNDERTOW_PROFILE=nightly $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "nightly or not nightly" $(ARGS)
@@ -80,6 +90,7 @@ $(BIN)/python:
 $(RUN_STAMP): requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked packages into $(VENV) (once; a minute or so)"
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/run.lock
+	@$(BYTE_CODE)
 	@$(PIP_INSTALL) $(EDITABLE)
 	@touch $@
 
@@ -87,5 +98,6 @@ $(RUN_STAMP): requirements/run.lock pyproject.toml | $(BIN)/python
 $(DEV_STAMP): requirements/dev.lock requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked packages and the development tools into $(VENV) (once; a minute or so)"
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.lock
+	@$(BYTE_CODE)
 	@$(PIP_INSTALL) $(EDITABLE)
 	@touch $(RUN_STAMP) $@

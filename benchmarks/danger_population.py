@@ -41,6 +41,7 @@ def list_instruments(state: State, generator: np.random.Generator) -> None:
     for instrument in range(count):
         record = state.instruments[instrument : instrument + 1]
         record["unit"] = int(generator.choice([1, 5, 20]))
+        record["coins_per_lot"] = 1
         record["lots_per_coin"] = 1000
         record["maximum_ticks"] = 1 << 30
         if instrument >= PERPETUALS:

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from machine import header, say, table
 from undertow.venue.book import add_book, make_order_room
-from undertow.venue.book_reference import ReferenceBooks
-from undertow.venue.execution import execute_book
+from undertow.venue.book_alone import execute_book
+from undertow.venue.book_reference import Outcome, ReferenceBooks
 from undertow.venue.records import COMMAND, RESULT, CommandKind, TimeInForce
 from undertow.venue.state import COUNT_FILLS, LIVE_ORDERS, State, allocate
 
@@ -149,9 +149,7 @@ def compare(workload: Workload, rows: NDArray[np.void]) -> float:
     state, results = new_state(workload, len(rows)), np.zeros(len(rows), RESULT)
     execute_book(state, rows, results)
     fills = state.fills[: state.counters[COUNT_FILLS]]
-    same = outcomes == list(
-        zip(*(results[name].tolist() for name in ("order", "filled", "code")), strict=True)
-    )
+    same = outcomes == list(zip(*(results[name].tolist() for name in Outcome._fields), strict=True))
     fields = type(reference.fills[0])._fields if reference.fills else ()
     same &= reference.fills == list(zip(*(fills[name].tolist() for name in fields), strict=True))
     if not same:

@@ -24,6 +24,7 @@ from machine import header, say, table
 from undertow.rulebook.load import load_rulebook
 from undertow.tape.writer import TapeWriter
 from undertow.venue import danger
+from undertow.venue.book import make_order_room
 from undertow.venue.compile import Listing
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
@@ -131,7 +132,9 @@ def one_by_one(accounts: int) -> float:
 
 def make_memory(engine: Engine, commands: int) -> None:
     """Arenas as large as a venue has them that has run for a while, every page touched."""
-    engine.make_room(commands)
+    make_order_room(engine.state, commands)
+    engine.state.grow("fills", 2 * commands)
+    engine.state.grow("postings", 2 * commands)
     for name in ("orders", "holdings", "fills", "postings"):
         array = getattr(engine.state, name)
         array[-1:] = 0

@@ -51,8 +51,8 @@ def write_bars(path: Path, rows: list[dict[str, Any]], types: dict[str, str] | N
         connection.execute(
             f"create table bars ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
         )
-        places = ", ".join("?" for _ in columns)
-        for row in rows:
-            connection.execute(f"insert into bars values ({places})", [row[name] for name in columns])
+        places = ", ".join([f"({', '.join('?' for _ in columns)})"] * len(rows))
+        cells = [row[name] for row in rows for name in columns]
+        connection.execute(f"insert into bars values {places}", cells)
         connection.execute(f"copy bars to '{path}' (format parquet)")
     return path

@@ -10,7 +10,15 @@ A rulebook is read by `load_rulebook`, as a case is by `load_case`: `undertow.ru
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what editors and type checkers see; at run time each is imported when it is asked for
+    from undertow.case.load import load_case as load_case
+    from undertow.errors import UndertowError as UndertowError
+    from undertow.lab.compare import compare as compare
+    from undertow.lab.run import run_case as run
+    from undertow.rulebook.load import load_rulebook as load_rulebook
+    from undertow.venue.facade import Venue as Venue
 
 __version__ = "0.1.0"
 
@@ -27,15 +35,17 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home on first use and keep it."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'undertow' has no attribute {name!r}")
-    module, _, other = home.partition(":")
-    value = getattr(import_module(module), other or name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker that saw it would take every misspelt name for something
+
+    def __getattr__(name: str) -> object:
+        """Import a public name from its home on first use and keep it."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'undertow' has no attribute {name!r}")
+        module, _, other = home.partition(":")
+        value = getattr(import_module(module), other or name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

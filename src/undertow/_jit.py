@@ -6,12 +6,14 @@ there starts a new folder, an unchanged package loads from the old one. Nothing 
 
 `UNDERTOW_CACHE_DIR` moves the cache; Numba's own `NUMBA_CACHE_DIR` does not. Numba's other switches work:
 `NUMBA_BOUNDSCHECK=1` adds index checks, `NUMBA_DISABLE_JIT=1` runs every kernel as the plain Python it is
-written in, to the same bytes (`_plain`).
+written in, to the same bytes (`_plain`). The switches that change code are part of the folder's name too:
+what was compiled under one setting is never loaded under another.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -23,6 +25,25 @@ from numba.extending import intrinsic
 from undertow._cache import KERNELS, PLACE, cache_root, can_be_written, used_now
 from undertow._plain import plain_kernel, plain_zeros
 from undertow.errors import InputError
+
+# Numba's settings that change the code of a kernel, by their names in its configuration.
+SWITCHES = (
+    "BOUNDSCHECK",
+    "CPU_FEATURES",
+    "CPU_NAME",
+    "DEBUGINFO_DEFAULT",
+    "DEBUG_ARRAY_OPT_RUNTIME",
+    "DISABLE_INTEL_SVML",
+    "ENABLE_AVX",
+    "EXTEND_VARIABLE_LIFETIMES",
+    "FULL_TRACEBACKS",
+    "JIT_COVERAGE",
+    "LLVM_REFPRUNE_FLAGS",
+    "LLVM_REFPRUNE_PASS",
+    "LOOP_VECTORIZE",
+    "OPT",
+    "SLP_VECTORIZE",
+)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -44,8 +65,10 @@ def source_hash() -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels of this very source are kept."""
-    return cache_root() / f"{KERNELS}{source_hash()}"
+    """Where kernels are kept that were compiled from this very source under the switches as they are."""
+    switches = {name: str(getattr(numba.config, name, None)) for name in SWITCHES}
+    key = hashlib.sha256(f"{source_hash()} {switches}".encode()).hexdigest()[:16]
+    return cache_root() / f"{KERNELS}{key}"
 
 
 def is_compiled() -> bool:
@@ -53,6 +76,22 @@ def is_compiled() -> bool:
     folder = cache_folder()
     used_now(folder)
     return folder.is_dir() and any(folder.iterdir())
+
+
+_told = False
+
+
+def tell_of_compiling(tell: Callable[[str], None] | None = None) -> None:
+    """Say once a process, where nothing of this source is compiled, that the first call takes a while.
+
+    `tell` takes the sentence; without it the logger "undertow" does, which shows it unless told otherwise.
+    """
+    global _told  # noqa: PLW0603 said once, whoever comes first
+    if _told or numba.config.DISABLE_JIT or is_compiled():
+        return
+    _told = True
+    sentence = "compiling the engine, the first time only: half a minute to a minute"
+    (tell or logging.getLogger("undertow").warning)(sentence)
 
 
 if not numba.config.DISABLE_JIT and not can_be_written(cache_folder()):

@@ -76,3 +76,6 @@ class Rejection(IntEnum):
     BORROWING_CLOSED = 21
     TOO_MANY_ORDERS = 22
     REDUCE_ONLY_GATE = 23  # a gate lets only closing orders through
+    POSITION_LIMIT = 30  # the position or the account would be larger than its limit
+    AMOUNT_LIMIT = 31  # the wallet, or all of the asset in the venue, would be more than amounts may be
+    CLEARING_ACCOUNT = 32  # the house's own books: nobody deposits to them, withdraws from them or trades

@@ -26,6 +26,7 @@ from undertow.venue.allocation.winners import Need
 from undertow.venue.danger import refresh
 from undertow.venue.holders import Offer, Side, chosen, whole_offers
 from undertow.venue.ranking import Ranking
+from undertow.venue.records import Cause
 from undertow.venue.state import STAGE_FREE, STAGE_LIQUIDATING, State
 
 ACCOUNTS = 400
@@ -58,7 +59,7 @@ def trade(state: State, draw: np.random.Generator, first: int) -> None:
     price = int(state.markets["mark"][instrument] * draw.uniform(0.7, 1.3)) + 1
     for account, size in ((buyer, lots), (seller, -lots)):
         row = ledger.holding_of(state, account, instrument)
-        ledger.apply_fill(state, row, size, price)
+        ledger.apply_fill(state, row, size, price, int(Cause.TRADE))
         ledger.free_if_empty(state, row)
 
 

@@ -35,7 +35,7 @@ meaning = "two-sided takers"
 source = "made up"
 identified_by = ["btc-low"]
 """
-FAST = {"end": "2025-01-01T12:01:00Z", "accounts": 100}
+FAST = {"end": "2025-01-01T12:01:20Z", "accounts": 100}
 PLAN = Plan(trials=3, screen=1, seeds=(1,), check=1)
 
 

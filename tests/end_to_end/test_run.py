@@ -25,6 +25,7 @@ from undertow.tape import RunFolder, Tape
 from undertow.venue.records import Role
 from undertow.venue.state import COUNT_ACCOUNTS, COUNT_HOLDINGS
 from undertow.views.report import write_report
+from undertow.views.report.money import fund_statement, shortfalls, who_paid
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
 SHORT = {"end": "2025-01-01T12:02:10Z"}  # the fall, without what follows it
@@ -147,10 +148,51 @@ def test_what_is_won_is_lost(whole: Watched) -> None:
     with Tape(whole.folder) as tape:
         result = tape.value("select sum(equity_end - equity_start - deposits + withdrawals) from accounts")
         last = tape.value("select arg_max(mark_ticks, time_ms) from series where instrument = 2")
+        stock = tape.value(
+            "select sum(value - lots * unit * mark_ticks) from held join instruments using (instrument) "
+            "join series using (time_ms, instrument) join accounts using (account) "
+            "where instrument = 2 and role >= 8 and time_ms = (select max(time_ms) from house)"
+        )
         start = tape.value("select outside_start_ticks from instruments where instrument = 2")
         unit = tape.value("select unit from instruments where instrument = 2")
+        paid = who_paid(tape)
     assert held > 0
-    assert result == held * unit * (last - start)
+    assert result == held * unit * (last - start) + (stock or 0)  # what the house holds has its own price
+    assert (paid.total, paid.revalued, paid.difference) == (result, result, 0)
+
+
+def test_the_house_s_stock_has_one_price(whole: Watched) -> None:
+    """Its assets are worth the median of five minutes' marks in every table, and its equity is one."""
+    with Tape(whole.folder) as tape:
+        held = tape.rows(
+            "select h.account, h.instrument, h.lots * i.unit, h.value from held h join instruments i "
+            "using (instrument) join accounts a using (account) where i.kind = 'spot' and a.role >= 8 "
+            "and h.time_ms = (select max(time_ms) from house)"
+        )
+        for _account, instrument, units, value in held:
+            marks = tape.rows(
+                f"select mark_ticks from series where instrument = {instrument} "
+                "and time_ms > (select max(time_ms) from series) - 300000 order by 1"
+            )
+            start = tape.value(f"select outside_start_ticks from instruments where instrument = {instrument}")
+            seen = sorted(
+                [int(start), *(int(mark) for (mark,) in marks)]
+            )  # the run is shorter than the window
+            assert value == units * seen[(len(seen) - 1) // 2]
+        assert held
+        at_the_end = "select account, equity from house where time_ms = (select max(time_ms) from house)"
+        assert tape.rows(f"{at_the_end} order by 1") == tape.rows(
+            f"select account, equity_end from accounts where account in (select account from ({at_the_end})) "
+            "order by 1"
+        )
+
+
+def test_what_the_fund_paid_is_said_once(whole: Watched) -> None:
+    """Its statement and the table of shortfalls have the same payments."""
+    with Tape(whole.folder) as tape:
+        lines = {line.label: line.amount for line in fund_statement(tape)}
+        covered = shortfalls(tape)
+    assert sum(one.by_fund for one in covered) == -lines.get("Paid by the insurance fund", 0)
 
 
 def test_the_inventory_of_leverage_leaves_nobody_out(whole: Watched) -> None:

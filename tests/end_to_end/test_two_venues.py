@@ -19,7 +19,12 @@ from undertow.tape import RunFolder, Tape
 from undertow.views.report import write_report
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
-SHORT = {"end": "2025-01-01T12:02:10Z"}  # the fall, without what follows it
+# The fall, without what follows it; nobody else ties the first venue to the outside, so a gap opens.
+SHORT = {
+    "end": "2025-01-01T12:02:10Z",
+    "crowd.arbitrage.active": "false",
+    "beside.crowd.arbitrage.active": "true",
+}
 
 
 class Interrupting(Silent):

@@ -25,12 +25,17 @@ from hypothesis.stateful import (
 from support.calls import Calls, cash_by_postings
 from support.promises import (
     check_books,
+    check_fund_first,
+    check_funds_pay_what_they_can,
+    check_halted_wait,
+    check_nobody_below_zero,
     check_nobody_left,
     check_only_candidates,
     check_order_of_stages,
     check_winners_survive,
-    has_contracts,
+    halted_holders,
     is_halted,
+    open_contracts,
 )
 from support.rulebooks import rulebooks
 from undertow.venue.state import COUNT_ACCOUNTS
@@ -371,9 +376,9 @@ class VenueMachine(RuleBasedStateMachine):
         """One second, and everything that must hold after it."""
         calls = self.calls
         engine, state = calls.venue.engine, calls.venue.engine.state
-        halted, open_markets = is_halted(state), not state.markets["halted"].any()
+        halted, stuck = is_halted(state), halted_holders(state)
         count = int(state.counters[COUNT_ACCOUNTS])
-        could_order = {account: open_markets and has_contracts(state, account) for account in range(count)}
+        could_order = {account: open_contracts(state, account) for account in range(count)}
         log = calls.step()
         check_books(engine)
         self.owed += cash_by_postings(log, len(self.owed))
@@ -381,6 +386,10 @@ class VenueMachine(RuleBasedStateMachine):
         check_only_candidates(log, calls.below, state, halted)
         check_winners_survive(log, engine, calls.below)
         check_order_of_stages(log, calls.rulebook, could_order)
+        check_halted_wait(log, calls.rulebook, stuck)
+        check_fund_first(log, calls.rulebook)
+        check_funds_pay_what_they_can(log, engine)
+        check_nobody_below_zero(engine)
         if not halted:
             check_nobody_left(engine, calls.rulebook, calls.below)
 

@@ -20,6 +20,7 @@ from support.small_venue import (
     size_of,
     small_venue,
 )
+from undertow.venue.book import take_slot
 from undertow.venue.conversion import (
     Conversion,
     convert,
@@ -139,7 +140,7 @@ def test_own_orders_in_the_asset_go_first() -> None:
     row = int(holding_of(state, account, ASSET))
     for side, lots, ticks in ((-1, 4 * BTC, 1_100_000), (1, 1, 1_000_001)):
         reserve(state, row, side, lots, ticks)
-        rest(state, Taker(account, ASSET, side, ticks, lots, 0, 0, 0), lots, row)
+        rest(state, Taker(account, ASSET, side, ticks, lots, 0, 0, 0), lots, row, take_slot(state))
     quote(state, 1, 100 * BTC, 1_000_000, ASSET)
     assert convert(state, NEGATIVE_CASH) == 1
     assert state.accounts["order_count"][account] == 0

@@ -40,7 +40,7 @@ from undertow.venue.pacing_fillable import (
     slice_value_reference,
 )
 from undertow.venue.records import EventKind
-from undertow.venue.state import COUNT_BANKRUPT, HOUSE_FUND, STAGE_FREE, State
+from undertow.venue.state import COUNT_BANKRUPT, EXEMPT_NOT, HOUSE_FUND, State
 
 RULE = Fillable(
     100_000, 1_000 * DOLLAR, 100_000 * DOLLAR, 50, 1_500_000, 1_000_000, 15_000, 1_000_000 * DOLLAR, 1
@@ -251,7 +251,7 @@ def test_a_wallet_without_contracts_is_covered_whole_or_not_at_all() -> None:
         deposit(state, account, -150 * DOLLAR)
         run(state)
         assert cash_of(state, account) == left * DOLLAR
-        assert (state.accounts["stage"][account] == STAGE_FREE) == (left == 0)
+        assert (state.accounts["exempt"][account] == EXEMPT_NOT) == (left == 0)
         check_books(state)
 
 

@@ -178,14 +178,6 @@ def test_middle_premium_uses_the_last_price_when_a_side_is_empty() -> None:
     assert state.premium_sum[0] == 2_000_000 + 4_000_000
 
 
-def test_average_price_of_the_impact_size() -> None:
-    prices = np.array([100, 99, 90], np.int64)
-    sizes = np.array([5, 5, 100], np.int64)
-    assert funding.impact_ticks(prices, sizes, 5) == 100
-    assert funding.impact_ticks(prices, sizes, 20) == 95  # (500 + 495 + 900) / 20 = 94.75
-    assert funding.impact_ticks(prices, sizes, 111) == 0
-
-
 def test_an_interval_without_samples_has_premium_zero() -> None:
     rules = rules_of(interest_ppb=100_000, clamp_ppb=CLAMP)
     state = state_due_at(HOUR)

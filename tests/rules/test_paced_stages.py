@@ -11,7 +11,7 @@ import pytest
 from support.small_venue import DOLLAR, customer, events, open_position
 from undertow.errors import RulebookError
 from undertow.rulebook.load import load_rulebook, with_overrides
-from undertow.venue.book import make_order_room
+from undertow.venue.book import make_order_room, take_slot
 from undertow.venue.compile import Listing
 from undertow.venue.conversion import Conversion
 from undertow.venue.engine import Engine
@@ -64,9 +64,8 @@ def step(engine: Engine, maker: int, second: int) -> None:
     cancel_all(state, maker, -1)
     row = int(holding_of(state, maker, 0))
     for side, ticks in ((1, price - 100), (1, price - 2_000), (-1, price + 100)):
-        engine.make_room(4)
         reserve(state, row, side, BTC // 2, ticks)
-        rest(state, Taker(maker, 0, side, ticks, BTC // 2, 0, 0, 0), BTC // 2, row)
+        rest(state, Taker(maker, 0, side, ticks, BTC // 2, 0, 0, 0), BTC // 2, row, take_slot(state))
     state.markets["last"][0] = price
     engine.step(second * 1_000, np.array([price], np.int64))
 

@@ -314,17 +314,18 @@ def test_spot_margin_level_takes_assets_at_full_value(assets: str) -> None:
 
 @pytest.mark.parametrize(("key", "rate"), [("fee_btc", 12_500), ("fee_alt", 15_000)])
 def test_clearance_fee_on_what_was_liquidated(key: str, rate: int) -> None:
-    """One coin sold by force at 100,000: the fund receives the rate of it."""
+    """One coin sold by force at 100,000: the fund receives the rate of it, where that much is left."""
     venue = bitcoin_venue(
         {
             "fees.liquidation_ppm": rate,
             "fees.classes.BTC.liquidation_ppm": rate,
+            "margin.classes.BTC.brackets": [{"max_leverage": 20, "maintenance_ppm": 25_000}],
         }
     )
     account, other = funded(venue, "20000"), funded(venue, "10000000")
     trade(venue, BTC, account, other, "1", "100000")
     venue.set_privileges(account, credit_limit="1000000")
-    assert venue.withdraw(account, "USDT", "19600").accepted  # equality with maintenance, which triggers
+    assert venue.withdraw(account, "USDT", "17500").accepted  # equality with maintenance, which triggers
     venue.set_privileges(account, credit_limit="0")
     venue.deposit(account, "USDT", "0.000001")
     venue.place(other, BTC, side="buy", size="1", price="100000")

@@ -12,11 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import Rejection
-from undertow.venue.book import add_book, level_above, level_below, make_order_room, order_id
+from undertow.venue.book import add_book, level_above, level_below, order_id
+from undertow.venue.book_alone import execute_book
 from undertow.venue.book_reference import Fill, Outcome, ReferenceBooks
-from undertow.venue.execution import execute_book
 from undertow.venue.records import COMMAND, RESULT, CommandKind, OrderFlag, SelfTrade, TimeInForce
-from undertow.venue.state import COUNT_FILLS, COUNT_ORDERS, LIVE_ORDERS, SELF_TRADE_RULE, USED_PAGES, allocate
+from undertow.venue.state import (
+    BLOCK_PAGES,
+    COUNT_BLOCKS,
+    COUNT_FILLS,
+    COUNT_ORDERS,
+    LIVE_ORDERS,
+    SELF_TRADE_RULE,
+    USED_PAGES,
+    allocate,
+)
 
 Resting = list[tuple[int, list[tuple[int, int]]]]
 
@@ -51,12 +60,10 @@ class FastBooks:
         self.state.counters[SELF_TRADE_RULE] = self_trade_rule
 
     def execute(self, commands: NDArray[np.void]) -> list[Outcome]:
-        state, counters = self.state, self.state.counters
-        make_order_room(state, len(commands))
-        state.grow("fills", int(counters[COUNT_FILLS] + counters[LIVE_ORDERS]) + 2 * len(commands))
         results = np.zeros(len(commands), RESULT)
-        execute_book(state, commands, results)
-        return [Outcome(int(row["order"]), int(row["filled"]), int(row["code"])) for row in results]
+        execute_book(self.state, commands, results)
+        names = Outcome._fields
+        return [Outcome(*(int(row[name]) for name in names)) for row in results]
 
     @property
     def fills(self) -> list[Fill]:
@@ -84,7 +91,9 @@ class FastBooks:
 
     def _queue(self, instrument: int, price: int, side: int) -> list[tuple[int, int]]:
         state = self.state
-        page = int(state.page_table[state.books[instrument]["pages"] + price // 64])
+        block = int(state.block_table[state.books[instrument]["blocks"] + price // 64 // BLOCK_PAGES])
+        assert block >= 0
+        page = int(state.page_table[block * BLOCK_PAGES + price // 64 % BLOCK_PAGES])
         assert page >= 0
         level = state.pages[page * 64 + price % 64]
         queue, before, slot = [], -1, int(level["head"])
@@ -104,9 +113,10 @@ class FastBooks:
         live = live[live["size"] > 0]
         assert len(live) == counters[LIVE_ORDERS]
         pages = {(int(order["instrument"]), int(order["price"]) // 64) for order in live}
-        assert counters[USED_PAGES] == len(pages) == int((state.page_table >= 0).sum())
+        table = state.page_table[: BLOCK_PAGES * counters[COUNT_BLOCKS]]
+        assert counters[USED_PAGES] == len(pages) == int((table >= 0).sum())
         if not pages:
-            assert not state.bits.any()
+            assert not (state.bits.any() or state.block_bits.any() or state.page_bits.any())
 
 
 def new_books(fast: bool, maximum_ticks: Sequence[int], self_trade_rule: int = SelfTrade.ALLOW) -> Any:

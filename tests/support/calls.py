@@ -1,6 +1,8 @@
 """The same facade calls to two venues, written down as Python: one finds danger by triggers, one by scanning.
 
-Holds the pair and its script. Every call's answer, and every step's log and state, must be equal on both.
+Holds the pair and its script. Every call's answer, and every step's log and state, must be equal on both. The
+arenas of the one that scans are cut down to what they hold before every call, so everything it appends meets
+the end of one.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from support.tiny import shrink
 from undertow.rulebook.load import load_rulebook, with_overrides
 from undertow.venue import danger_reference
 from undertow.venue.engine import Drained, Engine
@@ -57,6 +60,7 @@ class Calls:
         words = [repr(value) for value in args] + [f"{name}={value!r}" for name, value in keywords.items()]
         self.lines.append(f"venue.{method}({', '.join(words)})")
         answer = getattr(self.venue, method)(*args, **keywords)
+        shrink(self.twin.engine.state)
         other = getattr(self.twin, method)(*args, **keywords)
         assert answer == other, f"{answer} by triggers, {other} by the scan"
         return answer

@@ -29,6 +29,7 @@ from undertow.case.model import (
 )
 from undertow.crowd.rules_actors import LoopedAsset, LoopProduct, RedeemableAsset, RestingBid
 from undertow.crowd.rules_between import BetweenRules
+from undertow.crowd.scale import Share
 from undertow.world.weather import Incident, WeatherRules
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/how-to/cases.md"
@@ -87,6 +88,10 @@ def _said(name: str, field: FieldInfo) -> tuple[str, str]:
     said = field.description or PLAIN.get(name, "")
     origin = ORIGIN.search(said)
     usual = origin["range"] if origin and re.match(r"[\d.]", origin["range"] or "") else ""
+    by_size = _by_size(field)
+    if by_size is not None and by_size.usual is not None:
+        low, high = (Share(by_size.of, end, None).figure() for end in by_size.usual)
+        usual = f"{low} to {high}"
     return ORIGIN.sub("", said).replace("|", "\\|"), usual
 
 
@@ -94,11 +99,21 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
     value = field.get_default(call_default_factory=True)
+    by_size = _by_size(field)
+    if by_size is not None:
+        return by_size.in_words()
     if isinstance(value, BaseModel) or value in ("", (), {}, None):
         return ""
     if isinstance(value, tuple):
         return _row_names(value) or f"[{', '.join(_figure(part) for part in value)}]"
     return _figure(value)
+
+
+def _by_size(field: FieldInfo) -> Share | None:
+    """The share of the venue that is this field's default, if it goes by the venue's size."""
+    extra = field.json_schema_extra
+    found = extra.get("scaled") if isinstance(extra, dict) else None
+    return found if isinstance(found, Share) else None
 
 
 def _row_names(rows: tuple[Any, ...]) -> str:

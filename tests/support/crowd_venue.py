@@ -75,7 +75,7 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
         open_interest_micros=np.rint(OPEN_INTEREST_USD * 1e6).astype(np.int64),
         collateral_share=np.zeros(2),
     )
-    population = generate_population(described, accounts, seed, PopulationRules(reference_accounts=166_000))
+    population = generate_population(described, accounts, seed, described_people())
     first = engine.open(len(population.cash_micros))
     numbers = np.array([engine.profiles[name] for name in PROFILES], np.int8)
     state.accounts["profile"][first : first + len(population.cash_micros)] = numbers[population.profile]
@@ -85,10 +85,12 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
     chosen = SimpleNamespace(
         makers=rules.get("makers", MakerRules(capital_usd=1e8)),
         hedges=rules.get("hedges", HedgeRules()),
-        patient=rules.get("patient", PatientRules()),
+        patient=rules.get(
+            "patient", PatientRules(dip_usd_per_minute=7e6, patient_usd=40e6, dip_capital_usd=1.5e9)
+        ),
         arbitrage=rules.get("arbitrage", ArbitrageRules(capital_usd=0.8e8)),
         basis=rules.get("basis", BasisRules()),
-        traders=rules.get("traders", TraderRules()),
+        traders=rules.get("traders", TraderRules(people_per_second=3_300.0, message_weight=0.012)),
         noise=rules.get("noise", NoiseRules()),
         sellers=rules.get("sellers", SellerRules()),
         holders=rules.get("holders", HolderRules()),
@@ -99,6 +101,11 @@ def make_venue(accounts: int = 500, seed: int = 1, **rules: Any) -> Venue:
         if opening.count:
             crowd.opened(place, _opened(engine, opening))
     return Venue(engine, crowd)
+
+
+def described_people() -> PopulationRules:
+    """A tenth of the people that the crowd's description has, with its largest account."""
+    return PopulationRules(reference_accounts=166_000, tail_cap_usd=300e6)
 
 
 def _opened(engine: Engine, opening: Opening) -> int:

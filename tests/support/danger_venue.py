@@ -53,6 +53,7 @@ def list_instruments(state: State) -> None:
         record = state.instruments[number : number + 1]
         spot = kind == InstrumentKind.SPOT
         record["kind"], record["unit"], record["lots_per_coin"] = kind, unit, 100
+        record["coins_per_lot"], record["maximum_ticks"] = 1, 1 << 30
         record["weight_rule" if spot else "margin_rule"] = rule
         record["rate_floor_ppm"], record["rate_factor_ppb"] = 20_000, 900_000
         record["step_base"], record["step_size"] = 30_000_000_000, 20_000_000_000

@@ -14,20 +14,16 @@ import numpy as np
 from support.books import command
 from undertow.errors import Rejection
 from undertow.venue.audit import audit, clearing_balance
-from undertow.venue.book import make_order_room
 from undertow.venue.execution import execute
 from undertow.venue.records import RESULT, CommandKind, InstrumentKind
-from undertow.venue.setup import list_instrument, make_holding_room, open_account, open_house
+from undertow.venue.setup import list_instrument, open_account, open_house
 from undertow.venue.state import (
     COLLATERAL_WEIGHTED,
-    COUNT_FILLS,
     COUNT_HOLDINGS,
-    COUNT_POSTINGS,
     FREE_HOLDING,
     HOUSE_FEES,
     HOUSE_STRIDE,
     LEDGER_DETAIL,
-    LIVE_ORDERS,
     MARGIN_FLAT,
     MAXIMUM_ORDERS,
     State,
@@ -56,6 +52,7 @@ class Answer(NamedTuple):
     order: int
     filled: int
     value: int
+    resting: int
 
 
 class Desk:
@@ -78,15 +75,11 @@ class Desk:
 
     def do(self, kind: int = CommandKind.NEW, **fields: int) -> Answer:
         """Carry out one command and prove the books."""
-        make_order_room(self.state, 1)
-        make_holding_room(self.state, 8)
-        for name, count in (("fills", COUNT_FILLS), ("postings", COUNT_POSTINGS)):
-            self.state.grow(name, int(self.state.counters[count] + self.state.counters[LIVE_ORDERS]) * 8 + 64)
         results = np.zeros(1, RESULT)
         execute(self.state, command(kind, **{"self_trade": -1, **fields}), results)
         self.check()
         row = results[0]
-        return Answer(int(row["code"]), int(row["order"]), int(row["filled"]), int(row["value"]))
+        return Answer(*(int(row[name]) for name in Answer._fields))
 
     def buy(self, account: int, size: int, price: int, instrument: int = LINEAR, **fields: int) -> Answer:
         """A buy order; good till cancelled unless said otherwise."""

@@ -22,16 +22,20 @@ from undertow.venue import danger_reference
 from undertow.venue.audit import clearing_balance
 from undertow.venue.engine import Drained, Engine
 from undertow.venue.look import values_of
+from undertow.venue.margin import worth
 from undertow.venue.paced import StagedStage
 from undertow.venue.records import EventKind, InstrumentKind, Role
 from undertow.venue.state import (
+    COUNT_ACCOUNTS,
     COUNT_BANKRUPT,
     COUNT_EVENTS,
     COUNT_FILLS,
     COUNT_HOLDINGS,
     COUNT_ORDERS,
     COUNT_POSTINGS,
+    EXEMPT_BAD_DEBT,
     EXEMPT_NOT,
+    EXEMPT_PRIVILEGE,
     LIQUIDATION_HALTED,
     STAGE_LIQUIDATING,
     State,
@@ -46,6 +50,8 @@ ADL = EventKind.ADL_CLOSE
 EXHAUSTED = EventKind.FUND_EXHAUSTED
 SPENT = 1_000  # settlement units: who has less cannot close anything at a price worse than the mark
 MONEY = ("socialised", "clawback", "bad-debt")
+TAKING = ("wealth-pro-rata", "water-filling", "leverage-pro-rata", "risk-aware-pro-rata", *MONEY[:2])
+PAID_BY_WINNERS = (EventKind.SOCIALISED_LOSS, EventKind.CLAWBACK)
 
 
 def check_books(engine: Engine) -> None:
@@ -87,7 +93,8 @@ def check_only_candidates(log: Drained, below: list[int], state: State, halted: 
         equality = state.profiles["trigger_at_equality"][state.accounts["profile"][event["account"]]]
         assert event["amount"] - event["detail"] < equality, event
         assert state.accounts["order_count"][event["account"]] == 0, f"orders of {event['account']} rest on"
-    touched = {account for _kind, account in losers_of(log.events)}
+    customers = state.accounts["role"] < Role.HOUSE  # the vault may lose what it holds to winners too
+    touched = {account for _kind, account in losers_of(log.events) if customers[account]}
     assert touched <= set(below), f"touched {sorted(touched - set(below))}, who were healthy"
     if not halted:
         exempt = state.accounts["exempt"] != EXEMPT_NOT  # bad debt, or a favour it was granted on the way
@@ -98,9 +105,11 @@ def check_only_candidates(log: Drained, below: list[int], state: State, halted: 
 def check_order_of_stages(log: Drained, rulebook: Rulebook, could_order: dict[int, bool]) -> None:
     """Orders were tried before a wallet passed on; a fund that comes first was asked before the winners.
 
-    `could_order` says who held a contract in a market that was open when the step began.
+    `could_order` says who held a contract in a market that was open when the step began. A position in its
+    lowest tier is not sold under "tier-down".
     """
     liquidation, allocation = rulebook.liquidation, rulebook.allocation
+    sold = liquidation.slicing != "tier-down"
     tried: set[int] = set()
     exhausted: set[int] = set()
     unlimited = rulebook.insurance.net_position_limit_ppm == 0
@@ -110,7 +119,9 @@ def check_order_of_stages(log: Drained, rulebook: Rulebook, could_order: dict[in
         elif kind == EXHAUSTED:
             exhausted.add(account)
         elif kind in (TAKEOVER, ADL) and liquidation.pacing == "one-shot":
-            assert account in tried or not could_order[account], f"{account} passed on without an order"
+            assert account in tried or not could_order[account] or not sold, (
+                f"{account} passed on without an order"
+            )
             if kind == ADL and rulebook.backstop.kind == "fund" and unlimited:
                 assert account in exhausted, f"{account} was closed against winners before the fund was asked"
     if allocation.policy in MONEY:
@@ -123,6 +134,77 @@ def check_winners_survive(log: Drained, engine: Engine, below: list[int]) -> Non
     for account in sorted(closed):
         equity = int(values_of(engine.state, np.array([account], np.int64))[0, 0])
         assert equity >= 0, f"{account} is {equity} after it was closed against"
+
+
+def check_halted_wait(log: Drained, rulebook: Rulebook, halted: set[int]) -> None:
+    """Under one-shot a wallet with a contract in a halted market is neither taken over nor closed."""
+    if rulebook.liquidation.pacing == "one-shot":
+        passed = {account for kind, account in losers_of(log.events) if kind in (TAKEOVER, ADL)}
+        assert not passed & halted, f"{sorted(passed & halted)} passed on though their market was halted"
+
+
+def halted_holders(state: State) -> set[int]:
+    """Customers who hold a contract in a market that is halted."""
+    accounts = np.flatnonzero(state.accounts["role"][: state.counters[COUNT_ACCOUNTS]] == Role.CUSTOMER)
+    return {
+        account
+        for account in accounts.tolist()
+        if has_contracts(state, account) and not open_contracts(state, account)
+    }
+
+
+def check_fund_first(log: Drained, rulebook: Rulebook) -> None:
+    """Under "fund-exhausted" nobody pays money for a wallet before its fund said that it cannot."""
+    exhausted: set[int] = set()
+    for event in log.events:
+        kind = int(event["kind"])
+        if kind == EXHAUSTED:
+            exhausted.add(int(event["account"]))
+        elif kind in PAID_BY_WINNERS and rulebook.allocation.trigger == "fund-exhausted":
+            loser = int(event["counterparty"])
+            assert loser in exhausted, f"winners paid for {loser} before its fund was asked"
+    if rulebook.allocation.policy not in TAKING:
+        assert not np.isin(log.events["kind"], PAID_BY_WINNERS).any()
+
+
+def funds_of(engine: Engine) -> list[int]:
+    """The insurance funds of everything listed."""
+    return sorted({int(fund) for fund in engine.state.instruments["fund"][: len(engine.listings)]})
+
+
+def check_funds_pay_what_they_can(log: Drained, engine: Engine) -> None:
+    """No fund is worth less than nothing by what it paid: a hole it carries was told as bad debt."""
+    state = engine.state
+    for fund in funds_of(engine):
+        mine = log.events[log.events["counterparty"] == fund]
+        paid = mine[mine["kind"] == EventKind.FUND_OUT]["amount"].sum()
+        if paid and not (mine["kind"] == EventKind.BAD_DEBT).any():
+            assert worth(state, fund) >= 0, f"fund {fund} paid {paid} and is worth {worth(state, fund)}"
+
+
+def check_nobody_below_zero(engine: Engine) -> None:
+    """After a step a customer is worth nothing or more, or is favoured, marked, or still under liquidation.
+
+    `check_nobody_left` says when the last may be.
+    """
+    state = engine.state
+    customers = np.flatnonzero(state.accounts["role"][: state.counters[COUNT_ACCOUNTS]] == Role.CUSTOMER)
+    equities = values_of(state, customers.astype(np.int64))[:, 0]
+    for account in customers[equities < 0].tolist():
+        owner = state.accounts[account]
+        if owner["exempt"] == EXEMPT_BAD_DEBT:
+            assert not has_contracts(state, account), f"{account} holds contracts and is marked"
+        elif owner["cash"] + owner["credit_limit"] >= 0 and not has_contracts(state, account):
+            continue
+        elif owner["exempt"] != EXEMPT_PRIVILEGE and not state.counters[LIQUIDATION_HALTED]:
+            assert owner["stage"] == STAGE_LIQUIDATING, f"{account} is below zero, unmarked and free"
+
+
+def open_contracts(state: State, account: int) -> bool:
+    """Whether a wallet holds a contract and none of those it holds is halted."""
+    rows = danger_reference.holdings_of(state, account)
+    halted = any(state.markets["halted"][row["instrument"]] for row in rows if row["size"] != 0)
+    return has_contracts(state, account) and not halted
 
 
 def has_contracts(state: State, account: int) -> bool:
@@ -181,7 +263,7 @@ def check_nobody_left(engine: Engine, rulebook: Rulebook, below: list[int]) -> N
         owner = state.accounts[account]
         if owner["exempt"] or danger_reference.health(state, account) >= 0:
             continue
-        if not has_contracts(state, account) and owner["cash"] >= 0:
+        if not has_contracts(state, account) and owner["cash"] + owner["credit_limit"] >= 0:
             continue
         assert owner["stage"] == STAGE_LIQUIDATING, f"{account} was left alone below maintenance"
         assert may_wait(engine, rulebook, account, equity, maintenance), (

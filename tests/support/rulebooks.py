@@ -15,6 +15,7 @@ PACINGS: list[dict[str, Any]] = [
     {"pacing": "one-shot", "slicing": "smallest-restoring", "fill": "partial", "limit": "bankruptcy"},
     {"pacing": "one-shot", "slicing": "whole-position", "fill": "partial", "limit": "market-band"},
     {"pacing": "one-shot", "slicing": "whole-position", "fill": "all-or-nothing", "limit": "bankruptcy"},
+    {"pacing": "one-shot", "slicing": "tier-down", "fill": "all-or-nothing", "limit": "bankruptcy"},
     {
         "pacing": "random-slices",
         "probability_ppm": 700_000,
@@ -53,7 +54,8 @@ BAND = {**FAST, "price_floor": "band", "band_ppm_per_minute": 20_000}
 AT_COST = {**FAST, "price_floor": "bankruptcy"}
 DISPOSALS = [NO_DISPOSAL, FAST, BAND, AT_COST]
 QUEUES = ["profit-margin-ratio", "profit-leverage", "price-ratio-leverage", "opposing-size"]
-CLOSING = ["contract-pro-rata", "wealth-pro-rata", "water-filling", "risk-aware-pro-rata", "random-start"]
+CLOSING = ["contract-pro-rata", "random-start"]
+TAKING = ["wealth-pro-rata", "water-filling", "leverage-pro-rata", "risk-aware-pro-rata"]
 PRICES = ["bankruptcy", "previous-mark", "zero-mix"]
 MARKS: list[dict[str, Any]] = [
     {"method": "oracle"},
@@ -82,6 +84,27 @@ GATES: list[dict[str, Any]] = [
     {"withdrawals.kind": "none"},
     {"withdrawals.kind": "after-negative-account", "withdrawals.seconds": 3},
 ]
+
+
+BACKSTOPS = {"one-shot": "fund", "random-slices": "providers", "staged": "vault", "fillable-price": "none"}
+BACKSTOP_FIGURES: dict[str, dict[str, Any]] = {
+    "one-shot": {"trigger": "after-order", "disposal": FAST, "collateral_disposal": NO_DISPOSAL},
+    "random-slices": {
+        "trigger": "auto-close-fraction",
+        "price_split_ppm": 666_667,
+        "per_minute_usd": 20_000,
+        "per_hour_usd": 100_000,
+        "overflow_to_allocation": True,
+    },
+    "staged": {
+        "trigger": "maintenance-share",
+        "maintenance_share_ppm": 666_667,
+        "capital_usd": 50_000,
+        "loss_threshold_ppm": 200_000,
+        "disposal": FAST,
+    },
+    "fillable-price": {},
+}
 
 
 def dotted(table: str, figures: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +138,7 @@ def backstops(draw: st.DrawFn, pacing: str) -> dict[str, Any]:
 @st.composite
 def allocations(draw: st.DrawFn) -> dict[str, Any]:
     """Any policy at any price."""
-    policy = draw(st.sampled_from(["queue", *CLOSING, "socialised", "clawback", "bad-debt"]))
+    policy = draw(st.sampled_from(["queue", *CLOSING, *TAKING, "socialised", "clawback", "bad-debt"]))
     changes: dict[str, Any] = {
         "allocation.policy": policy,
         "allocation.trigger": draw(st.sampled_from(["fund-exhausted", "negative-equity"])),
@@ -126,6 +149,20 @@ def allocations(draw: st.DrawFn) -> dict[str, Any]:
     if policy == "queue" or policy in CLOSING:
         changes["allocation.price"] = draw(st.sampled_from(PRICES))
     return changes
+
+
+def every_policy(pacing: str) -> list[dict[str, Any]]:
+    """Changes that give any preset this pacing, the backstop that goes with it, and each policy in turn."""
+    figures = next(row for row in PACINGS if row["pacing"] == pacing)
+    close = AUTO_CLOSES[1] if pacing == "random-slices" else AUTO_CLOSES[0]
+    base = {**dotted("liquidation", {**figures, **close}), "orders.min_notional_usd": 0, "gates.halts": ()}
+    base["backstop.kind"] = BACKSTOPS[pacing]
+    base |= dotted("backstop", BACKSTOP_FIGURES[pacing])
+    base["allocation.trigger"] = "fund-exhausted"
+    rows = [{"policy": "queue", "score": score, "price": "bankruptcy", "group": 0} for score in QUEUES]
+    rows += [{"policy": policy, "price": price} for policy in CLOSING for price in PRICES]
+    rows += [{"policy": policy} for policy in (*TAKING, "socialised", "clawback", "bad-debt")]
+    return [{**base, **dotted("allocation", row)} for row in rows]
 
 
 @st.composite
@@ -143,9 +180,13 @@ def rulebooks(draw: st.DrawFn, pacing: str) -> tuple[str, dict[str, Any]]:
     changes |= dotted("gates", draw(st.sampled_from(GATES)))
     changes["gates.halts"] = draw(st.sampled_from(HALTS))
     changes["insurance.net_position_limit_ppm"] = draw(st.sampled_from([0, 1_000_000]))
+    changes["insurance.debt_without_position"] = draw(st.sampled_from(["covered", "left"]))
     changes["insurance.cover"] = draw(st.sampled_from(["partial", "whole-or-nothing"]))
     changes["orders.self_trade"] = draw(st.sampled_from(["allow", "cancel-taker", "cancel-maker"]))
+    changes["orders.reduce_only"] = draw(st.sampled_from(["each", "together", "unoffered"]))
+    changes["orders.amend_post_only"] = draw(st.sampled_from(["refused", "withdrawn"]))
     changes["orders.freeze_on_liquidation"] = draw(st.booleans())
+    changes["orders.match_check"] = draw(st.sampled_from(["equity", "margin"]))
     if draw(st.booleans()):
         changes |= dotted("mark", draw(st.sampled_from(MARKS)))
     if draw(st.booleans()):

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from undertow.venue import ledger, setup
 from undertow.venue.audit import audit
-from undertow.venue.book import make_order_room
+from undertow.venue.book import make_order_room, take_slot
 from undertow.venue.danger import refresh, tick
 from undertow.venue.matching import Taker, reserve, rest
-from undertow.venue.records import InstrumentKind
+from undertow.venue.records import Cause, InstrumentKind
 from undertow.venue.state import (
     COLLATERAL_WEIGHTED,
     COUNT_CANDIDATES,
@@ -85,7 +85,7 @@ def open_position(state: State, account: int, lots: int, ticks: int, instrument:
     other = customer(state, 1_000_000_000)
     for who, size in ((account, lots), (other, -lots)):
         row = ledger.holding_of(state, who, instrument)
-        ledger.apply_fill(state, row, size, ticks)
+        ledger.apply_fill(state, row, size, ticks, int(Cause.TRADE))
     return other
 
 
@@ -97,7 +97,7 @@ def quote(state: State, side: int, lots: int, ticks: int, instrument: int = PERP
     row = ledger.holding_of(state, maker, instrument)
     taker = Taker(maker, instrument, side, ticks, lots, 0, 0, 0)
     reserve(state, row, side, lots, ticks)
-    rest(state, taker, lots, row)
+    rest(state, taker, lots, row, take_slot(state))
     return maker
 
 

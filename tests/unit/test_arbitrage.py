@@ -36,7 +36,7 @@ LOT_USD = START_TICKS * make_market().unit / 1e6
 
 def make_arbitrage(step_seconds: float = 1.0, **changes: object) -> Arbitrage:
     desk = ToldDesk()
-    plain = {"firms": 8, "band_spread": 0.0, "taste_spread": 0.0, "room_exponent": 1.0}
+    plain = {"capital_usd": 0.8e9, "firms": 8, "band_spread": 0.0, "taste_spread": 0.0, "room_exponent": 1.0}
     plain |= {"standing_share": 0.0, "standing_share_spot": 0.0}
     rules = ArbitrageRules(**{**plain, **changes})
     actor = Arbitrage(rules, make_market(), make_gauges(step_seconds), desk, 1)
@@ -169,7 +169,9 @@ def test_a_step_uses_the_pace_of_the_room() -> None:
 def test_firms_keep_to_large_or_to_small_coins() -> None:
     market = make_market()
     three = market._replace(turnover_usd=np.array([28.6e9, 1.0e9, 20.0e9]), perpetual=np.ones(3, np.bool_))
-    actor = Arbitrage(ArbitrageRules(firms=8, small_coin_share=0.25), three, make_gauges(), ToldDesk(), 1)
+    actor = Arbitrage(
+        ArbitrageRules(capital_usd=0.8e9, firms=8, small_coin_share=0.25), three, make_gauges(), ToldDesk(), 1
+    )
     assert actor.worth.sum() == pytest.approx(0.8e9) and actor.worth[1::2].sum() == pytest.approx(0.2e9)
     assert (actor._share[::2, ADA] == 0).all() and (actor._share[1::2, ADA] == 1).all()
     assert (actor._share[1::2, [[BTC], [USDE]]] == 0).all()

@@ -76,8 +76,8 @@ FILES: dict[str, tuple[str, list[str]]] = {
         ["house.fund_usd: is NaN; must be a number of dollars, 0 or more"],
     ),
     "negative number": (
-        broken(("capital_usd = 20e6", "capital_usd = -20e6")),
-        ["crowd.makers.capital_usd: is -20000000; must be a number of dollars above 0"],
+        broken(("capital_usd = 3e6", "capital_usd = -3e6")),
+        ["crowd.makers.capital_usd: is -3000000; must be a number of dollars above 0"],
     ),
     "share above the whole": (
         broken(("failing = 0.2", "failing = 20")),
@@ -96,7 +96,7 @@ FILES: dict[str, tuple[str, list[str]]] = {
         ["crowd.population.leverage_limits: is 5; must be a list of 2 numbers"],
     ),
     "table that is a number": (
-        broken(("[crowd.makers]\nfirms = 3\ncapital_usd = 20e6", "[crowd]\nmakers = 3")),
+        broken(("[crowd.makers]\nfirms = 3\ncapital_usd = 3e6", "[crowd]\nmakers = 3")),
         ["crowd.makers: is 3; must be a table"],
     ),
     "word that is none of the choices": (
@@ -286,9 +286,9 @@ FILES: dict[str, tuple[str, list[str]]] = {
             "choose a coarser tick or lot"
         ],
     ),
-    "lots that make no coin": (
-        broken(("lot = 0.001", "lot = 0.003")),
-        ["instruments.0.lot: is 0.003, and no whole number of lots makes a coin; choose for example 0.001"],
+    "a tick above the price": (
+        broken(("tick_usd = 0.1", "tick_usd = 500000")),
+        ["instruments.0.tick_usd: is 500000, above the first price of 'BTC', 50000; choose a smaller tick"],
     ),
     "bid for what is not listed": (
         broken(('instrument = "USDe"', 'instrument = "USDT"')),

@@ -178,6 +178,22 @@ BARS_FILES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
         "row 2, column time_utc: 2025-10-10T20:50:00Z comes after 2025-10-10T20:50:01Z of row 1 "
         "of east ADA-USD; rows are in time order",
     ),
+    "no trade at all": (
+        [bar("20:50:00", volume=0.0, buy_volume=0.0)],
+        {},
+        "no row of east ADA-USD has volume; at least one trade is needed",
+    ),
+    "truth value": (
+        [bar("20:50:00", trades=True)],
+        {"trades": "BOOLEAN"},
+        "column trades has type BOOLEAN; a number is needed",
+    ),
+    "inside a bar": (
+        [bar("20:50:00"), bar("20:50:01.5")],
+        {},
+        "row 2, column time_utc: 2025-10-10T20:50:01.500Z is inside a bar of east ADA-USD; "
+        "bars of 1 s start whole lengths apart",
+    ),
     "wrong unit": (
         [bar("20:50:00"), bar("20:50:01", price=0.1)],
         {},
@@ -216,7 +232,7 @@ def test_pool(name: str, tmp_path: Path) -> None:
 def test_bars(name: str, tmp_path: Path) -> None:
     rows, types, message = BARS_FILES[name]
     path = write_bars(tmp_path / "bars.parquet", rows, types)
-    assert _message(lambda: read_bars(path, [("east", "ADA-USD")])) == f"{path}: {message}"
+    assert _message(lambda: read_bars(path, [("east", "ADA-USD")], 1_000)) == f"{path}: {message}"
 
 
 def test_files_that_are_not_there_or_not_what_they_should_be(tmp_path: Path) -> None:
@@ -226,17 +242,17 @@ def test_files_that_are_not_there_or_not_what_they_should_be(tmp_path: Path) -> 
         == f"{absent}: there is no such file; a CSV file is needed"
     )
     assert (
-        _message(lambda: read_bars(absent, [("east", "ADA-USD")]))
+        _message(lambda: read_bars(absent, [("east", "ADA-USD")], 1_000))
         == f"{absent}: there is no such file; a parquet file of bars is needed"
     )
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"PAR1\xff\xfe\x00\x80")
     assert (
         _message(lambda: read_index_minutes(binary))
-        == f"{binary}: not readable as CSV; UTF-8 text with commas is needed"
+        == f"{binary}: byte 4 is not UTF-8; save the file as UTF-8 text"
     )
     assert (
-        _message(lambda: read_bars(binary, [("east", "ADA-USD")]))
+        _message(lambda: read_bars(binary, [("east", "ADA-USD")], 1_000))
         == f"{binary}: not a parquet file; a parquet file of bars is needed"
     )
 

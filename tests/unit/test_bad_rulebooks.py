@@ -34,7 +34,10 @@ market_band_ppm = 50000
 band_reference = "mark"
 min_notional_usd = 10
 self_trade = "allow"
+reduce_only = "each"
+amend_post_only = "refused"
 freeze_on_liquidation = true
+match_check = "equity"
 
 [index]
 source = "page"
@@ -105,6 +108,7 @@ kind = "none"
 source = "page"
 cover = "partial"
 net_position_limit_ppm = 0
+debt_without_position = "covered"
 inflow = ["liquidation-fee"]
 
 [allocation]
@@ -286,11 +290,11 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "maintenance above initial margin": (
         broken(
-            "max_leverage = 100, maintenance_ppm = 5000", "max_leverage = 100, maintenance_ppm = 10000"
-        ).replace("maintenance_ppm = 10000, deduction_usd = 250", "maintenance_ppm = 10000"),
+            "max_leverage = 100, maintenance_ppm = 5000", "max_leverage = 100, maintenance_ppm = 10001"
+        ).replace("maintenance_ppm = 10000, deduction_usd = 250", "maintenance_ppm = 10001"),
         [
-            "margin.classes.BTC.brackets.0.maintenance_ppm: is 10000, not below the initial margin; "
-            "at 100x it must be below 10000"
+            "margin.classes.BTC.brackets.0.maintenance_ppm: is 10001, above the initial margin; "
+            "at 100x it may be at most 10000"
         ],
     ),
     "deduction that does not follow": (

@@ -35,7 +35,7 @@ FILES: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "figures out of range": (
-        beside(("capital_usd = 10e6", "capital_usd = -1"), ("accounts_share = 0.5", "accounts_share = 0")),
+        beside(("capital_usd = 1e6", "capital_usd = -1"), ("accounts_share = 0.5", "accounts_share = 0")),
         [
             "beside.accounts_share: is 0; must be a number above 0",
             "beside.crowd.makers.capital_usd: is -1; must be a number of dollars above 0",

@@ -23,7 +23,8 @@ class Pair:
     """Two equal venues with six firms, and desks that answer as told."""
 
     def __init__(self, **changes: Any) -> None:
-        self.between = Between(BetweenRules(**{"edge_spread": 0.0, "edge_sigmas": 0.0, **changes}), 1)
+        plain = {"first_usd": 150e6, "second_usd": 100e6, "edge_spread": 0.0, "edge_sigmas": 0.0}
+        self.between = Between(BetweenRules(**{**plain, **changes}), 1)
         self.desks = [ToldDesk(), ToldDesk()]
         for desk in self.desks:
             desk.usual_value_usd = (EQUITY, 0.0, 0.0)

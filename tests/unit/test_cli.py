@@ -77,8 +77,8 @@ HINT = " (try: undertow --help)"
     [
         (
             ["runn"],
-            'Unknown command "runn". Did you mean "run"? Available commands: run, cases, show, check, score, '
-            f"report, compare, calibrate{HINT}",
+            'Unknown command "runn". Did you mean "run"? Available commands: run, cases, show, new, check, '
+            f"score, report, compare{HINT}",
         ),
         (["run"], f'Command "run" parameter CASE requires an argument{HINT}'),
         (["run", "a", "b"], f"unexpected argument 'b'{HINT}"),
@@ -157,7 +157,8 @@ def test_check_takes_what_extends_a_case_for_a_case(
         "start = 2025-10-10T11:00:00Z\nend = 2025-10-10T12:00:00Z\n"
     )
     assert main(["check", str(file)]) == OK
-    assert capsys.readouterr().out == f"{file}: a valid case (An hour)\n"
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"{file}: a valid case (An hour)" and rest[0].startswith("What the crowd amounts to")
 
 
 @pytest.mark.parametrize(("name", "kind"), [("oct-2025", "case"), ("ftx-2022", "rulebook")])
@@ -274,8 +275,8 @@ def lab(runs: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]
     """A lab that hands out a ready run: `cut` for the case of that name, else the first; notes the call."""
     calls: list[tuple[object, ...]] = []
 
-    def run_case(case: str, *options: object, beside: bool) -> Result:
-        calls.append((case, *options[:-1]))
+    def run_case(case: str, *options: object, beside: bool, **choices: object) -> Result:
+        calls.append((case, *options[:-1], *choices.values()))
         folder = RunFolder.open(runs / ("cut" if case == "cut" else "crash-2"))
         other = RunFolder.open(runs / "crash-1") if beside else folder
         second = Result(other.path, other.status, read_score(other))
@@ -292,7 +293,10 @@ def test_run_hands_everything_on_and_shows_the_outcome(
 ) -> None:
     words = ["--set", "a.b=1", "--set", "c=2", "--accounts", "500", "--seed", "9", "--data", str(runs)]
     assert main(["run", "crash", *words, "--out", str(runs / "new")]) == OK
-    assert lab == [("crash", {"a.b": "1", "c": "2"}, runs, 500, 9, runs / "new")]
+    assert lab == [("crash", {"a.b": "1", "c": "2"}, runs, 500, 9, runs / "new", "lab", None, None)]
+    own = ["--tape", "full", "--policy", "bad-debt", "--population", str(runs / "mine.csv")]
+    assert main(["run", "crash", *own, "--no-report"]) == OK
+    assert lab[1][-3:] == ("full", "bad-debt", runs / "mine.csv")
     said = capsys.readouterr().out
     assert "A made-up crash" in said
     assert "Accounts liquidated" in said

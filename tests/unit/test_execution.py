@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from support.books import FOK, IOC, MARKET, POST_ONLY, command
-from support.desk import ACCEPTED, COIN_FEES, FEES, INVERSE, LINEAR, SPOT, Desk
+from support.desk import ACCEPTED, COIN_FEES, FEES, INVERSE, LINEAR, SPOT, Answer, Desk
 from undertow.errors import Rejection
 from undertow.venue.audit import state_hash
 from undertow.venue.execution import execute
@@ -25,7 +25,6 @@ from undertow.venue.state import (
     STAGE_LIQUIDATING,
 )
 
-REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 CASH = 1_000_000
 
 
@@ -48,7 +47,8 @@ def test_a_trade_opens_both_sides(desk: Desk, people: list[int]) -> None:
     ann, bob, *_ = people
     desk.buy(ann, 7, 100)
     assert desk.row(ann) == (0, 0, 7, 0)
-    assert desk.sell(bob, 5, 90) == (ACCEPTED, -1, 5, 5_000)
+    answer = desk.sell(bob, 5, 90)
+    assert (answer.code, answer.filled, answer.value, answer.resting) == (ACCEPTED, 5, 5_000, 0)
     assert desk.row(ann) == (5, -5_000, 2, 0)
     assert desk.row(bob) == (-5, 5_000, 0, 0)
     assert desk.state.markets[LINEAR]["open_interest"] == 5
@@ -195,74 +195,6 @@ def test_closing_needs_no_margin(desk: Desk, people: list[int]) -> None:
     assert desk.sell(ann, 9_000, 91).code == ACCEPTED
 
 
-# ---- reduce-only
-
-
-def test_reduce_only_takes_no_more_than_the_position(desk: Desk, people: list[int]) -> None:
-    ann, bob, *_ = people
-    assert desk.sell(ann, 1, 100, flags=REDUCE_ONLY).code == Rejection.REDUCE_ONLY
-    desk.trade(ann, bob, 10, 100)
-    assert desk.buy(ann, 1, 90, flags=REDUCE_ONLY).code == Rejection.REDUCE_ONLY
-    assert desk.sell(ann, 4, 120).code == ACCEPTED
-    assert desk.sell(ann, 50, 110, flags=REDUCE_ONLY).code == ACCEPTED  # the 6 not yet on offer
-    assert desk.row(ann) == (10, -10_000, 0, 10)
-    assert desk.sell(ann, 1, 130, flags=REDUCE_ONLY).code == Rejection.REDUCE_ONLY
-
-
-def test_reduce_only_orders_go_newest_first_when_the_position_shrinks(desk: Desk, people: list[int]) -> None:
-    ann, bob, cas, _ = people
-    desk.trade(ann, bob, 10, 100)
-    old = desk.sell(ann, 5, 120, flags=REDUCE_ONLY).order
-    new = desk.sell(ann, 4, 121, flags=REDUCE_ONLY).order
-    desk.trade(cas, ann, 3, 100)  # 7 left, 9 on offer
-    assert [slot for slot in desk.orders(ann)] == [old & 0xFFFFFFFF]
-    assert desk.do(CommandKind.CANCEL, account=ann, order=new).code == Rejection.UNKNOWN_ORDER
-
-
-@pytest.mark.parametrize("size", [10, 14])
-def test_reduce_only_orders_go_with_the_position(desk: Desk, people: list[int], size: int) -> None:
-    """Closing (or flipping) withdraws them; the freed record is given out once."""
-    ann, bob, cas, dan = people
-    desk.trade(ann, bob, 10, 100)
-    desk.sell(ann, 10, 120, flags=REDUCE_ONLY)
-    desk.trade(cas, ann, size, 100)
-    assert desk.orders(ann) == []
-    assert desk.row(ann) == (10 - size, (size - 10) * 1_000, 0, 0)
-    desk.buy(dan, 1, 50)
-    desk.buy(ann, 1, 50)
-    assert desk.row(dan) == (0, 0, 1, 0)
-
-
-def test_a_maker_whose_reduce_only_order_fills_keeps_no_excess(desk: Desk, people: list[int]) -> None:
-    ann, bob, cas, _ = people
-    desk.trade(ann, bob, 10, 100)
-    desk.sell(ann, 10, 101, flags=REDUCE_ONLY)
-    desk.sell(ann, 10, 100)  # ordinary: may flip the position
-    assert desk.buy(cas, 12, 101).filled == 10
-    assert desk.row(ann) == (0, 0, 0, 0)
-    assert desk.row(cas) == (10, -10_000, 2, 0)
-
-
-def test_a_maker_whose_position_shrinks_loses_what_it_cannot_feed(desk: Desk, people: list[int]) -> None:
-    ann, bob, cas, _ = people
-    desk.trade(ann, bob, 10, 100)
-    desk.sell(ann, 10, 101, flags=REDUCE_ONLY)
-    ordinary = desk.sell(ann, 10, 100).order
-    assert desk.buy(cas, 4, 100).filled == 4
-    assert desk.orders(ann) == [ordinary & 0xFFFFFFFF]
-
-
-def test_fill_or_kill_counts_what_reduce_only_orders_can_give(desk: Desk, people: list[int]) -> None:
-    ann, bob, cas, _ = people
-    desk.trade(ann, bob, 10, 100)
-    desk.sell(ann, 10, 101, flags=REDUCE_ONLY)
-    desk.state.holdings[desk.state.accounts[ann]["first_holding"]]["size"] -= 6
-    desk.state.holdings[desk.state.accounts[bob]["first_holding"]]["size"] += 6
-    desk.state.markets[LINEAR]["open_interest"] -= 6
-    assert desk.buy(cas, 5, 101, time_in_force=FOK).code == Rejection.FOK_NOT_FILLABLE
-    assert desk.buy(cas, 4, 101, time_in_force=FOK).filled == 4
-
-
 # ---- order types and self-trade, with their reservations
 
 
@@ -329,6 +261,58 @@ def test_a_band_may_follow_the_opposite_best(desk: Desk, people: list[int]) -> N
     assert desk.sell(bob, 1, 900).filled == 1
 
 
+def test_a_market_bid_on_an_asset_holds_what_the_book_asks(desk: Desk, people: list[int]) -> None:
+    """Its limit is 999; 2 at 100 and 1 at 200 cost 4000, and 4000 must be there, no more."""
+    ann, bob, cas, _ = people
+    desk.do(CommandKind.DEPOSIT_ASSET, account=bob, instrument=SPOT, size=9)
+    desk.sell(bob, 2, 100, SPOT)
+    desk.sell(bob, 7, 200, SPOT)
+    desk.do(CommandKind.WITHDRAW, account=ann, size=CASH - 3_999)
+    assert desk.buy(ann, 3, 0, SPOT, flags=MARKET).code == Rejection.INSUFFICIENT_BALANCE
+    desk.do(CommandKind.DEPOSIT, account=ann, size=1)
+    answer = desk.buy(ann, 3, 0, SPOT, flags=MARKET)
+    assert (answer.code, answer.filled, answer.value) == (ACCEPTED, 3, 4_000)
+    assert (desk.cash(ann), desk.row(ann, SPOT)) == (0, (3, 0, 0, 0))
+    assert desk.buy(cas, 50, 0, SPOT, flags=MARKET).filled == 6  # 50 at 200 it could not pay; 6 it can
+    assert desk.buy(cas, 1, 0, SPOT, flags=MARKET).code == Rejection.NO_LIQUIDITY
+
+
+def test_so_it_does_where_the_only_offer_stands_at_the_band(desk: Desk, people: list[int]) -> None:
+    """1 at 105, the furthest that the band allows; 5000 are asked for, and 1050 paid."""
+    ann, bob, *_ = people
+    desk.do(CommandKind.DEPOSIT_ASSET, account=bob, instrument=SPOT, size=1)
+    desk.sell(bob, 1, 105, SPOT)
+    desk.state.instruments[SPOT]["market_band_ppm"] = 50_000
+    desk.do(CommandKind.WITHDRAW, account=ann, size=CASH - 1_050)
+    assert desk.buy(ann, 5_000, 0, SPOT, flags=MARKET).filled == 1
+    assert desk.cash(ann) == 0
+
+
+def test_a_market_bid_pays_the_fee_of_every_fill() -> None:
+    """Fees are rounded up fill by fill: 1001 ppm of 1000 twice is 4, of 2000 at once it would be 3."""
+    desk = Desk(taker_fee_ppm=1_001)
+    ann, bob, *_ = desk.wallets
+    desk.do(CommandKind.DEPOSIT_ASSET, account=bob, instrument=SPOT, size=2)
+    for _ in range(2):
+        desk.sell(bob, 1, 100, SPOT)
+    desk.do(CommandKind.WITHDRAW, account=ann, size=CASH - 2_003)
+    assert desk.buy(ann, 2, 0, SPOT, flags=MARKET).code == Rejection.INSUFFICIENT_BALANCE
+    desk.do(CommandKind.DEPOSIT, account=ann, size=1)
+    assert desk.buy(ann, 2, 0, SPOT, flags=MARKET).filled == 2
+    assert desk.cash(ann) == 0
+
+
+def test_a_fill_says_what_each_side_paid() -> None:
+    desk = Desk(taker_fee_ppm=501, maker_fee_ppm=-150)
+    ann, bob, *_ = desk.wallets
+    maker = desk.buy(ann, 11, 100).order
+    taker = desk.sell(bob, 11, 100).order
+    fill = desk.state.fills[0]
+    names = ("trade", "taker_order", "maker_order", "taker_fee", "maker_fee")
+    assert [int(fill[name]) for name in names] == [1, taker, maker, 6, -1]  # 5.511 up, 1.65 down
+    assert (desk.cash(bob), desk.cash(ann)) == (CASH - 6, CASH + 1)
+
+
 # ---- refusals
 
 
@@ -376,7 +360,7 @@ def _delist(desk: Desk) -> None:
         (_figure("price_band_ppm", 50_000), {"price": 106}, Rejection.PRICE_BAND),
         (_figure("price_band_ppm", 50_000), {"price": 94, "side": -1}, Rejection.PRICE_BAND),
         (_figure("minimum_notional", 1_001), {}, Rejection.MIN_NOTIONAL),
-        (None, {"flags": REDUCE_ONLY}, Rejection.REDUCE_ONLY),
+        (None, {"flags": int(OrderFlag.REDUCE_ONLY)}, Rejection.REDUCE_ONLY),
     ],
 )
 def test_a_refused_order_changes_nothing(
@@ -386,7 +370,7 @@ def test_a_refused_order_changes_nothing(
         prepare(desk)
     before = state_hash(desk.state)
     order = {"account": desk.wallets[0], "side": 1, "size": 1, "price": 100, **fields}
-    assert desk.do(**order) == (code, -1, 0, 0)
+    assert desk.do(**order) == (code, -1, 0, 0, 0)
     assert state_hash(desk.state) == before
 
 
@@ -409,7 +393,7 @@ def test_a_batch_equals_its_commands_one_by_one() -> None:
     answers = [one.do(**{name: int(row[name]) for name in batch.dtype.names or ()}) for row in batch]
     results = np.zeros(len(batch), RESULT)
     execute(many.state, batch, results)
-    assert [(row["code"], row["order"], row["filled"], row["value"]) for row in results] == answers
+    assert [tuple(int(row[name]) for name in Answer._fields) for row in results] == answers
     assert state_hash(many.state) == state_hash(one.state)
     count = int(one.state.counters[COUNT_FILLS])
     assert count > 10

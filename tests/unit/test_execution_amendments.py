@@ -69,8 +69,8 @@ def test_a_refused_amendment_changes_nothing(
     order = desk.buy(ann, 5, 90).order
     before = state_hash(desk.state)
     fields = {"order": order, "size": size, "price": price}
-    assert desk.do(CommandKind.AMEND, account=ann, **fields) == (code, -1, 0, 0)
-    assert desk.do(CommandKind.AMEND, account=bob, **fields).code == Rejection.NOT_OWNER
+    assert desk.do(CommandKind.AMEND, account=ann, **fields) == (code, -1, 0, 0, 0)
+    assert desk.do(CommandKind.AMEND, account=bob, **fields).code == Rejection.UNKNOWN_ORDER
     assert state_hash(desk.state) == before
 
 
@@ -106,9 +106,20 @@ def test_cancel_all_takes_one_contract_or_all(desk: Desk, people: list[int]) -> 
     assert desk.state.counters[LIVE_ORDERS] == 2
 
 
+@pytest.mark.parametrize("kind", [CommandKind.CANCEL, CommandKind.AMEND])
+def test_to_a_stranger_an_order_is_unknown(desk: Desk, people: list[int], kind: CommandKind) -> None:
+    """Whether it rests or never did: nobody learns of another's order."""
+    ann, bob, *_ = people
+    order = desk.buy(ann, 1, 90).order
+    fields = {"account": bob, "size": 1, "price": 90}
+    theirs = desk.do(kind, order=order, **fields)
+    assert theirs == desk.do(kind, order=order + 1, **fields)
+    assert theirs.code == Rejection.UNKNOWN_ORDER
+
+
 def test_only_the_owner_cancels(desk: Desk, people: list[int]) -> None:
     ann, bob, *_ = people
     order = desk.buy(ann, 1, 90).order
-    assert desk.do(CommandKind.CANCEL, account=bob, order=order).code == Rejection.NOT_OWNER
+    assert desk.do(CommandKind.CANCEL, account=bob, order=order).code == Rejection.UNKNOWN_ORDER
     assert desk.do(CommandKind.CANCEL, account=ann, order=order).code == ACCEPTED
     assert desk.do(CommandKind.CANCEL, account=ann, order=order).code == Rejection.UNKNOWN_ORDER

@@ -189,4 +189,4 @@ def test_transfers_need_an_own_wallet_of_the_same_money(desk: Desk) -> None:
 def test_a_result_of_an_earlier_batch_leaves_no_trace(desk: Desk) -> None:
     results = np.full(1, 7, RESULT)
     execute(desk.state, command(CommandKind.DEPOSIT, account=desk.wallets[0], size=1), results)
-    assert results[0].tolist() == (-1, 0, 0, 0)
+    assert results[0].tolist() == (-1, 0, 0, 0, 0)

@@ -77,8 +77,8 @@ BAD_CALLS: dict[str, tuple[BadCall, str]] = {
         "BTC-PERP: price is 100000.05, not a multiple of the tick, 0.1; the nearest is 100000.0 or 100000.1",
     ),
     "a price beyond the grid": (
-        lambda venue: venue.place(8, PERP, side="buy", size="1", price="400000"),
-        "BTC-PERP: price is 400000, beyond the highest this listing takes, 399999.9",
+        lambda venue: venue.place(8, PERP, side="buy", size="1", price="10000000"),
+        "BTC-PERP: price is 10000000, beyond the highest this listing takes, 9999999.9",
     ),
     "a price that would fill the memory": (
         lambda venue: venue.set_index(PERP, "1e999999"),
@@ -212,7 +212,7 @@ def test_a_tick_too_fine_for_the_settlement_asset_is_refused() -> None:
     with pytest.raises(UndertowError) as caught:
         venue.list_perpetual(PERP, tick="0.0001", lot="0.001", price="1000")
     assert str(caught.value) == (
-        "BTC-PERP: tick x lot in settlement units is 0.1000000, not a positive whole number; "
+        "BTC-PERP: tick x lot in settlement units is 0.1, not a positive whole number; "
         "choose a coarser tick or lot"
     )
 
@@ -240,13 +240,17 @@ def test_orders_from_the_door_to_the_view() -> None:
     assert order is not None
     assert venue.amend(one, order, size="1.5").order == order  # less at the same price keeps its place
     moved = venue.amend(one, order, price="99500")
-    assert moved.accepted and moved.order != order
+    assert (moved.accepted, moved.order, moved.resting) == (True, order, Decimal("1.5"))
     view = venue.account(one).orders
     assert [(row.side, row.size, row.price, row.reduce_only) for row in view] == [
         ("buy", Decimal("1.5"), 99500, False)
     ]
     sold = venue.place(two, PERP, side="sell", size="2", price="99400", time_in_force="immediate-or-cancel")
-    assert (sold.accepted, sold.filled, sold.average_price, sold.order) == (True, Decimal("1.5"), 99500, None)
+    assert (sold.accepted, sold.filled, sold.average_price, sold.resting) == (True, Decimal("1.5"), 99500, 0)
+    (fill,) = venue.history().fills
+    assert (fill.trade, fill.taker_order, fill.maker_order) == (1, sold.order, order)
+    fees = [row.amount for row in venue.history().postings if row.cause == "fee"]
+    assert fees == []  # read with the fills
     assert venue.place(two, PERP, side="buy", size="1", reduce_only=True).code == "no-liquidity"
     venue.place(one, PERP, side="buy", size="1", price="90000")
     venue.place(one, "ETH", side="buy", size="1", price="3000")

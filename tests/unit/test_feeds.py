@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from bars_file import bar, write_bars
+from undertow.case.load import load_case
 from undertow.errors import DataError
 from undertow.feeds.bars import read_bars
 from undertow.feeds.manifest import Manifest, Tape, load_manifest
 from undertow.feeds.outside import OutsidePrices, index_path, load_outside
 from undertow.feeds.tables import IndexMinutes, read_index_minutes, read_pool
 from undertow.feeds.times import utc_milliseconds, utc_text
+from undertow.lab.build import outside_of
 
 START = utc_milliseconds("2025-10-10T20:50:00Z")
 
@@ -22,9 +24,15 @@ def _feed(*tapes: Tape) -> Manifest:
     return Manifest(name="test", tape=list(tapes))
 
 
-def _bars_tape(venue: str, weight: float = 1.0) -> Tape:
+def _bars_tape(venue: str, weight: float = 1.0, bar_seconds: int = 1) -> Tape:
     return Tape(
-        name=venue, kind="bars", file="bars.parquet", venue=venue, weight=weight, symbols={"ADA": "ADA-USD"}
+        name=venue,
+        kind="bars",
+        file="bars.parquet",
+        venue=venue,
+        bar_seconds=bar_seconds,
+        weight=weight,
+        symbols={"ADA": "ADA-USD"},
     )
 
 
@@ -44,7 +52,7 @@ def test_times_go_round() -> None:
 def test_bars_are_read_as_they_stand(tmp_path: Path) -> None:
     rows = [bar("20:50:00", 100.0), bar("20:50:00", 7.0, symbol="DOT-USD"), bar("20:50:05", 90.0, trades=9)]
     path = write_bars(tmp_path / "bars.parquet", rows)
-    bars = read_bars(path, [("east", "ADA-USD")])["east", "ADA-USD"]
+    bars = read_bars(path, [("east", "ADA-USD")], 1_000)["east", "ADA-USD"]
     assert bars.times_ms.tolist() == [START, START + 5_000]
     assert bars.vwap.tolist() == [100.0, 90.0]
     assert bars.low.tolist() == pytest.approx([99.0, 89.1])
@@ -62,12 +70,112 @@ def test_a_grid_time_knows_only_the_bars_that_ended(tmp_path: Path) -> None:
     assert not outside.uncertain.any()
 
 
-def test_a_long_silence_is_bridged_by_a_straight_line_and_marked(tmp_path: Path) -> None:
+def test_through_a_long_silence_the_last_price_stands_and_is_marked(tmp_path: Path) -> None:
     rows = [bar("20:49:59", 100.0), bar("20:51:39", 81.0)]
     outside = _load(tmp_path, rows, _bars_tape("east"), seconds=100)
-    assert outside.prices[50, 0] == pytest.approx(90.0)
+    assert outside.prices[[50, 99], 0] == pytest.approx([100.0, 100.0])  # nobody knows yet what comes
     assert outside.prices[100, 0] == pytest.approx(81.0)
     assert np.flatnonzero(outside.uncertain[:, 0]).tolist() == list(range(61, 100))
+
+
+def test_a_minute_s_bar_is_known_when_the_minute_is_over(tmp_path: Path) -> None:
+    rows = [bar("20:49:00", 100.0), bar("20:50:00", 80.0), bar("20:51:00", 60.0)]
+    outside = _load(tmp_path, rows, _bars_tape("east", bar_seconds=60), seconds=120)
+    assert outside.prices[[0, 59, 60, 119, 120], 0] == pytest.approx([100.0, 100.0, 80.0, 80.0, 60.0])
+    assert outside.age_ms[[0, 59, 60], 0].tolist() == [0, 59_000, 0]
+    assert not outside.uncertain.any()
+
+
+def test_the_length_of_bars_is_stated_and_must_be_that_of_the_file(tmp_path: Path) -> None:
+    minutes = [bar(f"20:{minute:02d}:00", 100.0) for minute in range(40, 55)]
+    with pytest.raises(DataError, match=r"all start 60 s apart .* last 1 s; give bar_seconds = 60"):
+        _load(tmp_path, minutes, _bars_tape("east"))
+    seconds = [bar("20:50:00", 100.0), bar("20:50:01", 100.0)]
+    with pytest.raises(DataError, match=r"row 2, column time_utc: .*:01Z is inside a bar of east ADA-USD"):
+        _load(tmp_path, seconds, _bars_tape("east", bar_seconds=60))
+
+
+def test_rows_that_fill_a_gap_do_not_speak_for_a_silent_tape(tmp_path: Path) -> None:
+    """Six times the weight, and repeated every second without a trade: the tape that trades is believed."""
+    empty = {"volume": 0.0, "notional": 0.0, "buy_volume": 0.0, "trades": 0}
+    rows = [bar("20:49:59", 100.0)]
+    rows += [bar(f"20:50:{second:02d}", 100.0, **empty) for second in range(59)]
+    west = [
+        bar(f"20:5{second // 60}:{second % 60:02d}", 90.0, venue="west") for second in (1, *range(4, 560, 7))
+    ]
+    tapes = (_bars_tape("east", 6.0), _bars_tape("west", 1.0))
+    filled = _load(tmp_path, rows + west, *tapes, seconds=500)
+    bare = _load(tmp_path, rows[:1] + west, *tapes, seconds=500)
+    assert filled.prices.tolist() == bare.prices.tolist()
+    assert filled.prices[500, 0] == pytest.approx(90.0, rel=1e-3)
+
+
+def test_a_filler_needs_no_prices(tmp_path: Path) -> None:
+    nothing = dict.fromkeys(("open", "high", "low", "close", "vwap"))
+    rows = [bar("20:50:00"), bar("20:50:01", volume=0.0, buy_volume=0.0, **nothing)]
+    bars = read_bars(write_bars(tmp_path / "bars.parquet", rows), [("east", "ADA-USD")], 1_000)
+    assert bars["east", "ADA-USD"].times_ms.tolist() == [START]
+
+
+@pytest.mark.parametrize(
+    "kind", ["TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE"]
+)
+def test_times_of_every_precision_are_read(kind: str, tmp_path: Path) -> None:
+    zone = "+00" if "ZONE" in kind else ""
+    rows = [row | {"time_utc": row["time_utc"] + zone} for row in (bar("20:50:00"), bar("20:50:05"))]
+    path = write_bars(tmp_path / "bars.parquet", rows, {"time_utc": kind})
+    bars = read_bars(path, [("east", "ADA-USD")], 1_000)["east", "ADA-USD"]
+    assert bars.times_ms.tolist() == [START, START + 5_000]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT"],
+)
+def test_numbers_of_every_width_are_read(kind: str, tmp_path: Path) -> None:
+    rows = [bar("20:50:00", 100, high=101, low=99, volume=10, notional=120)]
+    types = {
+        name: kind for name in ("open", "high", "low", "close", "vwap", "volume", "buy_volume", "trades")
+    }
+    path = write_bars(tmp_path / "bars.parquet", rows, types)
+    bars = read_bars(path, [("east", "ADA-USD")], 1_000)["east", "ADA-USD"]
+    assert (bars.vwap.tolist(), bars.volume.tolist(), bars.trades.tolist()) == ([100.0], [10.0], [3.0])
+
+
+def test_a_tape_in_another_unit_is_refused(tmp_path: Path) -> None:
+    """A price in millionths passes every check on its own: what it is held against is the other tapes."""
+    rows = [bar(f"20:50:{second:02d}", 100e6, venue="west") for second in (0, 1, 3, 8)]
+    rows += [bar(f"20:50:{second:02d}", 100.0) for second in (0, 1, 3, 8)]
+    wrong = r"tape west of ADA stands 9\d\d,\d{3} times above the others; every tape is in US dollars a coin"
+    tapes = (_bars_tape("east"), _bars_tape("west"), _bars_tape("third"))
+    rows += [bar(f"20:50:{second:02d}", 101.0, venue="third") for second in (0, 1, 3, 8)]
+    with pytest.raises(DataError, match=wrong):
+        _load(tmp_path, rows, *tapes)
+
+
+@pytest.mark.parametrize("factor", [1e6, 1e-6, 20.0])
+def test_recordings_in_another_unit_than_the_case_are_refused(factor: float, tmp_path: Path) -> None:
+    """One tape alone has no other to be held against; the case says where the coin stood."""
+    write_bars(tmp_path / "bars.parquet", [bar("20:40:00", factor), bar("20:41:00", factor)])
+    feed = tmp_path / "feed.toml"
+    feed.write_text(
+        'name = "mine"\n[[tape]]\nname = "east"\nkind = "bars"\nfile = "bars.parquet"\nvenue = "east"\n'
+        'bar_seconds = 1\nsymbols = { USDE = "ADA-USD" }\n'
+    )
+    case = load_case("oct-2025", {"end": "2025-10-10T20:42:00Z", "world.feed": str(feed)})
+    with pytest.raises(DataError) as caught:
+        outside_of(case, tmp_path, 1)
+    assert str(caught.value) == (
+        f"oct-2025: world.feed: USDE is {factor:,.6g} at the start in the recordings and 1 by the case's "
+        "anchors; every tape is in US dollars a coin"
+    )
+
+
+def test_a_tape_that_begins_late_says_nothing_while_another_trades(tmp_path: Path) -> None:
+    rows = [bar("20:49:59", 100.0), bar("20:50:10", 100.0), bar("20:50:20", 60.0, venue="west")]
+    outside = _load(tmp_path, rows, _bars_tape("east"), _bars_tape("west", 100.0), seconds=30)
+    assert outside.prices[:21, 0] == pytest.approx(100.0)
+    assert outside.prices[21, 0] < 70.0
 
 
 def test_tapes_that_agree_are_averaged_by_weight(tmp_path: Path) -> None:
@@ -89,7 +197,8 @@ def test_a_tape_far_off_hardly_moves_the_price_and_marks_it_uncertain(tmp_path: 
 def test_a_tape_that_falls_silent_yields_to_one_that_trades(tmp_path: Path) -> None:
     rows = [bar("20:49:59", 100.0)]
     rows += [
-        bar(f"20:{50 + second // 60}:{second % 60:02d}", 90.0, venue="west") for second in range(0, 170, 10)
+        bar(f"20:{50 + second // 60}:{second % 60:02d}", 90.0, venue="west")
+        for second in (*range(0, 170, 10), 171)
     ]
     rows.append(bar("20:52:59", 90.0))
     outside = _load(tmp_path, rows, _bars_tape("east", 6.0), _bars_tape("west", 1.0), seconds=55)

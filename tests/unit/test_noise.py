@@ -38,6 +38,20 @@ def test_turnover_is_the_noise_share_whatever_the_step(step_seconds: float) -> N
         assert usd == pytest.approx(expected, rel=0.2)
 
 
+@pytest.mark.parametrize("turnover_usd", [5e6, 20e6, 80e6])
+def test_a_small_coin_trades_its_share_in_fewer_slices(turnover_usd: float) -> None:
+    """A lot of the large coin is 117 dollars here: slices of one second would mean 9 to 140."""
+    desk = ToldDesk(visible_usd=1e12)
+    market = make_market()._replace(turnover_usd=np.full(3, turnover_usd))
+    noise = desk.open(Noise(NoiseRules(), market, make_gauges(), desk, 1), FIRST)
+    seconds = 3_000
+    commands = spoken(noise, seconds)
+    for instrument in (BTC, ADA):
+        usd = usd_of(commands[commands["instrument"] == instrument])
+        assert usd.sum() == pytest.approx(0.6 * turnover_usd * seconds / DAY_S, rel=0.35)
+        assert len(usd) <= 4 * seconds and usd.min() >= 9.0
+
+
 def test_both_sides_trade_and_sides_persist() -> None:
     commands = spoken(make_noise(books=1), 600)
     side = commands["side"][commands["instrument"] == BTC].astype(np.int64)

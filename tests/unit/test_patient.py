@@ -29,7 +29,8 @@ FIRST = 100
 
 def make_patient(seed: int = 1, step_seconds: float = 1.0, **changes: object) -> Patient:
     desk = ToldDesk()
-    rules = PatientRules(**changes)
+    described = {"dip_usd_per_minute": 7e6, "patient_usd": 40e6, "dip_capital_usd": 1.5e9}
+    rules = PatientRules(**{**described, **changes})
     patient = Patient(rules, make_market(), make_gauges(step_seconds), desk, seed)
     return desk.open(patient, FIRST)
 
@@ -44,6 +45,26 @@ def test_the_ladder_holds_its_share_of_open_interest(instrument: int) -> None:
     interest = make_market().open_interest_usd[instrument]
     assert usd_of(far(commands, instrument, 1)).sum() == pytest.approx(0.10 * interest, rel=0.01)
     assert usd_of(far(commands, instrument, -1)).sum() == pytest.approx(0.02 * interest, rel=0.01)
+
+
+def test_a_thin_ladder_has_fewer_levels_not_less_money() -> None:
+    """Spot bids of a small asset: 160 levels of a few dollars each would all be below the least order."""
+    market = make_market()._replace(turnover_usd=np.array([28.6e9, 0.85e9, 2e6]))
+    patient = Patient(PatientRules(), market, make_gauges(), ToldDesk(), 1)
+    mine = (patient._far_instrument == USDE) & (patient._far_side > 0)
+    usd = (patient._far_lots * patient._far_price * market.unit[USDE] / 1e6)[mine]
+    whole = 3e-5 * 2e6 * (0.95 / 0.10) ** 0.62
+    assert usd.sum() == pytest.approx(whole, rel=0.15) and 0 < len(usd) < 20
+    assert usd.min() >= 9.0
+
+
+def test_hunters_of_a_small_coin_post_what_a_minute_brings() -> None:
+    """An order of 2,000 dollars would wait a quarter of an hour for its money."""
+    patient = make_patient(dip_usd_per_minute=300.0, patient_usd=0.0, fall_weight=0.0)
+    patient.placed[0] = True
+    rows = np.concatenate([patient.act(make_view(step, price=0.9)) for step in range(1, 601)])
+    usd = usd_of(rows[rows["instrument"] == BTC])
+    assert len(usd) >= 9 and usd.sum() == pytest.approx(300.0 * 28.6 / 29.45 * 10, rel=0.35)
 
 
 def test_half_of_the_bids_are_met_by_the_median_fall_and_the_last_by_the_deepest() -> None:

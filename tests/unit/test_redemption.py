@@ -22,7 +22,8 @@ LOT_USD = 0.1
 def make_firms(worth_usd: float = 3.75e6, **changes: Any) -> Redemption:
     """Four firms with 15 of 150 million on the venue; keys of the asset and of the rules may be changed."""
     of_asset = {key: changes.pop(key) for key in list(changes) if key in RedeemableAsset.model_fields}
-    rules = RedemptionRules(assets=(RedeemableAsset(**{"instrument": "USDE", **of_asset}),), **changes)
+    asset = {"instrument": "USDE", "capital_usd": 0.15e9, "block_usd": 2e6, **of_asset}
+    rules = RedemptionRules(assets=(RedeemableAsset(**asset),), **changes)
     desk = ToldDesk(worth_usd=worth_usd)
     firms = redemption(rules, make_market(), make_gauges(), desk, 1)[0]
     desk.open(firms, FIRST)
@@ -54,6 +55,15 @@ def test_an_empty_book_is_bid_for_a_tick_better() -> None:
     view = below(1, 0.95)
     view.ask_ticks[USDE] = 0
     assert (firms.act(view)["price"] == view.bid_ticks[USDE] + 1).all()
+
+
+@pytest.mark.parametrize(("far", "price"), [(6_486, 9_501), (8_600, 8_601), (0, 9_501)])
+def test_a_bid_betters_the_last_price_where_the_best_bid_is_a_hole(far: int, price: int) -> None:
+    """A far order a third below the last price is no rival of firms that redeem at par; one near it is."""
+    firms = make_firms(look_s=1.0)
+    view = below(1, 0.95)
+    view.ask_ticks[USDE], view.bid_ticks[USDE] = 0, far
+    assert (firms.act(view)["price"] == price).all()
 
 
 def test_a_bid_is_replaced_not_added_to() -> None:

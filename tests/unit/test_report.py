@@ -112,11 +112,11 @@ def test_no_path_of_this_machine(run: RunFolder, page: str) -> None:
 
 def test_who_paid_sums_to_zero(run: RunFolder, page: str) -> None:
     with Tape(run) as tape:
-        payers = money.who_paid(tape)
+        paid = money.who_paid(tape)
         results = tape.rows("select equity_end - equity_start - deposits + withdrawals from accounts")
-    assert sum(payer.result for payer in payers) == 0
+    payers = paid.payers
+    assert paid.total == paid.revalued == paid.difference == 0
     assert sum(result for (result,) in results) == 0
-    assert not {"revalued", "unbalanced"} & {payer.kind for payer in payers}
     assert [payer.result for payer in payers] == sorted(payer.result for payer in payers)
     for payer in payers:
         assert payer.end == payer.start + payer.deposited + payer.result
@@ -151,11 +151,13 @@ def accounts_table(end: list[int], liquidated: list[int]) -> dict[str, list[int]
     }
 
 
-def write_accounts(folder: Path, end: list[int], kind: str) -> Tape:
+def write_accounts(folder: Path, end: list[int], kind: str, value_end: int = 0) -> Tape:
     run = RunFolder.create(folder, {"start_utc": "2025-10-10T20:40:00Z", "groups": ["trader"]})
     writer = TapeWriter(run)
     writer.accounts(accounts_table(end, [0, 1, 0]))
     writer.instruments({**LISTED, "kind": [kind], "is_collateral": [kind == "spot"]})
+    if kind == "spot":
+        writer.block("assets", np.array([[0, 0, 10, 12, 1_000, value_end, 300, 100]], np.int64))
     writer.finish()
     return Tape(run)
 
@@ -163,7 +165,7 @@ def write_accounts(folder: Path, end: list[int], kind: str) -> Tape:
 def test_what_nobody_paid_stands_apart(tmp_path: Path) -> None:
     """A trader with 100 ends at -30: it paid 100, 30 is unpaid, the other trader won 110, the fund 20."""
     tape = write_accounts(tmp_path / "r", [120, -30, 210], "linear")
-    assert {one.who: one.result for one in money.who_paid(tape)} == {
+    assert {one.who: one.result for one in money.who_paid(tape).payers} == {
         "Traders, liquidated": -100,
         money.UNPAID: -30,
         "Insurance fund": 20,
@@ -171,12 +173,12 @@ def test_what_nobody_paid_stands_apart(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("kind", "name"), [("spot", money.REVALUED), ("linear", money.UNBALANCED)])
-def test_books_that_do_not_add_up_say_so(tmp_path: Path, kind: str, name: str) -> None:
-    payers = money.who_paid(write_accounts(tmp_path / "r", [100, 50, 100], kind))
-    assert {one.who: one.result for one in payers}[name] == 50
-    assert sum(one.result for one in payers) == 0
-    assert ("do not balance" in write_report(tmp_path / "r").read_text("utf-8")) is (kind == "linear")
+@pytest.mark.parametrize("lost", [50, 49])
+def test_books_that_do_not_add_up_say_so(tmp_path: Path, lost: int) -> None:
+    """A holder lost 50. Assets began at 1,000, 300 came in, 100 went out; they end at 1,200 - lost."""
+    paid = money.who_paid(write_accounts(tmp_path / "r", [100, 50, 100], "spot", value_end=1_200 - lost))
+    assert (paid.total, paid.revalued, paid.difference) == (-50, -lost, lost - 50)
+    assert ("do not balance" in write_report(tmp_path / "r").read_text("utf-8")) is (lost != 50)
 
 
 def test_the_funds_statement_adds_up(run: RunFolder) -> None:

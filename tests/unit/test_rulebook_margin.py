@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from undertow.rulebook.load import load_rulebook
 from undertow.rulebook.margin import MarginClass, maintenance_deductions
-from undertow.units import MICROS, isqrt, sqrt_rate_ppm
+from undertow.units import MICROS, sqrt_rate_ppm
 
 DOLLARS = MICROS
 
@@ -130,8 +131,8 @@ def test_square_root_margin(coins: int, initial_ppm: int, maintenance_ppm: int) 
     """ftx-imf-btc-20, ftx-imf-btc-2500, and the break-even size of 625. Source: help 360027946371."""
     rule = load_rulebook("ftx-2022").margin_class("BTC")
     slope = rule.factor_ppb * rule.maintenance_share_ppm // 1_000_000
-    assert max(rule.initial_floor_ppm, sqrt_rate_ppm(rule.factor_ppb, coins, 1)) == initial_ppm
-    assert max(rule.maintenance_floor_ppm, sqrt_rate_ppm(slope, coins, 1)) == maintenance_ppm
+    assert max(rule.initial_floor_ppm, sqrt_rate_ppm(rule.factor_ppb, coins, 1, 1)) == initial_ppm
+    assert max(rule.maintenance_floor_ppm, sqrt_rate_ppm(slope, coins, 1, 1)) == maintenance_ppm
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_borrow_margin(asset: str, coins: int, initial_ppm: int, maintenance_ppm
     """ftx-spotshort-*: max(1.1/w - 1, f sqrt) and max(1.03/w - 1, 0.6 f sqrt). Source: help 360053007671."""
     rule = load_rulebook("ftx-2022").collateral[asset]
     floors, factors = rule.borrow_floors_ppm(), rule.borrow_factors_ppb()
-    roots = [factor * isqrt(coins) // 1000 for factor in factors]
+    roots = [factor * math.isqrt(coins) // 1000 for factor in factors]
     assert max(floors[0], roots[0]) == initial_ppm
     assert max(floors[1], roots[1]) == maintenance_ppm
 

@@ -191,11 +191,11 @@ def test_an_override_needs_both_sides(text: str) -> None:
             ],
         ),
         (
-            {"margin.classes.BTC.brackets.1.max_leverage": 200},
+            {"margin.classes.BTC.brackets.1.max_leverage": 250},
             [
-                "margin.classes.BTC.brackets.1.maintenance_ppm: is 5000, not below the initial margin; "
-                "at 200x it must be below 5000",
-                "margin.classes.BTC.brackets.1.max_leverage: is 200, above the bracket before; "
+                "margin.classes.BTC.brackets.1.maintenance_ppm: is 5000, above the initial margin; "
+                "at 250x it may be at most 4000",
+                "margin.classes.BTC.brackets.1.max_leverage: is 250, above the bracket before; "
                 "leverage may not rise, so at most 150",
             ],
         ),

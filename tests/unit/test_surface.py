@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,20 @@ def test_public_name_is_importable_and_documented(name: str) -> None:
     value = getattr(undertow, name)
     assert value.__module__.startswith("undertow")
     assert value.__doc__
+
+
+def test_editors_see_the_real_names() -> None:
+    """What is imported for type checkers alone is the public surface, each name from its home."""
+    tree = ast.parse(Path(undertow.__file__).read_text())
+    guarded = [node for node in tree.body if isinstance(node, ast.If)]
+    assert [ast.unparse(node.test) for node in guarded] == ["TYPE_CHECKING", "not TYPE_CHECKING"]
+    seen = {}
+    for node in guarded[0].body:
+        assert isinstance(node, ast.ImportFrom)
+        for alias in node.names:
+            same = alias.name == alias.asname
+            seen[alias.asname] = f"{node.module}" if same else f"{node.module}:{alias.name}"
+    assert seen == undertow._HOMES
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

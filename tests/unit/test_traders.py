@@ -68,7 +68,8 @@ def make_traders(
         if account % 10 == 0:
             desk.lots[(FIRST + account, USDE)] = ASSET_LOTS
     desk.usual_value_usd = (1_000.0, 50.0, 5_000.0)
-    rules, gauges = TraderRules(**changes), make_gauges(step_seconds)
+    described = {"people_per_second": 3_300.0, "message_weight": 0.012}
+    rules, gauges = TraderRules(**{**described, **changes}), make_gauges(step_seconds)
     return Traders(rules, make_market(), gauges, desk, 1, population, FIRST)
 
 

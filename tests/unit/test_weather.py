@@ -16,11 +16,12 @@ from undertow.world.weather import Incident, Weather, WeatherRules
 START = np.array([100_000.0, 1_000.0])
 VOLATILITY = np.array([7e-4, 9e-4])
 TURNOVER = np.array([3e10, 1e10])
+PEOPLE = 1_660_000
 
 
 def make_weather(step_seconds: float = 1.0, **changes: object) -> Weather:
     rules = WeatherRules(**changes)
-    return Weather(rules, VOLATILITY, TURNOVER, START, step_seconds)
+    return Weather(rules, VOLATILITY, TURNOVER, START, PEOPLE, step_seconds)
 
 
 def run(

@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from decimal import Decimal
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from undertow.case.amounts import scale_of
 from undertow.case.checks import Finding, number_of, rows_of
 from undertow.case.faults import findings_of
 from undertow.case.model import Case, Crowd
 from undertow.case.overrides import write
+from undertow.crowd.scale import amount_of, share_of
 from undertow.errors import InputError
 from undertow.rulebook.faults import Loc, child_of, suggest
 from undertow.world.weather import WeatherRules
@@ -63,15 +66,18 @@ def calibration_faults(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def figure_of(case: Case, key: str) -> float:
-    """The number that stands in a case at a dotted key. Raises InputError where there is none."""
+    """The number of a case at a dotted key: as stated, or by the venue's size. InputError where none is."""
     here: Any = case
     for part in key.split("."):
+        owner = here
         if isinstance(here, BaseModel) and part in type(here).model_fields:
             here = getattr(here, part)
         elif isinstance(here, tuple) and part.isdigit() and int(part) < len(here):
             here = here[int(part)]
         else:
             raise InputError(f"{key}: is no figure of the case; write for example crowd.makers.trip_loss")
+    if here is None and isinstance(owner, BaseModel) and share_of(type(owner), part) is not None:
+        return amount_of(owner, part, scale_of(case))
     if isinstance(here, bool) or not isinstance(here, int | float | Decimal):
         raise InputError(f"{key}: is {here!r}, no number; only numbers can be moved")
     return float(here)
@@ -82,7 +88,13 @@ def is_whole(key: str) -> bool:
     annotation: Any = Case
     for part in key.split("."):
         annotation = child_of(annotation, part)
-    return annotation is int
+    return _kind(annotation) is int
+
+
+def _kind(annotation: Any) -> Any:
+    """What a figure is, also where it may be left to the venue's size."""
+    stated = [part for part in get_args(annotation) if part is not NoneType]
+    return stated[0] if stated else annotation
 
 
 def _range(row: Mapping[str, Any], place: Loc) -> Iterator[Finding]:
@@ -124,7 +136,7 @@ def _key(data: Mapping[str, Any], key: str, row: Mapping[str, Any], place: Loc) 
         if annotation is None:
             yield (*place, "key"), f"is {key!r}, which no case has; look it up in docs/how-to/cases.md"
             return
-        if annotation not in (int, float):
+        if _kind(annotation) not in (int, float):
             yield (*place, "key"), f"is {key!r}, which is no number; free a figure"
             return
         fault = _refused(part, trial[part], where)

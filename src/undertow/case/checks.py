@@ -234,6 +234,10 @@ def _instruments(case: Table) -> Iterator[Finding]:
             )
         if row.get("kind") in ("linear", "inverse", "spot"):
             yield from _kind(row, place)
+        first, tick = _first_price(case, row), number_of(row.get("tick_usd"))
+        if first is not None and tick is not None and 0 < first < tick:
+            wrong = f"is {tick:f}, above the first price of {coin!r}, {first:f}"
+            yield (*place, "tick_usd"), f"{wrong}; choose a smaller tick"
     contracts = [row for row in rows if row.get("kind") in ("linear", "inverse")]
     if rows and not any(number_of(row.get("open_interest_usd")) for row in contracts):
         yield ("instruments",), "has no contract with open interest; give one an open_interest_usd"
@@ -241,6 +245,16 @@ def _instruments(case: Table) -> Iterator[Finding]:
     if sum(shares) > 1:
         wrong = f"has collateral_share of {sum(shares):f} in all"
         yield ("instruments",), f"{wrong}; 1 is the whole equity, and what is left of it is cash"
+
+
+def _first_price(case: Table, row: Table) -> Decimal | None:
+    """What an instrument costs at its coin's first anchor; None if the file does not say."""
+    for coin in rows_of(case, "world", "coin"):
+        anchors = rows_of(coin, "anchors")
+        if coin.get("coin") == row.get("coin") and anchors:
+            price, units = number_of(anchors[0].get("price")), number_of(row.get("per_coin", 1))
+            return None if price is None or units is None else price * units
+    return None
 
 
 def _kind(row: Table, place: Loc) -> Iterator[Finding]:
@@ -256,11 +270,6 @@ def _kind(row: Table, place: Loc) -> Iterator[Finding]:
     tick, lot = number_of(row.get("tick_usd")), number_of(row.get("lot"))
     if row["kind"] == "inverse" or not tick or not lot or tick < 0 or lot < 0:
         return
-    if (1 / lot) % 1:
-        yield (
-            (*place, "lot"),
-            f"is {lot:f}, and no whole number of lots makes a coin; choose for example 0.001",
-        )
     if (tick * lot * MICROS) % 1:
         wrong = f"is {tick:f}, and times lot {lot:f} is no whole number of micro-dollars"
         yield (*place, "tick_usd"), f"{wrong}; choose a coarser tick or lot"

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from undertow.case.checks import rows_of
+from undertow.case.shipped import EXTENDS
 
-EXTENDS = "extends"
 OWN = ("facts", "beside", "calibration")
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,14 +20,15 @@ from pydantic import ValidationError
 from undertow.case.beside import PLACE, moved, second_table
 from undertow.case.calibration import calibration_faults
 from undertow.case.checks import Finding, rows_of
-from undertow.case.extend import EXTENDS, extended
+from undertow.case.extend import extended
 from undertow.case.facts import Fact
 from undertow.case.faults import findings_of, mistyped, ordered
 from undertow.case.model import Case, flat
 from undertow.case.overrides import elsewhere, typed, write
 from undertow.case.rulebooks import beside, change_faults, find_rulebook, is_path, name_faults, rulebook_of
+from undertow.case.shipped import EXTENDS, case_names, case_path
 from undertow.errors import CaseError, InputError, RulebookError
-from undertow.rulebook.faults import Loc, dotted, read_toml, shown, suggest
+from undertow.rulebook.faults import Loc, dotted, read_toml, shown
 from undertow.rulebook.model import Rulebook
 
 __all__ = ["case_names", "case_path", "check_case", "load_case", "rulebook_of"]
@@ -36,27 +36,6 @@ __all__ = ["case_names", "case_path", "check_case", "load_case", "rulebook_of"]
 RULEBOOK_PREFIX = "rulebook."
 OVERRIDE = "override"
 NO_CRASH = ("mechanisms", "facts", "calibration")  # what a crash does not consist of
-
-
-def case_names() -> tuple[str, ...]:
-    """The cases that ship, in alphabetical order."""
-    folder = resources.files("undertow.case") / "library"
-    return tuple(
-        sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
-    )
-
-
-def case_path(name_or_path: str | Path) -> Path:
-    """Where a case's file is: a library name or a path. CaseError with a suggestion if there is none."""
-    text = str(name_or_path)
-    if text in case_names():
-        return Path(str(resources.files("undertow.case") / "library" / f"{text}.toml"))
-    path = Path(text)
-    if path.is_file():
-        return path
-    if path.suffix != ".toml" and "/" not in text:
-        raise CaseError(f"{text}: there is no such case; {suggest(text, case_names())}")
-    raise CaseError(f"{text}: there is no such file; give the path of a TOML file")
 
 
 def load_case(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Case:

@@ -125,8 +125,10 @@ class InstrumentRow(CasePart):
         default="default",
         description="class of the rulebook; default: the one that the rulebook falls back on",
     )
-    tick_usd: Decimal = Field(gt=0, description="USD; tick times lot is whole micro-dollars")
-    lot: Decimal = Field(gt=0, description="coins; a whole number of lots make a coin")
+    tick_usd: Decimal = Field(
+        gt=0, description="USD, not above the first price; tick times lot is whole micro-dollars"
+    )
+    lot: Decimal = Field(gt=0, description="coins; may be more than one, or no simple part of one")
     open_interest_usd: Dollars = Field(default=0.0, description="USD, one side, at the start")
     turnover_usd: Dollars = Field(default=0.0, description="USD on an ordinary day")
     volatility_bp: float = Field(default=7.0, gt=0, description="in calm, basis points per root minute")

@@ -29,6 +29,7 @@ from undertow.crowd.firms import IDS_PER_FIRM, KINDS, largest, spread_normals
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.offers import Books, Manner, Pairs, offers
 from undertow.crowd.rules_actors import ArbitrageRules
+from undertow.crowd.scale import amount_of
 from undertow.crowd.view import (
     ACTS_EVERY_S,
     Commands,
@@ -91,7 +92,8 @@ class Arbitrage:
         """USD of each firm: every second one trades the smaller coins, together their share of it all."""
         small = np.arange(self.rules.firms) % KINDS == 1
         part = np.where(small, self.rules.small_coin_share, 1.0 - self.rules.small_coin_share)
-        each: Floats = self.rules.capital_usd * part / np.where(small, small.sum(), (~small).sum())
+        capital_usd = amount_of(self.rules, "capital_usd", self.market.scale())
+        each: Floats = capital_usd * part / np.where(small, small.sum(), (~small).sum())
         return each
 
     def _shares(self) -> Floats:

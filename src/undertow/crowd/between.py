@@ -28,6 +28,7 @@ from undertow import streams
 from undertow.crowd.firms import IDS_PER_FIRM
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_between import BetweenRules
+from undertow.crowd.scale import amount_of
 from undertow.crowd.view import (
     Commands,
     Desk,
@@ -120,7 +121,7 @@ class Between:
 
     def leg(self, market: Market, gauges: Gauges, desk: Desk, fees: Floats) -> Leg:
         """The accounts on the first venue, then on the second. `fees`: a taker's, share of notional."""
-        usd = (self.rules.first_usd, self.rules.second_usd)[len(self.legs)]
+        usd = amount_of(self.rules, ("first_usd", "second_usd")[len(self.legs)], market.scale())
         leg = Leg(market, gauges, desk, fees, usd, self.rules.firms, self.seed)
         self.legs.append(leg)
         if len(self.legs) == 2:
@@ -304,7 +305,7 @@ class Between:
         share = -np.expm1(-self.rules.transfer_share * every * self.step_seconds / MINUTE_S) * works
         on_its_way = self.transit.sum(axis=1) / MICROS
         money = pair[0].equity + pair[1].equity + on_its_way.sum(axis=0)
-        part = np.array([self.rules.first_usd, self.rules.second_usd])
+        part = np.array([leg.usd for leg in self.legs])
         part /= part.sum()
         sent = []
         for side, leg in enumerate(self.legs):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow.crowd.quantiles import normal_quantile, stratified
 from undertow.crowd.rules_actors import MakerRules
+from undertow.crowd.scale import amount_of
 from undertow.crowd.view import Floats, Integers, Market
 
 IDS_PER_FIRM = 1024
@@ -91,7 +92,7 @@ def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float)
     delay = streams.uniform(seed, "makers: delay", 0, firms) * rules.outside_delay_s / step_seconds
     limits = spread_normals(seed, "makers: limits", rules.firms, 4)
     return Plan(
-        rules.capital_usd * weights,
+        amount_of(rules, "capital_usd", market.scale()) * weights,
         firm,
         instrument,
         identity,
@@ -108,11 +109,12 @@ def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float)
 def _coverage(rules: MakerRules, market: Market, weights: Floats, seed: int) -> tuple[Integers, Integers]:
     """Pairs of firm and instrument, by instrument: all firms in the largest coins, some in the others."""
     big = largest(market)
+    large_usd = amount_of(rules, "large_turnover_usd", market.scale())
     pairs: list[tuple[int, int]] = []
     for instrument, turnover in enumerate(market.turnover_usd):
         if turnover <= 0.0:
             continue
-        wanted = rules.firms_large if turnover >= rules.large_turnover_usd else rules.firms_small
+        wanted = rules.firms_large if turnover >= large_usd else rules.firms_small
         wanted = rules.firms if big[instrument] else min(wanted, rules.firms)
         ids = np.arange(rules.firms, dtype=np.int64) * IDS_PER_FIRM + instrument
         score = np.sqrt(weights) * streams.uniform(seed, "makers: coverage", 0, ids)

@@ -26,6 +26,9 @@ from undertow.units import MICROS
 
 SECONDS_A_DAY = 86_400.0
 IDS_PER_BOOK = 1024
+# A book whose mean slice would be less sends one less often: orders have a least size, turnover must not.
+LEAST_MEAN_USD = 30.0
+LEAST_MEAN_LOTS = 10.0  # of fewer, rounding down to whole lots takes too much
 
 
 class Noise:
@@ -47,6 +50,8 @@ class Noise:
         self.accounts = np.zeros(len(book), np.int64)
         start = gauges.start_ticks[self.instrument]
         lots = gauges.lots_for(2.0 * self._limit_usd, start, self.instrument)
+        lot_usd = start * market.unit[self.instrument] / MICROS
+        self._least_mean_usd = np.maximum(LEAST_MEAN_USD, LEAST_MEAN_LOTS * lot_usd)
         self._start_lots = np.where(market.perpetual[self.instrument], 0, lots)
         self.side = np.where(streams.uniform(seed, "noise: side", 0, self._identity) < 0.5, 1, -1)
 
@@ -100,6 +105,10 @@ class Noise:
         size = np.exp(spread * draws - 0.5 * spread * spread)
         growth = np.clip(self.gauges.volatility**rules.growth, 1.0, rules.growth_cap)
         usd: Floats = self._flow_usd_per_s * seconds * growth[self.instrument] * size
+        often = self._flow_usd_per_s * seconds / self._least_mean_usd
+        if (often < 1.0).any():
+            turn = streams.uniform(self.seed, "noise: turn of a small coin", view.step, self._identity)
+            usd *= np.where(often >= 1.0, 1.0, (turn < often) / np.minimum(often, 1.0))
         return usd
 
     def memory(self) -> dict[str, NDArray[Any]]:

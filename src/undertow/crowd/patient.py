@@ -20,6 +20,7 @@ from undertow import streams
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.ladder import contract_distance, sizes, spot_distance, strata
 from undertow.crowd.rules_actors import PatientRules
+from undertow.crowd.scale import amount_of
 from undertow.crowd.view import (
     Commands,
     Desk,
@@ -35,6 +36,7 @@ from undertow.crowd.view import (
 from undertow.units import MICROS
 
 LEAST_ORDER_USD = 10.0
+LEAST_MEAN_USD = 20.0  # of the orders of a ladder: a thin one has fewer levels, not less money
 FUNDING = 1.25  # cash over the notional of the far bids, at their own prices
 TURN_S = 60.0  # taken bids are looked at so often
 POST_USD = 2_000.0
@@ -62,8 +64,18 @@ class Patient:
         np.add.at(self._start_lots, places, self._far_lots[spot])
         self.placed = np.zeros(1, np.bool_)
         self.budget_usd = np.zeros(len(market.name))
+        self._bargain_usd = self._at_ten_percent()
+        # An order a second is enough: where a minute brings less than an order, it is smaller.
+        self._post_usd = np.clip(self._bargain_usd, LEAST_ORDER_USD, POST_USD)
+
+    def _at_ten_percent(self) -> Floats:
+        """USD of new bids a minute in each instrument, at 10 % below the outside."""
+        rules, market, scale = self.rules, self.market, self.market.scale()
         weights = market.turnover_usd * market.perpetual
-        self._dip_weight = weights / max(float(weights.sum()), 1.0)
+        contracts = amount_of(rules, "dip_usd_per_minute", scale) * (weights / max(float(weights.sum()), 1.0))
+        coins = amount_of(rules, "patient_usd", scale) / TEN_MINUTES
+        found: Floats = np.where(market.perpetual, contracts, coins)
+        return found
 
     # ---- opening
 
@@ -85,7 +97,8 @@ class Patient:
             law = contract_distance if self.market.perpetual[instrument] else spot_distance
             usd_by_side = self._ladder_usd(int(instrument))
             for side, levels, usd in zip((1, -1), (rules.levels, rules.ask_levels), usd_by_side, strict=True):
-                if usd <= 0.0 or levels == 0:
+                levels = min(levels, int(usd / LEAST_MEAN_USD))
+                if levels == 0:
                     continue
                 stream = f"patient: {'bids' if side > 0 else 'asks'}"
                 distance = law(rules, strata(self.seed, stream, levels, int(instrument)), side)
@@ -126,7 +139,8 @@ class Patient:
         rules = self.rules
         worth = self._far_lots * self._far_price * self.market.unit[self._far_instrument]
         cash = FUNDING * np.bincount(self._far_account, worth, rules.accounts) + 1e9
-        hunters = np.full(rules.accounts, rules.dip_capital_usd / rules.accounts * MICROS)
+        capital_usd = amount_of(rules, "dip_capital_usd", self.market.scale())
+        hunters = np.full(rules.accounts, capital_usd / rules.accounts * MICROS)
         none = np.zeros(rules.accounts, np.int64)
         assets = [
             (int(instrument), np.concatenate([self._start_lots[:, instrument], none]))
@@ -182,7 +196,7 @@ class Patient:
         """Bids below the outside price, at a pace that grows with the discount."""
         gauges, due = self.gauges, self._instruments
         self.budget_usd += self._pace(view) * view.step_seconds
-        ready = self.budget_usd >= POST_USD
+        ready = self.budget_usd >= self._post_usd
         if not ready.any():
             return nothing()
         due = due[ready]
@@ -206,9 +220,8 @@ class Patient:
         below = np.maximum(1.0 - gauges.own / view.outside_ticks, 0.0)
         fallen = rules.fall_weight * np.maximum(-np.expm1(gauges.long_move), 0.0)
         bargain = (below / TEN_PERCENT) ** rules.discount_power
-        contract = rules.dip_usd_per_minute * self._dip_weight * (bargain + fallen / TEN_PERCENT)
-        spot = rules.patient_usd / TEN_MINUTES * bargain
-        pace: Floats = np.where(self.market.perpetual, contract, spot) / 60.0
+        reason = np.where(self.market.perpetual, bargain + fallen / TEN_PERCENT, bargain)
+        pace: Floats = self._bargain_usd * reason / 60.0
         return pace
 
     def _posted(

@@ -27,7 +27,15 @@ from undertow import streams
 from undertow.crowd import holdings
 from undertow.crowd.positions import AccountSizes, CoinChoice, Scratch, SideRules, assign_sides, choose_coins
 from undertow.crowd.quantiles import SizeLaw, Thinned, normal_quantile, size_above, stratified, thinned_ranks
-from undertow.crowd.rules import Floats, Holder, Integers, Listing, MarginProfile, PopulationRules
+from undertow.crowd.rules import (
+    Floats,
+    Holder,
+    Integers,
+    Listing,
+    MarginProfile,
+    PopulationRules,
+    SizesUsd,
+)
 from undertow.units import MICROS
 
 LARGEST_NUMBER_OF_COINS = 80
@@ -90,9 +98,10 @@ def generate_population(listing: Listing, accounts: int, seed: int, rules: Popul
 
 def _draw_traders(open_interest_micros: float, accounts: int, seed: int, rules: PopulationRules) -> Traders:
     """Equity, leverage and margin profile of every trading account."""
-    reference = max(rules.reference_accounts, accounts)
+    sizes = rules.sizes_on(open_interest_micros / MICROS)
+    reference = max(sizes.people, accounts)
     wanted_micros = open_interest_micros * _trader_sides(rules).sum()
-    law = _size_law(rules, wanted_micros / MICROS, reference)
+    law = _size_law(rules, sizes, wanted_micros / MICROS, reference)
     crowd = thinned_ranks(law, reference, accounts)
     equity = crowd.member_equity * crowd.members * MICROS
     shock = normal_quantile(stratified(seed, "leverage", accounts))
@@ -115,15 +124,15 @@ def _leverage(rules: PopulationRules, member_equity_usd: Floats, factor: Floats)
     return np.clip(centre * factor, *rules.leverage_limits)
 
 
-def _size_law(rules: PopulationRules, wanted_usd: float, reference: int) -> SizeLaw:
+def _size_law(rules: PopulationRules, sizes: SizesUsd, wanted_usd: float, reference: int) -> SizeLaw:
     """The size law whose median makes the expected notional of all accounts `wanted_usd` (bisection)."""
     law = SizeLaw(
-        rules.median_equity_usd,
+        sizes.median,
         rules.equity_spread,
         rules.tail_exponent,
-        rules.tail_start_usd,
-        rules.tail_cap_usd,
-        rules.least_equity_usd,
+        sizes.tail_start,
+        sizes.tail_cap,
+        sizes.least,
     )
     if not rules.fit_median:
         return law

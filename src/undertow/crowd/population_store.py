@@ -19,12 +19,12 @@ from typing import IO, Any
 import numpy as np
 
 from undertow import _cache, _jit, streams, units
-from undertow.crowd import holdings, population, positions, quantiles, rules
+from undertow.crowd import holdings, population, positions, quantiles, rules, scale
 from undertow.crowd.population import Population, generate_population
 from undertow.crowd.rules import Listing, PopulationRules
 
 FORMAT = 1
-SOURCES = (_jit, streams, units, holdings, population, positions, quantiles, rules)
+SOURCES = (_jit, streams, units, holdings, population, positions, quantiles, rules, scale)
 SEAL_BYTES = 4096
 
 

@@ -1,6 +1,7 @@
 """Redemption: firms that buy an asset below its par on the venue, carry it off and have it redeemed.
 
-    buy     while it is offered below par less the band, or bid a tick better than the best while it is not
+    buy     while it is offered below par less the band, or bid a tick better than the best while it is not;
+            than the last price where the best bid is a hole
     carry   a share of what they hold leaves the venue in a minute, if the asset's wallet sends at all
     redeem  off the venue at par, so much a block and no more, all firms together
     bring   the money returns after the redemption's delay; of what is outside a share a minute comes in
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.gauges import Gauges
+from undertow.crowd.gauges import WAITS_BELOW, Gauges
 from undertow.crowd.rules_actors import RedemptionRules
 from undertow.crowd.view import (
     Commands,
@@ -101,7 +102,11 @@ class Redemption:
             return nothing()
         limit = self._limit(view)
         bid, ask = view.bid_ticks[where], view.ask_ticks[where]
-        price = np.where((ask > 0) & (ask <= limit), limit, np.minimum(limit, bid + 1))
+        # In a hole the last price is what has to be bettered: whoever bid a tick over a far order would be
+        # outbid by rivals who redeem at the same par.
+        own = np.floor(self.gauges.own[where]).astype(np.int64)
+        better = 1 + np.where(bid < WAITS_BELOW * own, own, bid)
+        price = np.where((ask > 0) & (ask <= limit), limit, np.minimum(limit, better))
         lots = self.gauges.lots_for(self._spendable_usd(view), price.astype(np.float64), where)
         worth = lots * price * self.market.unit[where] / MICROS
         wanted = turn & (self.gauges.own[where] <= limit) & (price > 0) & (worth >= LEAST_ORDER_USD)

@@ -8,11 +8,16 @@ Invariant: a `PopulationRules` that exists is usable: its constructor refuses wh
 from __future__ import annotations
 
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from undertow.crowd.scale import Basis, Scale, amount, amount_of
+
+TAIL_WIDTH = 4.0  # least cap over start of the tail, and start over median, of a venue without a stated cap
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,8 +49,13 @@ class Figures(BaseModel):
 class PopulationRules(Figures):
     """The crowd in numbers. Defaults: the October 2025 description, sections 1.3 to 1.6."""
 
-    reference_accounts: int = Field(
-        1_660_000, ge=1, description="people; fewer accounts stand for several each (1.1; 0.8 to 3 million)"
+    reference_accounts: int | None = amount(
+        Basis.OPEN_INTEREST,
+        1 / 24_700,
+        usual=(1 / 138_000, 1 / 13_700),
+        ge=1,
+        description="people; fewer accounts stand for several each "
+        "(1.1: 0.8 to 3 million where open interest is 41 billion, 0.1 million where it is 13.8)",
     )
     median_equity_usd: float = Field(
         250.0, gt=0, description="USD; where the search for the median starts (1.4; 150 to 1,000)"
@@ -56,7 +66,14 @@ class PopulationRules(Figures):
     tail_start_usd: float = Field(
         250_000.0, gt=0, description="USD; where the tail starts (1.4; 100,000 to 300,000)"
     )
-    tail_cap_usd: float = Field(300e6, gt=0, description="USD; the largest account (1.4; 150 to 500 million)")
+    tail_cap_usd: float | None = amount(
+        Basis.OPEN_INTEREST,
+        0.0073,
+        usual=(0.0037, 0.023),
+        gt=0,
+        description="USD; the largest account "
+        "(1.4: 150 to 500 million where open interest is 41 billion, 316 million where it is 13.8)",
+    )
     least_equity_usd: float = Field(5.0, gt=0, description="USD; the smallest account (own choice)")
     leverage_at_500_usd: float = Field(
         5.0, gt=0, description="median gross notional over equity of a 500-dollar account (1.4; 3 to 10)"
@@ -108,13 +125,40 @@ class PopulationRules(Figures):
         for name, share in shares.items():
             if not 0.0 <= share <= 1.0:
                 raise ValueError(f"{name} is {share}; 0 to 1 is needed")
-        if not self.least_equity_usd <= self.median_equity_usd < self.tail_start_usd < self.tail_cap_usd:
+        rising = [self.least_equity_usd, self.median_equity_usd, self.tail_start_usd, self.tail_cap_usd]
+        known = [usd for usd in rising if usd is not None]
+        if known[0] > known[1] or any(low >= high for low, high in pairwise(known[1:])):
             raise ValueError("least_equity, median_equity, tail_start and tail_cap rise in this order")
         if self.coins_per_account < 1.0:
             raise ValueError(f"coins_per_account is {self.coins_per_account}; 1 or more is needed")
         if self.basis_books < 1 or self.hedge_books < 2:
             raise ValueError("at least 1 basis book and 2 hedge books close the coins")
         return self
+
+    def sizes_on(self, open_interest_usd: float) -> SizesUsd:
+        """People and sizes of accounts on a venue.
+
+        Where the largest account is small, the tail starts lower, and with it what else would lie above it:
+        a venue's size changes how many there are of each size before it changes the law.
+        """
+        scale = Scale(open_interest_usd, 0.0, 0.0)
+        people = max(1, round(amount_of(self, "reference_accounts", scale)))
+        cap = amount_of(self, "tail_cap_usd", scale)
+        if self.tail_cap_usd is not None:
+            return SizesUsd(people, self.least_equity_usd, self.median_equity_usd, self.tail_start_usd, cap)
+        start = min(self.tail_start_usd, cap / TAIL_WIDTH)
+        median = min(self.median_equity_usd, start / TAIL_WIDTH)
+        return SizesUsd(people, min(self.least_equity_usd, median), median, start, cap)
+
+
+class SizesUsd(NamedTuple):
+    """How many people, and how large their accounts are, USD each."""
+
+    people: int
+    least: float
+    median: float  # where the search for it starts
+    tail_start: float
+    tail_cap: float
 
 
 class Listing(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from undertow.crowd.rules import Figures
+from undertow.crowd.scale import Basis, amount
 
 
 class ActorRules(Figures):
@@ -32,12 +33,18 @@ class MakerRules(ActorRules):
         6, ge=1, le=64, description="firms in coins above `large_turnover_usd` (3.2; 5 to 12)"
     )
     firms_small: int = Field(4, ge=1, le=64, description="firms in all other coins (3.2; 1 to 6)")
-    large_turnover_usd: float = Field(1e9, ge=0, description="USD a day from which a coin is large (own)")
+    large_turnover_usd: float | None = amount(
+        Basis.ALL, 0.01, ge=0, description="USD a day from which a coin is large (own)"
+    )
     concentration: float = Field(
         0.65, gt=0, le=1, description="share of the five largest firms (3.2; 0.5 to 0.8)"
     )
-    capital_usd: float = Field(
-        1.0e9, gt=0, description="USD on the venue, all firms (3.2; 0.5 to 2.5 billion)"
+    capital_usd: float | None = amount(
+        Basis.CONTRACTS,
+        0.012,
+        usual=(0.006, 0.03),
+        gt=0,
+        description="USD on the venue, all firms (3.2: 0.5 to 2.5 billion where 85 billion trade a day)",
     )
     leverage: float = Field(5.0, gt=0, description="largest gross notional over equity (own; 3 to 10)")
     depth_share: float = Field(
@@ -134,26 +141,41 @@ class PatientRules(ActorRules):
     stale_share: float = Field(
         3e-5, ge=0, description="spot: stale bids within 10 % over daily turnover (8, F0; a fifth to five)"
     )
-    stale_least_usd: float = Field(2_000.0, ge=0, description="USD; least stale bids within 10 % (8)")
+    stale_least_usd: float = Field(0.0, ge=0, description="USD; least stale bids within 10 % (8)")
     stale_exponent: float = Field(0.62, gt=0, description="spot: stale bids grow with distance to this (8)")
     resting_bids: tuple[RestingBid, ...] = Field((), description="large bids the case knows of (notes 5)")
     refill_per_minute: float = Field(
         0.01, ge=0, description="share of taken bids that comes back in a minute (notes 4, slowly)"
     )
-    dip_usd_per_minute: float = Field(
-        7e6,
+    dip_usd_per_minute: float | None = amount(
+        Basis.CONTRACTS,
+        8e-5,
+        usual=(2.4e-5, 35e-5),
         ge=0,
-        description="USD of new bids a minute at 10 % below outside, all coins (5, dip; 2 to 30e6)",
+        description="USD of new bids a minute at 10 % below outside, all coins "
+        "(5, dip: 2 to 30 million where 85 billion trade a day)",
     )
     fall_weight: float = Field(
         0.25, ge=0, description="a fall of the half hour counts this much of a discount for them (own)"
     )
-    patient_usd: float = Field(
-        40e6, ge=0, description="USD per spot asset and 10 minutes at 10 % discount (4, K_pat; 10 to 150e6)"
+    patient_usd: float | None = amount(
+        Basis.COINS,
+        0.0025,
+        usual=(6e-4, 9e-3),
+        ge=0,
+        description="USD per spot asset and 10 minutes at 10 % discount "
+        "(4, K_pat: 10 to 150 million where 16 billion trade a day)",
     )
     discount_power: float = Field(2.0, gt=0, description="demand grows with the discount to this (notes 5)")
     dip_depth: float = Field(0.03, gt=0, lt=1, description="hunters bid up to so far below the market (own)")
-    dip_capital_usd: float = Field(1.5e9, ge=0, description="USD; what hunters can spend in all (own)")
+    dip_capital_usd: float | None = amount(
+        Basis.CONTRACTS,
+        0.018,
+        usual=(0.006, 0.054),
+        ge=0,
+        description="USD; what hunters can spend in all "
+        "(own: 1.5 billion where 85 billion trade a day, x/÷ 3)",
+    )
     failure_weight: float = Field(1.5, ge=0, description="how often hunters' messages fail (6, app)")
 
 
@@ -161,8 +183,12 @@ class ArbitrageRules(ActorRules):
     """Firms that buy here and sell elsewhere, or the reverse, with finite capital (section 4)."""
 
     firms: int = Field(16, ge=2, le=64, description="firms (4; 10 to 60)")
-    capital_usd: float = Field(
-        0.8e9, gt=0, description="USD of margin for contracts (4, K_arb; 0.3 to 3 billion)"
+    capital_usd: float | None = amount(
+        Basis.CONTRACTS,
+        0.0095,
+        usual=(0.0035, 0.035),
+        gt=0,
+        description="USD of margin for contracts (4, K_arb: 0.3 to 3 billion where 85 billion trade a day)",
     )
     leverage: float = Field(5.0, gt=0, description="largest gross notional over equity (own; 2 to 10)")
     small_coin_share: float = Field(
@@ -289,16 +315,24 @@ class TraderRules(ActorRules):
         0.25, gt=0, le=1, description="share of the visible depth that leavers use in a second (notes 7.5)"
     )
     visible_band: float = Field(0.01, gt=0, lt=1, description="what counts as visible, from the touch (own)")
-    people_per_second: float = Field(
-        3_300.0, gt=0, description="people a coin whose turn comes in a second, of those who leave (own)"
+    people_per_second: float | None = amount(
+        Basis.PEOPLE,
+        0.002,
+        usual=(1e-4, 4e-2),
+        gt=0,
+        description="people a coin whose turn comes in a second, of those who leave (own: x/÷ 20)",
     )
     most_turns: float = Field(
         400.0,
         gt=0,
         description="turns a coin and second at most, so that a full-size crowd can be afforded (own)",
     )
-    message_weight: float = Field(
-        0.012, ge=0, description="load of a person's message over that of one of the crowd's programs (own)"
+    message_weight: float | None = amount(
+        Basis.PERSON,
+        20_000.0,
+        usual=(1_000.0, 400_000.0),
+        ge=0,
+        description="load of a person's message over that of one of the crowd's programs (own: x/÷ 20)",
     )
     failure_weight: float = Field(1.5, ge=0, description="messages of an app fail more often (6)")
     transfer_failure_weight: float = Field(2.0, ge=0, description="and transfers more still (6)")
@@ -349,8 +383,10 @@ class LooperRules(ActorRules):
     )
     accounts: int = Field(400, ge=1, description="accounts a product and asset (own)")
     people: int = Field(12_000, ge=1, description="people they stand for (2.3, n_loop; 3,000 to 40,000)")
-    median_equity_usd: float = Field(5_000.0, gt=0, description="USD; median equity (2.3)")
-    largest_usd: float = Field(100e6, gt=0, description="USD; largest equity (2.3)")
+    median_equity_usd: float = Field(
+        5_000.0, gt=0, description="USD; median equity, before all are scaled to the asset's figure (2.3)"
+    )
+    largest_usd: float = Field(100e6, gt=0, description="USD; largest equity, likewise (2.3)")
     multiple_spread: float = Field(0.15, ge=0, description="sd of the ln multiple below the largest (2.3)")
     least_points: float = Field(
         3.0, ge=0, description="points a year over holding that a loop must pay (2.3, entry)"
@@ -385,11 +421,9 @@ class RedeemableAsset(Figures):
     """An asset that firms can have redeemed at par off the venue: the case's figures (4)."""
 
     instrument: str = Field(min_length=1)
-    capital_usd: float = Field(
-        0.15e9, ge=0, description="USD of firms able and willing (4, K_usde; 5e7 to 4e8)"
-    )
+    capital_usd: float = Field(ge=0, description="USD of firms able and willing (4, K_usde; 5e7 to 4e8)")
     placed_share: float = Field(0.1, ge=0, le=1, description="of it in cash on the venue at the start (own)")
-    block_usd: float = Field(2e6, gt=0, description="USD redeemed at most in a block (4; 1e6 to 5e6)")
+    block_usd: float = Field(gt=0, description="USD redeemed at most in a block (4; 1e6 to 5e6)")
     block_s: float = Field(12.0, gt=0, description="s a block (4)")
     delay_s: float = Field(0.0, ge=0, description="s from redemption to money (4; days for staked assets)")
     least_transfers: float = Field(

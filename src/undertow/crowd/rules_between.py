@@ -9,6 +9,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from undertow.crowd.rules import Figures
+from undertow.crowd.scale import Basis, amount
 
 
 class BetweenRules(Figures):
@@ -16,8 +17,20 @@ class BetweenRules(Figures):
 
     active: bool = Field(True, description="False: their accounts exist, but they never act")
     firms: int = Field(6, ge=1, le=64, description="firms (4 has 25 of all kinds; fewer, larger ones)")
-    first_usd: float = Field(150e6, gt=0, description="USD of all firms on the first venue (own)")
-    second_usd: float = Field(100e6, gt=0, description="USD of all firms on the second venue (own)")
+    first_usd: float | None = amount(
+        Basis.CONTRACTS,
+        0.002,
+        usual=(2e-4, 2e-2),
+        gt=0,
+        description="USD of all firms on the first venue (own: x/÷ 10)",
+    )
+    second_usd: float | None = amount(
+        Basis.CONTRACTS,
+        0.002,
+        usual=(2e-4, 2e-2),
+        gt=0,
+        description="USD of all firms on the second venue (own: x/÷ 10)",
+    )
     leverage: float = Field(
         5.0, gt=0, description="largest gross notional over equity on either venue (own; 2 to 10)"
     )

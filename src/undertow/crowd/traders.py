@@ -28,6 +28,7 @@ from undertow.crowd.gauges import Gauges
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder
 from undertow.crowd.rules_actors import TraderRules
+from undertow.crowd.scale import amount_of
 from undertow.crowd.triggers import Triggers, far_prices
 from undertow.crowd.turns import Turns
 from undertow.crowd.view import (
@@ -84,7 +85,10 @@ class Traders:
         self._people = population.members[: self._count]
         # A row is as many people as it stands for, so the queue moves as fast however a crowd is cut; beyond
         # 200,000 rows it moves more slowly, because so many turns would cost too much.
-        wanted = rules.people_per_second * self._count / max(int(self._people.sum()), 1)
+        people = max(int(self._people.sum()), 1)
+        scale = market.scale(people)
+        self._message_weight = amount_of(rules, "message_weight", scale)
+        wanted = amount_of(rules, "people_per_second", scale) * self._count / people
         self._turns_per_s = min(wanted, rules.most_turns)
         self._crowding = wanted / self._turns_per_s  # people who try for one whose turn comes
         assets = np.diff(population.collateral_offsets)
@@ -216,7 +220,7 @@ class Traders:
         self._join(view, self.exits, rows, "exits")  # what this order leaves has another turn
         bound = (self._profit_ticks[rows] > 0) & ~self.cancelled[rows]
         self.cancelled[rows[bound]] = True
-        # A profit bid has reserved the position; without it the reduce-only order would be refused.
+        # Whoever leaves takes the profit bid away: some rulebooks count it against a reduce-only order.
         freed = cancel_all(owner[bound], instrument[bound])
         orders = collared(
             view, self.market, depth, self._door, Held(owner, instrument, held), OrderFlag.REDUCE_ONLY
@@ -251,7 +255,7 @@ class Traders:
 
     def _messages(self, accounts: Integers) -> float:
         """What the messages of these people weigh in messages of the crowd's programs."""
-        return self.rules.message_weight * float(self._people[accounts].sum())
+        return self._message_weight * float(self._people[accounts].sum())
 
     def _top_ups(self, view: View) -> Commands:
         """Margin added by those who do, once each, when it runs short and transfers work."""

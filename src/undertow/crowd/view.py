@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.crowd.scale import Scale
 from undertow.units import PPM
 from undertow.venue.depth import depth_behind_best
 from undertow.venue.engine import Engine
@@ -55,6 +56,12 @@ class Market(NamedTuple):
     turnover_usd: Floats  # on an ordinary day
     volatility: Floats  # calm, fraction per root minute
     spot: Integers  # of a contract: the spot instrument of its coin here; -1: none
+
+    def scale(self, people: float = 0.0) -> Scale:
+        """How large the venue is."""
+        contracts = float(self.turnover_usd[self.perpetual].sum())
+        coins = float(self.turnover_usd[~self.perpetual].sum())
+        return Scale(float(self.open_interest_usd.sum()), contracts, coins, people)
 
 
 class Opening(NamedTuple):

@@ -1,10 +1,13 @@
-"""Reader for bars of trades in a parquet file: one row per venue, symbol and second (or minute) with a trade.
+"""Reader for bars of trades in a parquet file: one row per venue, symbol and stretch of time with a trade.
 
 Holds the schema, the query and the checks. Holds no combination of tapes (see outside.py) and reads only the
-series it is asked for. DuckDB reads the file.
-Units: `times_ms` is the start of the bar, milliseconds since 1970 UTC; prices in the quote currency;
-`volume` and `buy_volume` in the base currency; `notional` in the quote currency.
-Invariant: a returned series is in time order, each time once, low <= open, close, vwap <= high, all finite.
+series it is asked for. DuckDB reads the file. A row without volume fills a gap that nobody traded in: it is
+dropped, whatever prices it repeats, or it would pass for a trade.
+
+Units: `times_ms` is the start of the bar, milliseconds since 1970 UTC; `bar_ms` its length; prices in the
+quote currency; `volume` and `buy_volume` in the base currency; `notional` in the quote currency.
+Invariant: a returned series is in time order, each time once, whole bars apart, low <= open, close, vwap <=
+high, all finite, every bar with a trade.
 """
 
 from __future__ import annotations
@@ -18,11 +21,19 @@ from numpy.typing import NDArray
 
 from undertow.errors import DataError
 from undertow.feeds import checks
+from undertow.feeds.times import utc_text
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "vwap")
 AMOUNT_COLUMNS = ("volume", "notional", "buy_volume", "trades")
 _TEXT_COLUMNS = ("venue", "symbol")
 _COLUMNS = (*_TEXT_COLUMNS, "time_utc", *PRICE_COLUMNS, *AMOUNT_COLUMNS)
+_NUMBERS = (
+    *("DOUBLE", "FLOAT", "DECIMAL", "HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"),
+    *("UHUGEINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT"),
+)
+# Rows from which on a spacing is no accident: gaps that all share five lengths happen once in two million.
+_TELLING_ROWS = 10
+_TELLING_LENGTHS = 5
 
 
 class Bars(NamedTuple):
@@ -40,8 +51,8 @@ class Bars(NamedTuple):
     trades: NDArray[np.float64]
 
 
-def read_bars(path: Path, series: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Bars]:
-    """The named (venue, symbol) series of a parquet file of bars; DataError names the first fault found."""
+def read_bars(path: Path, series: Iterable[tuple[str, str]], bar_ms: int) -> dict[tuple[str, str], Bars]:
+    """The named (venue, symbol) series of a parquet file of bars so long; DataError names the first fault."""
     wanted = sorted(set(series))
     table = _query(path, wanted)
     rows = np.asarray(table["row"], np.int64)
@@ -54,11 +65,17 @@ def read_bars(path: Path, series: Iterable[tuple[str, str]]) -> dict[tuple[str, 
             raise DataError(
                 f"{path}: no row has venue {venue!r} and symbol {symbol!r}; at least one is needed"
             )
+        label = f"{venue} {symbol}"
+        times_us = np.asarray(table["time_utc"], np.int64)
+        _check_spacing(path, rows[chosen], times_us[chosen], bar_ms, label)
+        traded = chosen[np.asarray(table["volume"], np.float64)[chosen] != 0.0]
+        if len(traded) == 0:
+            raise DataError(f"{path}: no row of {label} has volume; at least one trade is needed")
         columns = {
-            name: np.asarray(table[name], np.float64)[chosen] for name in PRICE_COLUMNS + AMOUNT_COLUMNS
+            name: np.asarray(table[name], np.float64)[traded] for name in PRICE_COLUMNS + AMOUNT_COLUMNS
         }
-        bars = Bars(times_ms=np.asarray(table["time_utc"], np.int64)[chosen], **columns)
-        _check(path, rows[chosen], bars, f"{venue} {symbol}")
+        bars = Bars(times_ms=times_us[traded] // 1_000, **columns)
+        _check(path, rows[traded], bars)
         result[venue, symbol] = bars
     return result
 
@@ -74,16 +91,23 @@ def _query(path: Path, wanted: list[tuple[str, str]]) -> dict[str, NDArray[Any]]
             schema = connection.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
         except duckdb.Error:
             raise DataError(f"{path}: not a parquet file; a parquet file of bars is needed") from None
-        _check_schema(path, {str(row[0]): str(row[1]) for row in schema})
+        types = {str(row[0]): str(row[1]) for row in schema}
+        _check_schema(path, types)
         places = " or ".join("(venue = ? and symbol = ?)" for _ in wanted)
         numbers = ", ".join(f"{name}::double as {name}" for name in PRICE_COLUMNS + AMOUNT_COLUMNS)
-        result = connection.execute(
-            f"select file_row_number + 1 as row, venue, symbol, epoch_ms(time_utc) as time_utc, {numbers} "
+        zoned = "TIME ZONE" in types["time_utc"].upper()
+        moment = "time_utc" if zoned else "time_utc::timestamp"  # also of seconds and of nanoseconds
+        query = (
+            f"select file_row_number + 1 as row, venue, symbol, epoch_us({moment}) as time_utc, {numbers} "
             f"from read_parquet(?, file_row_number = true) where {places} or venue is null or symbol is null "
-            "order by row",
-            [str(path), *(text for pair in wanted for text in pair)],
+            "order by row"
         )
-        table: dict[str, NDArray[Any]] = result.fetchnumpy()
+        try:
+            given = [str(path), *(text for pair in wanted for text in pair)]
+            table: dict[str, NDArray[Any]] = connection.execute(query, given).fetchnumpy()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{path}: cannot be read as bars ({reason}); write the file again") from None
         return table
 
 
@@ -98,24 +122,46 @@ def _check_schema(path: Path, types: dict[str, str]) -> None:
         elif name == "time_utc":
             fits, right = given.startswith("TIMESTAMP"), "a timestamp in UTC"
         else:
-            fits = given.startswith(
-                ("DOUBLE", "FLOAT", "DECIMAL", "BIGINT", "INTEGER", "UBIGINT", "UINTEGER")
-            )
-            right = "a number"
+            fits, right = given.partition("(")[0] in _NUMBERS, "a number"
         if not fits:
             raise DataError(f"{path}: column {name} has type {types[name]}; {right} is needed")
 
 
 def _refuse_missing_cells(path: Path, rows: NDArray[np.int64], table: dict[str, NDArray[Any]]) -> None:
+    filler = np.ma.filled(table["volume"], np.nan) == 0.0  # nobody traded: it has no prices to give
     for name in _COLUMNS:
         empty = np.ma.getmaskarray(table[name])
+        if name in PRICE_COLUMNS:
+            empty = empty & ~filler
         if empty.any():
             raise checks.fault(
                 path, int(rows[np.argmax(empty)]), name, "the cell is empty", "a value is needed"
             )
 
 
-def _check(path: Path, rows: NDArray[np.int64], bars: Bars, label: str) -> None:
+def _check_spacing(
+    path: Path, rows: NDArray[np.int64], times_us: NDArray[np.int64], bar_ms: int, label: str
+) -> None:
+    """Bars start whole lengths apart, and not all of them several lengths: then the length is another."""
+    checks.check_times(path, rows, times_us // 1_000, label)
+    gaps = np.diff(times_us)
+    off = np.flatnonzero(gaps % (1_000 * bar_ms))
+    if len(off):
+        place = int(off[0]) + 1
+        problem = f"{utc_text(int(times_us[place]) // 1_000)} is inside a bar of {label}"
+        right = f"bars of {bar_ms / 1_000:g} s start whole lengths apart"
+        raise checks.fault(path, int(rows[place]), "time_utc", problem, right)
+    if len(rows) < _TELLING_ROWS:
+        return
+    apart_ms = int(np.gcd.reduce(gaps)) // 1_000
+    if apart_ms >= _TELLING_LENGTHS * bar_ms:
+        raise DataError(
+            f"{path}: rows of {label} all start {apart_ms / 1_000:g} s apart or a multiple of it, "
+            f"and bars are said to last {bar_ms / 1_000:g} s; give bar_seconds = {apart_ms // 1_000}"
+        )
+
+
+def _check(path: Path, rows: NDArray[np.int64], bars: Bars) -> None:
     for name in PRICE_COLUMNS:
         checks.check_prices(path, rows, name, getattr(bars, name))
     for name in AMOUNT_COLUMNS:
@@ -124,5 +170,4 @@ def _check(path: Path, rows: NDArray[np.int64], bars: Bars, label: str) -> None:
         checks.check_not_above(path, rows, ("low", bars.low), (name, getattr(bars, name)))
         checks.check_not_above(path, rows, (name, getattr(bars, name)), ("high", bars.high))
     checks.check_not_above(path, rows, ("buy_volume", bars.buy_volume), ("volume", bars.volume))
-    checks.check_times(path, rows, bars.times_ms, label)
     checks.check_jumps(path, rows, "close", bars.close)

@@ -2,7 +2,7 @@
 
 Holds the model of a manifest and its loading, from the package's library or from a path. Holds no data.
 Units: `weight` is relative among the tapes of one coin; 0 marks a witness that is compared but gives no
-price.
+price. The time of a bar's row is its start, and `bar_seconds` later its price is known.
 Invariant: every tape of a loaded manifest names a file, a kind and at least one coin; every coin has a tape
 that gives a price.
 """
@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from undertow.errors import DataError
+from undertow.errors import DataError, InputError
+from undertow.rulebook.text import text_of
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -30,6 +31,7 @@ class Tape(BaseModel):
     kind: Literal["bars", "index-minutes", "pool"]
     file: Name
     venue: str = ""  # bars: the value of the column `venue`
+    bar_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None  # bars: from a bar's time to its end
     column: str = ""  # pool: the price column
     weight: Annotated[float, Field(ge=0, le=1_000)] = 1.0
     symbols: Annotated[dict[Name, Name], Field(min_length=1)]  # coin -> the symbol in the file
@@ -38,11 +40,20 @@ class Tape(BaseModel):
     def _needs_by_kind(self) -> Tape:
         if self.kind == "bars" and not self.venue:
             raise ValueError("a tape of bars needs venue, the value of that column in its file")
+        if self.kind == "bars" and self.bar_seconds is None:
+            raise ValueError("a tape of bars needs bar_seconds, the length of a bar: it is known at its end")
+        if self.kind != "bars" and self.bar_seconds is not None:
+            raise ValueError(f"bar_seconds does nothing for a file of kind {self.kind}; leave it out")
         if self.kind == "pool" and not self.column:
             raise ValueError("a pool needs column, the name of the price column in its file")
         if self.kind != "bars" and len(self.symbols) != 1:
             raise ValueError(f"a file of kind {self.kind} holds one coin, so symbols has one entry")
         return self
+
+    @property
+    def bar_ms(self) -> int:
+        """Milliseconds from a row's time until its price is known: 0 where it is known at once."""
+        return 1_000 * (self.bar_seconds or 0)
 
 
 class Manifest(BaseModel):
@@ -82,15 +93,17 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
         names = sorted(entry.name[:-5] for entry in shipped.iterdir() if entry.name.endswith(".toml"))
         if str(name_or_path) not in names:
             raise DataError(f"no recorded feed is called {str(name_or_path)!r}; there is {', '.join(names)}")
-        text, label = shipped.joinpath(f"{name_or_path}.toml").read_text("utf-8"), f"{name_or_path}.toml"
+        raw, label = shipped.joinpath(f"{name_or_path}.toml").read_bytes(), f"{name_or_path}.toml"
     else:
         label = str(path)
         try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
+            raw = path.read_bytes()
+        except OSError:
             raise DataError(f"{path}: not readable; a TOML file that lists tapes is needed") from None
     try:
-        return Manifest.model_validate(tomllib.loads(text))
+        return Manifest.model_validate(tomllib.loads(text_of(raw, label)))
+    except InputError as error:
+        raise DataError(str(error)) from None
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{label}: not TOML: {error}") from None
     except ValidationError as error:

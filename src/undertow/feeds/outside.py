@@ -3,19 +3,23 @@
 Holds the loading, the path inside an index minute and the combination. Holds no reader (bars.py, tables.py)
 and no invented price (world/prices.py).
 
-A grid time knows only what was traded before it: a bar counts from its end. Bars give their volume-weighted
-price (the closing trade of a thin second is a wick). A minute of an index gives a path through both its
-extremes: open, low, high, last if it closes at or above its open, else open, high, low, last, the open
-being the last of the minute before; with steps of 15 s or less both extremes stand on the grid.
+A grid time knows only what was traded before it: a bar counts from its end, and its price stands until the
+next one has ended, also through a silence. Bars give their volume-weighted price (the closing trade of a thin
+second is a wick). Before any tape of a coin has a bar that ended, the first trade of the earliest one stands
+in: somebody must have an opening price. A minute of an index is no bar but a path drawn through both its
+extremes, as the record of a price that everybody could see: open, low, high, last if it closes at or above
+its open, else open, high, low, last, the open being the last of the minute before; with steps of 15 s or less
+both extremes stand on the grid.
 
 Combination, per coin and step, in log price: a tape's weight halves with every `HALF_LIFE_MS` since its
 last trade. Tapes further than `TOLERANCE` from the weighted median lose weight by the square of the excess;
-the rest is the weighted mean. A silence longer than `FRESH_MS` is bridged by a straight line (the outside
-is given, so what comes after it is known). Where two tapes that traded within `FRESH_MS` differ by more
-than `DISAGREEMENT`, or none traded within it, the reference is marked uncertain, and a gap to it should not
-be scored.
+the rest is the weighted mean. Where two tapes that traded within `FRESH_MS` differ by more than
+`DISAGREEMENT`, or none traded within it, the reference is marked uncertain, and a gap to it should not be
+scored. A tape that stands most of the time `LARGEST_RATIO` times off the others is in another unit and
+refused.
 
-Units: USD, milliseconds since 1970 UTC. Invariant: prices are finite and positive at every step.
+Units: USD, milliseconds since 1970 UTC. Invariants: prices are finite and positive at every step; no price of
+bars or of a pool depends on what was known only later, but the opening price of a tape that begins late.
 """
 
 from __future__ import annotations
@@ -33,10 +37,10 @@ from undertow.feeds.manifest import Manifest, Tape, load_manifest
 from undertow.feeds.tables import MINUTE_MS, IndexMinutes, PoolPrices, read_index_minutes, read_pool
 from undertow.feeds.times import utc_text
 
-BAR_MS = 1_000
 HALF_LIFE_MS = 30_000.0
 TOLERANCE = 0.01
 DISAGREEMENT = 0.02
+LARGEST_RATIO = 10.0  # of two tapes of a coin, or of a tape and the case: beyond it a unit is wrong
 FRESH_MS = 60_000
 # A tape whose first trade comes later than this after the start does not say where the price stood.
 LATEST_FIRST_TRADE_MS = 900_000
@@ -60,12 +64,13 @@ _Recorded = Bars | IndexMinutes | PoolPrices
 
 
 class _Series(NamedTuple):
-    """One tape on the grid: log price (NaN too long before its first trade) and age."""
+    """One tape on the grid: log price (NaN too long before its first trade), age, and what stands in."""
 
     tape: int
     weight: float
     log_price: NDArray[np.float64]
     age_ms: NDArray[np.int64]
+    early: NDArray[np.bool_]  # before its first price was known: its first trade stands in
 
 
 def load_outside(
@@ -106,6 +111,7 @@ def load_outside(
             _on_grid(number, tape, recorded[number, coin], grid_ms)
             for number, tape in _tapes_of(manifest, coin)
         ]
+        _refuse_units(manifest, coin, series)
         _combine(result, column, series)
         if np.isnan(result.prices[:, column]).any():
             raise DataError(
@@ -122,16 +128,16 @@ def _tapes_of(manifest: Manifest, coin: str) -> list[tuple[int, Tape]]:
 def _read_all(data_dir: Path, manifest: Manifest, coins: Sequence[str]) -> dict[tuple[int, str], _Recorded]:
     """Every needed series by (tape number, coin); each file is opened once."""
     folder = data_dir / manifest.folder if (data_dir / manifest.folder).is_dir() else data_dir
-    bars_wanted: dict[str, set[tuple[str, str]]] = {}
+    bars_wanted: dict[tuple[str, int], set[tuple[str, str]]] = {}
     needed = [(number, tape, coin) for coin in coins for number, tape in _tapes_of(manifest, coin)]
     for _, tape, coin in needed:
         if tape.kind == "bars":
-            bars_wanted.setdefault(tape.file, set()).add((tape.venue, tape.symbols[coin]))
-    bars = {file: read_bars(folder / file, wanted) for file, wanted in bars_wanted.items()}
+            bars_wanted.setdefault((tape.file, tape.bar_ms), set()).add((tape.venue, tape.symbols[coin]))
+    bars = {key: read_bars(folder / key[0], wanted, key[1]) for key, wanted in bars_wanted.items()}
     result: dict[tuple[int, str], _Recorded] = {}
     for number, tape, coin in needed:
         if tape.kind == "bars":
-            result[number, coin] = bars[tape.file][tape.venue, tape.symbols[coin]]
+            result[number, coin] = bars[tape.file, tape.bar_ms][tape.venue, tape.symbols[coin]]
         elif tape.kind == "index-minutes":
             result[number, coin] = read_index_minutes(folder / tape.file)
         else:
@@ -146,9 +152,11 @@ def _on_grid(number: int, tape: Tape, data: _Recorded, grid_ms: NDArray[np.int64
             span = f"{utc_text(int(knots_ms[0]))} to {utc_text(int(knots_ms[-1]))}"
             raise DataError(f"tape {tape.name}: holds {span} only; {_span(grid_ms)} is needed")
         log_price = np.interp(grid_ms, knots_ms, np.log(prices))
-        return _Series(number, tape.weight, log_price, np.zeros(len(grid_ms), np.int64))
-    known_ms = data.times_ms + BAR_MS if isinstance(data, Bars) else data.times_ms
+        none = np.zeros(len(grid_ms), np.bool_)
+        return _Series(number, tape.weight, log_price, np.zeros(len(grid_ms), np.int64), none)
+    known_ms = data.times_ms + tape.bar_ms
     prices = data.vwap if isinstance(data, Bars) else data.price
+    opening = data.open[0] if isinstance(data, Bars) else data.price[0]
     if grid_ms[-1] > known_ms[-1] + LATEST_FIRST_TRADE_MS:
         raise DataError(
             f"tape {tape.name}: ends at {utc_text(int(known_ms[-1]))}; {_span(grid_ms)} is needed"
@@ -156,14 +164,13 @@ def _on_grid(number: int, tape: Tape, data: _Recorded, grid_ms: NDArray[np.int64
     place = np.searchsorted(known_ms, grid_ms, side="right") - 1
     held = np.maximum(place, 0)
     log_price = np.log(prices)[held]
-    silent = np.append(np.diff(known_ms) > FRESH_MS, False)[held]
-    log_price[silent] = np.interp(grid_ms[silent], known_ms, np.log(prices))
     age_ms = grid_ms - known_ms[held]
     early = place < 0
-    # Before the first trade the first price stands in, as old as it is far away; too far away says nothing.
+    # Before the first bar has ended its first trade stands in, as old as it is far away; too far is nothing.
     age_ms[early] = -age_ms[early]
+    log_price[early] = np.log(opening)
     log_price[early & (age_ms > LATEST_FIRST_TRADE_MS)] = np.nan
-    return _Series(number, tape.weight, log_price, age_ms)
+    return _Series(number, tape.weight, log_price, age_ms, early)
 
 
 def _span(grid_ms: NDArray[np.int64]) -> str:
@@ -196,12 +203,35 @@ def index_path(
     return knots_ms, np.concatenate([minutes.last[:1], prices.ravel()])
 
 
+def _refuse_units(manifest: Manifest, coin: str, series: list[_Series]) -> None:
+    """DataError where a tape of a coin stands most of the time many times off the others."""
+    logs = np.stack([one.log_price for one in series])
+    known = ~np.isnan(logs).any(axis=0)
+    if len(series) < 2 or not known.any():
+        return
+    centres = np.array(
+        [np.median(np.delete(logs[:, known], row, axis=0), axis=0) for row in range(len(logs))]
+    )
+    off = np.median(logs[:, known] - centres, axis=1)
+    worst = int(np.argmax(np.abs(off)))
+    ratio = float(np.exp(np.abs(off[worst])))
+    if ratio >= LARGEST_RATIO:
+        name = manifest.tape[series[worst].tape].name
+        raise DataError(
+            f"feed {manifest.name}: tape {name} of {coin} stands {ratio:,.0f} times "
+            f"{'above' if off[worst] > 0.0 else 'below'} the others; every tape is in US dollars a coin"
+        )
+
+
 def _combine(result: OutsidePrices, column: int, series: list[_Series]) -> None:
     """Fill one coin's column of `result` from its tapes."""
     logs = np.stack([one.log_price for one in series])
     ages = np.stack([one.age_ms for one in series])
     base = np.array([one.weight for one in series])[:, None]
     known = ~np.isnan(logs)
+    # A tape that has not begun says nothing where another one has.
+    early = np.stack([one.early for one in series])
+    known &= ~(early & (~early & known & (base > 0.0)).any(axis=0))
     weights = np.where(known, base * 0.5 ** (np.minimum(ages, _OLDEST_WEIGHTED_MS) / HALF_LIFE_MS), 0.0)
     filled = np.where(known, logs, 0.0)
     centre = _weighted_median(filled, weights)

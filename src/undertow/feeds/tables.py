@@ -14,15 +14,17 @@ Invariant: what is returned is finite, positive, in time order and without repet
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.errors import DataError
+from undertow.errors import DataError, InputError
 from undertow.feeds import checks
 from undertow.feeds.times import utc_milliseconds, utc_text
+from undertow.rulebook.text import text_of
 
 MINUTE_MS = 60_000
 
@@ -122,12 +124,14 @@ def _read_columns(
 def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """(line number, cells) of every line that is not empty, the header first."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            rows = [(reader.line_num, cells) for cells in reader if cells]
+        text = text_of(path.read_bytes(), str(path))
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = [(reader.line_num, cells) for cells in reader if cells]
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; a CSV file is needed") from None
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except InputError as error:
+        raise DataError(str(error)) from None
+    except (OSError, csv.Error):
         raise DataError(f"{path}: not readable as CSV; UTF-8 text with commas is needed") from None
     if not rows:
         raise DataError(f"{path}: the file is empty; a header and rows are needed")

@@ -22,17 +22,20 @@ from undertow.crowd.between import Between
 from undertow.crowd.crowd import Crowd
 from undertow.crowd.loopers import all_loopers
 from undertow.crowd.population import Population
+from undertow.crowd.population_file import Listed, read_population
 from undertow.crowd.population_store import drawn_once
 from undertow.crowd.redemption import redemption
 from undertow.crowd.rules import Listing as PopulationListing
 from undertow.crowd.rules import MarginProfile
 from undertow.crowd.view import Desk, Market, Opening
-from undertow.errors import CaseError
+from undertow.errors import CaseError, DataError
 from undertow.feeds.manifest import load_manifest
-from undertow.feeds.outside import load_outside
+from undertow.feeds.outside import LARGEST_RATIO, load_outside
 from undertow.rulebook.model import Rulebook
 from undertow.units import MICROS, PPM
-from undertow.venue.compile import Listing, money
+from undertow.venue.allocation import Policy
+from undertow.venue.compile import Listing
+from undertow.venue.dollars import money
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
 from undertow.venue.paced import SlicesStage
@@ -105,11 +108,36 @@ def outside_of(case: Case, data: Path | None, seed: int) -> Outside:
         start_ms = round(as_utc(case.start).timestamp() * 1000)
         found = load_outside(data, recorded, start_ms, start_ms + steps * step_ms, step_ms, manifest)
         for column, coin in enumerate(recorded):
+            written = float(prices[0, coins.index(coin)])
+            _refuse_unit(case, coin, float(found.prices[0, column]), written)
             prices[:, coins.index(coin)] = found.prices[:, column]
     return Outside(tuple(coins), prices, recorded)
 
 
-def build(case: Case, outside: Outside, seed: int, between: Between | None = None) -> Built:
+def _refuse_unit(case: Case, coin: str, recorded_usd: float, written_usd: float) -> None:
+    """DataError where the recordings begin many times off the price that the case gives for its start."""
+    ratio = recorded_usd / written_usd
+    if not 1.0 / LARGEST_RATIO < ratio < LARGEST_RATIO:
+        raise DataError(
+            f"{case.name}: world.feed: {coin} is {recorded_usd:,.6g} at the start in the recordings and "
+            f"{written_usd:,.6g} by the case's anchors; every tape is in US dollars a coin"
+        )
+
+
+class Choices(NamedTuple):
+    """What a run chooses beside its case: its tape's detail, who pays, and who is there."""
+
+    every_posting: bool = False  # those of trades and fees too, which are only summed by cause otherwise
+    policy: Policy | str | None = None  # of loss allocation, instead of the rulebook's
+    population: Path | None = None  # a user's file, instead of the drawn one
+
+
+AS_THE_CASE = Choices()
+
+
+def build(
+    case: Case, outside: Outside, seed: int, between: Between | None = None, choices: Choices = AS_THE_CASE
+) -> Built:
     """Make a case ready for its first step; firms that trade between venues join its crowd last."""
     rulebook = rulebook_of(case)
     outside_usd = outside.seen_by(case)
@@ -119,8 +147,9 @@ def build(case: Case, outside: Outside, seed: int, between: Between | None = Non
         accounts=case.accounts + 1024,
         seed=seed + case.draws.flow,
         step_ms=case.step_ms,
-        ledger_detail=False,
+        ledger_detail=choices.every_posting,
         keep_reports=False,
+        policy=choices.policy,
     )
     for row, start in zip(case.instruments, outside_usd[0], strict=True):
         engine.list(_listing(row, float(start)))
@@ -131,7 +160,10 @@ def build(case: Case, outside: Outside, seed: int, between: Between | None = Non
     yearly = case.house.interest_percent_a_year / 100
     engine.interest_ppb_per_hour = round(yearly * PPB / HOURS_A_YEAR)
     _endow_house(case, rulebook, engine, outside_ticks[0])
-    population = _population(case, rulebook, engine, seed + case.draws.crowd)
+    if choices.population is None:
+        population = _population(case, rulebook, engine, seed + case.draws.crowd)
+    else:
+        population = _given_population(choices.population, case, engine)
     first = _open_population(engine, population)
     market = _market(case, engine)
     crowd = Crowd(
@@ -161,6 +193,7 @@ def build(case: Case, outside: Outside, seed: int, between: Between | None = Non
         market.volatility,
         market.turnover_usd,
         outside_ticks[0].astype(np.float64),
+        int(population.members.sum()),
         float(case.step_seconds),
     )
     prices = (outside_usd, outside_ticks)
@@ -211,6 +244,10 @@ def _endow_house(case: Case, rulebook: Rulebook, engine: Engine, start_ticks: ND
 
 
 def _listing(row: InstrumentRow, start_usd: float) -> Listing:
+    """A case's instrument at its first outside price, to the nearest tick; CaseError for a tick above it."""
+    if start_usd < float(row.tick_usd):
+        wrong = f"instruments: {row.name}: tick_usd is {row.tick_usd:f}, above its first price, {start_usd:g}"
+        raise CaseError(f"{wrong}; choose a smaller tick")
     ticks = max(1, round(start_usd / float(row.tick_usd)))
     return Listing(
         row.name,
@@ -261,6 +298,19 @@ def _population(case: Case, rulebook: Rulebook, engine: Engine, seed: int) -> Po
         return drawn_once(listing, case.accounts, seed, case.crowd.population)
     except ValueError as error:
         raise CaseError(f"{case.name}: instruments: {error}") from None
+
+
+def _given_population(path: Path, case: Case, engine: Engine) -> Population:
+    rows, state, count = case.instruments, engine.state, len(case.instruments)
+    listed = Listed(
+        names=tuple(row.name for row in rows),
+        spot=np.array([row.kind == "spot" for row in rows]),
+        prices_ticks=state.markets["mark"][:count].copy(),
+        unit_micros=state.instruments["unit"][:count].copy(),
+        tick_usd=np.array([float(row.tick_usd) for row in rows]),
+        lot_coins=np.array([float(row.lot) for row in rows]),
+    )
+    return read_population(path, listed, case.crowd.population)
 
 
 def _open_population(engine: Engine, population: Population) -> int:

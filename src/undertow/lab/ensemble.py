@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow import __version__
-from undertow._jit import is_compiled, source_hash
+from undertow._jit import source_hash
 from undertow.case.facts import as_utc
 from undertow.case.load import load_case, rulebook_of
 from undertow.case.model import Case
@@ -179,8 +179,7 @@ def run_variants(
     label: str = "",
 ) -> list[Ensemble]:
     """Every variant at every seed, all in one batch; variant k's runs go below `folders[k]`."""
-    if not is_compiled():
-        warm_up(progress)
+    warm_up(progress)  # once, so that no two workers compile the same
     tasks = [
         _Task(variant, seed, folder, keep_tapes)
         for variant, folder in zip(variants, folders, strict=True)

@@ -3,8 +3,10 @@
 Holds the sampling of the venue into tape rows. Decides nothing and changes nothing in the venue, except that
 the volume counters start anew after each sample.
 
-Units: as the tape's schema. Invariant: equity in `accounts` is at marks without haircuts, so that what
-accounts won and lost sums to zero once deposits and the revaluation of spot assets are taken out.
+Units: as the tape's schema. Equity is at marks without haircuts, but for the spot assets that the house
+holds: the mark of what it cannot sell is the last print of an empty book, so they are worth their stock price
+(`stock_price`), in `house`, `held`, `accounts` and `assets` alike. Invariant: what accounts won and lost sums
+to zero once deposits and the revaluation of spot assets are taken out.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from numpy.typing import NDArray
 from undertow.crowd.view import View
 from undertow.lab.build import Built
 from undertow.lab.leverage import inventory, ladder
+from undertow.lab.stock_price import StockPrices
 from undertow.tape.writer import TapeWriter
 from undertow.venue.depth import depth_near
 from undertow.venue.engine import Drained
 from undertow.venue.look import sizes_of, values_of, worths_of
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, EventKind, InstrumentKind, Role
-from undertow.venue.state import COUNT_ACCOUNTS
+from undertow.venue.state import COUNT_ACCOUNTS, COUNT_HOLDINGS
 
 BANDS_PPM = np.array([10_000, 40_000], np.int64)
 HOUSE_EVERY_SECONDS = 10
@@ -41,6 +44,13 @@ class Recorder:
         accounts = int(self.state.counters[COUNT_ACCOUNTS])
         self.everybody = np.arange(accounts, dtype=np.int64)
         self.start = worths_of(self.state, self.everybody)
+        self._assets = np.flatnonzero(
+            self.state.instruments["kind"][: self.count] == int(InstrumentKind.SPOT)
+        )
+        self._stock_prices = StockPrices(self._marks(self._assets), float(built.case.record_seconds))
+        self._assets_start = self._assets_held()
+        self._assets_in = np.zeros(self.count, np.int64)
+        self._assets_out = np.zeros(self.count, np.int64)
         self.deposits = np.zeros(accounts, np.int64)
         self.withdrawals = np.zeros(accounts, np.int64)
         self.adl_lots = np.zeros(accounts, np.int64)
@@ -55,6 +65,25 @@ class Recorder:
         books = [place for place, name in enumerate(built.groups) if name in BOOKS]
         self._books = np.flatnonzero(np.isin(built.group_of, books))
         self.held(0, 0)
+
+    def _marks(self, instruments: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(self.state.markets["mark"][instruments], np.int64)
+
+    def _above_mark(self) -> NDArray[np.int64]:
+        """Money that the stock price of a lot lies above its mark, by instrument; contracts have none."""
+        above = np.zeros(self.count, np.int64)
+        unit = self.state.instruments["unit"][self._assets]
+        above[self._assets] = (self._stock_prices.ticks() - self._marks(self._assets)) * unit
+        return above
+
+    def _worths(self, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What accounts own less what they owe, at marks; the house's assets at their stock price."""
+        worths = np.array(worths_of(self.state, accounts), np.int64)
+        house = np.flatnonzero(self.state.accounts["role"][accounts] >= int(Role.HOUSE))
+        account, asset = np.repeat(accounts[house], len(self._assets)), np.tile(self._assets, len(house))
+        more = sizes_of(self.state, account, asset) * self._above_mark()[asset]
+        worths[house] += more.reshape(len(house), len(self._assets)).sum(axis=1)
+        return worths
 
     def _write_instruments(self) -> None:
         rows, state = self.built.case.instruments, self.state
@@ -103,6 +132,7 @@ class Recorder:
         for place, column in enumerate(columns):
             block[:, place] = column
         self._samples.append(block)
+        self._stock_prices.see(self._marks(self._assets))
         for name in ("volume_lots", "volume_value", "sell_value"):
             markets[name] = 0
 
@@ -133,7 +163,7 @@ class Recorder:
         """One row a house account that ever held anything."""
         accounts = self._house_accounts()
         values = values_of(self.state, accounts)
-        worths = worths_of(self.state, accounts)
+        worths = self._worths(accounts)
         profits = self.built.engine.hedge.profits(self.built.engine)
         both = np.array([profits.get(account, 0) for account in accounts.tolist()], np.int64)
         block = np.empty((len(accounts), 10), np.int64)
@@ -175,6 +205,8 @@ class Recorder:
         block = np.empty((len(rows), 6), np.int64)
         columns = [step, time_ms, account[rows], instrument, lots]
         value = np.where(inverse, lots * unit // mark, lots * mark * np.where(inverse, 0, unit))
+        of_house = self.state.accounts["role"][account[rows]] >= int(Role.HOUSE)
+        value += lots * self._above_mark()[instrument] * of_house
         for place, column in enumerate([*columns, value]):
             block[:, place] = column
         self.tape.block("held", block)
@@ -188,8 +220,15 @@ class Recorder:
         postings, events = parts.postings, parts.events
         entered = postings["source"] == OUTSIDE
         left = postings["target"] == OUTSIDE
-        np.add.at(self.deposits, postings["target"][entered], self._money(postings[entered]))
-        np.add.at(self.withdrawals, postings["source"][left], self._money(postings[left]))
+        came, went = self._money(postings[entered]), self._money(postings[left])
+        np.add.at(self.deposits, postings["target"][entered], came)
+        np.add.at(self.withdrawals, postings["source"][left], went)
+        for rows, worth, sums in (
+            (postings[entered], came, self._assets_in),
+            (postings[left], went, self._assets_out),
+        ):
+            assets = rows["asset"] >= SPOT_ASSET_BASE
+            np.add.at(sums, rows["asset"][assets] - SPOT_ASSET_BASE, worth[assets])
         closes = events["kind"] == int(EventKind.ADL_CLOSE)
         np.add.at(self.adl_lots, events["account"][closes], events["size"][closes])
         self.taken[events["account"][events["kind"] == int(EventKind.TAKEOVER)]] = 1
@@ -200,6 +239,38 @@ class Recorder:
         place = np.where(spot, postings["asset"] - SPOT_ASSET_BASE, 0)
         price = self.state.markets["mark"][place] * self.state.instruments["unit"][place]
         return np.asarray(postings["amount"] * np.where(spot, price, 1), np.int64)
+
+    def _assets_held(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lots of every spot asset that all accounts hold now, and what they are worth to them.
+
+        The house's stock is worth its stock price, everybody else's the mark.
+        """
+        held = self.state.holdings[: self.state.counters[COUNT_HOLDINGS]]
+        held = held[held["account"] >= 0]
+        lots, of_house = np.zeros((2, self.count), np.int64)
+        np.add.at(lots, held["instrument"], held["size"])
+        house = held[self.state.accounts["role"][held["account"]] >= int(Role.HOUSE)]
+        np.add.at(of_house, house["instrument"], house["size"])
+        value = lots[self._assets] * self._marks(self._assets) * self.state.instruments["unit"][self._assets]
+        value += (of_house * self._above_mark())[self._assets]
+        return lots[self._assets], value
+
+    def assets(self) -> None:
+        """What all accounts together held of each spot asset, and what came in and went out."""
+        (lots, value), (lots_end, value_end) = self._assets_start, self._assets_held()
+        self.tape.table(
+            "assets",
+            {
+                "instrument": self._assets,
+                "settlement": self.state.instruments["settlement"][self._assets],
+                "lots_start": lots,
+                "lots_end": lots_end,
+                "value_start": value,
+                "value_end": value_end,
+                "deposits": self._assets_in[self._assets],
+                "withdrawals": self._assets_out[self._assets],
+            },
+        )
 
     def minute(self, time_ms: int) -> None:
         """Money moved by cause since the last call."""
@@ -226,7 +297,7 @@ class Recorder:
                 "equity_start": self.start,
                 "deposits": self.deposits,
                 "withdrawals": self.withdrawals,
-                "equity_end": worths_of(self.state, self.everybody),
+                "equity_end": self._worths(self.everybody),
                 "cash_end": records["cash"],
                 "liquidated": records["once_liquidated"],
                 "taken_over": self.taken,

@@ -12,20 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from undertow import __version__
-from undertow._jit import is_compiled, source_hash
+from undertow._jit import source_hash, tell_of_compiling
 from undertow.case.facts import as_utc
 from undertow.case.load import case_names, load_case
 from undertow.case.model import Case
 from undertow.case.overrides import as_text
 from undertow.case.write import BESIDE_FOLDER, case_text, rulebook_text
 from undertow.crowd.between import Between
-from undertow.errors import CaseError
+from undertow.errors import CaseError, InputError
 from undertow.lab.at_start import below_at_start
-from undertow.lab.build import Built
+from undertow.lab.build import Built, Choices
 from undertow.lab.outcomes import outcomes, write_summary
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.score import Score, check_facts, not_owed, score_run, write_score
@@ -33,6 +36,8 @@ from undertow.lab.stopwatch import Stopwatch
 from undertow.lab.venues import Running, build_venues, play_second
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 from undertow.tape.query import Tape
+from undertow.tape.schema import FULL, LAB, TAPE_LEVELS
+from undertow.venue.allocation import Policy
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class RunResult:
     beside: RunResult | None = None
 
 
-def run_case(
+def run_case(  # noqa: PLR0913 one argument for each choice of a run
     case: str | Path | Case,
     settings: Mapping[str, Any] | None = None,
     data: Path | None = None,
@@ -54,13 +59,20 @@ def run_case(
     out: Path | None = None,
     progress: Progress | None = None,
     beside: bool = False,
+    tape: str = LAB,
+    policy: Policy | str | None = None,
+    population: Path | None = None,
 ) -> RunResult:
     """Run a case into a new folder (below `out`, default ./runs) and score it.
 
     `settings` are dotted overrides. `beside` plays the case's second venue along with it, into the folder
-    `beside` of the run. Interrupting with Ctrl-C leaves a partial run that can be read. Raises InputError
-    for anything wrong with what was given.
+    `beside` of the run. `tape` is its level of detail, one of TAPE_LEVELS. `policy` allocates losses instead
+    of the rulebook's: a registered name, or an object. `population` is a file of accounts and what they hold,
+    instead of the drawn ones (`crowd.population_file`). Interrupting with Ctrl-C leaves a partial run that
+    can be read. Raises InputError for anything wrong with what was given.
     """
+    if tape not in TAPE_LEVELS:
+        raise InputError(f"tape: {tape!r} is no level of detail; one of {', '.join(TAPE_LEVELS)}")
     listener = progress or Silent()
     changes = dict(settings or {})
     if accounts is not None:
@@ -68,18 +80,19 @@ def run_case(
     given = case if isinstance(case, str) and case in case_names() else None
     loaded = _checked(case if isinstance(case, Case) else load_case(case, changes))
     watch = Stopwatch()
-    if not is_compiled():
-        listener.note("compiling kernels, first run only, about half a minute")
+    tell_of_compiling(listener.note if progress else None)
     listener.begin("Preparing the venue" if not beside else "Preparing two venues")
-    venues = build_venues(loaded, data, seed, beside)
+    choices = Choices(tape == FULL, policy, population)
+    venues = build_venues(loaded, data, seed, beside, choices)
     listener.end()
     watch.lap("prepare")
     place = (out or Path("runs")) / f"{loaded.name}-{seed}"
     folders: list[RunFolder] = []
     for built in venues.built:
-        folder = RunFolder.create(
-            folders[0].path / BESIDE_FOLDER if folders else place, _record(built, given, changes, seed, data)
-        )
+        record = _record(built, given, changes, seed, data) | {"tape": tape}
+        if built is venues.built[0]:
+            record |= _chosen(built, choices)
+        folder = RunFolder.create(folders[0].path / BESIDE_FOLDER if folders else place, record)
         folder.write_text("case.toml", case_text(built.case))
         folder.write_text("rulebook.toml", rulebook_text(built.rulebook))
         folders.append(folder)
@@ -147,6 +160,18 @@ def _record(
         "not_scored": not_owed(case, built.rulebook.name),
         "below_at_start": below_at_start(built),
     }
+
+
+def _chosen(built: Built, choices: Choices) -> dict[str, Any]:
+    """What run.json says of a policy and a population that are not the case's."""
+    said: dict[str, Any] = {}
+    if choices.policy is not None:
+        said["policy"] = built.engine.closing.policy.name
+    if choices.population is not None:
+        said["population"] = choices.population.name
+        said["population_hash"] = sha256(choices.population.read_bytes()).hexdigest()[:16]
+        said["accounts"] = int(np.count_nonzero(built.group_of == built.groups.index("trader")))
+    return said
 
 
 def _play(venues: tuple[Running, ...], between: Between | None, progress: Progress, watch: Stopwatch) -> str:

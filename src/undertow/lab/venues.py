@@ -24,7 +24,7 @@ from undertow.case.beside import second_venue
 from undertow.case.model import Case
 from undertow.crowd.between import Between
 from undertow.crowd.view import Commands, View
-from undertow.lab.build import Built, build, outside_of
+from undertow.lab.build import AS_THE_CASE, Built, Choices, build, outside_of
 from undertow.lab.recorder import HOUSE_EVERY_SECONDS, Recorder
 from undertow.lab.stopwatch import Stopwatch
 from undertow.tape.folder import RunFolder
@@ -42,17 +42,20 @@ class Venues(NamedTuple):
     between: Between | None
 
 
-def build_venues(case: Case, data: Path | None, seed: int, beside: bool) -> Venues:
+def build_venues(
+    case: Case, data: Path | None, seed: int, beside: bool, choices: Choices = AS_THE_CASE
+) -> Venues:
     """Make a case's venue ready, and the one beside it if asked for; both see the same outside prices."""
     outside = outside_of(case, data, seed)
     if not beside:
-        return Venues((build(case, outside, seed),), None)
+        return Venues((build(case, outside, seed, None, choices),), None)
     second = second_venue(case)
     assert case.beside is not None
     between = Between(case.beside.between, seed + case.draws.crowd, float(case.step_seconds))
     own_seed = streams.derived_seed(seed, "second venue")
-    first = build(case, outside, seed, between)
-    return Venues((first, build(second, outside, own_seed, between)), between)
+    first = build(case, outside, seed, between, choices)
+    choices = choices._replace(population=None, policy=None)  # the first venue's own
+    return Venues((first, build(second, outside, own_seed, between, choices)), between)
 
 
 class Running:
@@ -109,6 +112,7 @@ class Running:
         recorder.minute(done * built.case.step_ms)
         recorder.leverage(done, done * built.case.step_ms)
         recorder.accounts()
+        recorder.assets()
         crowd = {**built.crowd.memory(), **built.weather.memory()}
         if between is not None:
             crowd |= {f"between.{name}": array for name, array in between.memory().items()}

@@ -48,6 +48,7 @@ class Profile(Table):
     borrow_initial_ppm: Rate = 0  # on negative cash
     borrow_maintenance_ppm: Rate = 0
     forced_assets: Literal["taken-over", "sold", "kept"] = "taken-over"
+    open_profit_leaves: Flag = False  # profit not yet realised may be withdrawn
     leverage_max: Count = 0  # cap on the leverage a user may choose; 0: the contract's own
 
     def faults(self) -> Iterator[tuple[Loc, str]]:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from undertow.errors import InputError
+from undertow.rulebook.text import text_of
 
 Loc = tuple[str | int, ...]
 
@@ -53,7 +54,7 @@ def dotted(loc: Loc) -> str:
 def read_toml(path: Path, label: str) -> dict[str, Any]:
     """A TOML file as a dictionary, decimals exact. InputError with place and reason if it cannot be read."""
     try:
-        return tomllib.loads(path.read_bytes().decode(), parse_float=Decimal)
+        found = tomllib.loads(text_of(path.read_bytes(), label), parse_float=Decimal)
     except FileNotFoundError:
         raise InputError(f"{label}: there is no such file; give the path of a TOML file") from None
     except IsADirectoryError:
@@ -61,10 +62,11 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
     except OSError as error:
         reason = error.strerror or "input error"
         raise InputError(f"{label}: cannot be read ({reason.lower()}); give a readable TOML file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{label}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{label}: {toml_fault(str(error))}") from None
+    if not found:
+        raise InputError(f"{label}: holds nothing but comments; a case or a rulebook has at least a name")
+    return found
 
 
 def toml_fault(message: str) -> str:

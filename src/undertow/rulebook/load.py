@@ -28,6 +28,11 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
+def preset_path(name: str) -> Path:
+    """Where the file of a rulebook that ships is."""
+    return Path(str(resources.files("undertow.rulebook") / "presets" / f"{name}.toml"))
+
+
 def load_rulebook(name_or_path: str | Path) -> Rulebook:
     """A rulebook by preset name or by path (a path has a separator or ends in .toml).
 
@@ -98,7 +103,7 @@ def _locate(name_or_path: str | Path) -> tuple[Path, str]:
         hint = suggest(text, preset_names())
         stop = "" if hint.endswith("?") else "."
         raise RulebookError(f"{text}: is no preset; {hint}{stop} A path ends in .toml")
-    return Path(str(resources.files("undertow.rulebook") / "presets" / f"{text}.toml")), f"{text}.toml"
+    return preset_path(text), f"{text}.toml"
 
 
 def _read(path: Path, label: str) -> tuple[Rulebook | None, list[str]]:

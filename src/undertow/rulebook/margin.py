@@ -64,9 +64,10 @@ class MarginClass(Table):
 
     `brackets`: maintenance = notional x rate - deduction, initial = notional / leverage up to the bracket's
     cap. `sqrt`: initial max(floor, factor x sqrt(coins)), maintenance max(floor, share x factor x
-    sqrt(coins)), both times `weight_ppm`. `steps`: base rates plus one maintenance rate for each started
-    step of coins above the base. `flat`: constant rates; initial rises to 100 % as open interest goes from
-    `oi_lower_usd` to `oi_upper_usd`.
+    sqrt(coins)), both times `weight_ppm`; a long needs `long_cap_ppm` of its notional at most (0: no cap),
+    because it cannot lose more than it is worth. `steps`: base rates plus one maintenance rate for each
+    started step of coins above the base. `flat`: constant rates; initial rises to 100 % as open interest
+    goes from `oi_lower_usd` to `oi_upper_usd`.
     """
 
     NEEDS: ClassVar[Needs] = {
@@ -78,6 +79,7 @@ class MarginClass(Table):
                 "factor_ppb",
                 "maintenance_share_ppm",
                 "weight_ppm",
+                "long_cap_ppm",
             ),
             "steps": ("base_coin", "step_coin", "initial_ppm", "maintenance_ppm"),
             "flat": ("initial_ppm", "maintenance_ppm", "oi_lower_usd", "oi_upper_usd"),
@@ -91,6 +93,7 @@ class MarginClass(Table):
     factor_ppb: Factor = 0
     maintenance_share_ppm: Share = 0
     weight_ppm: Rate = PPM
+    long_cap_ppm: Rate = 0
     base_coin: Money = Decimal(0)
     step_coin: Money = Decimal(0)
     initial_ppm: Rate = 0
@@ -102,18 +105,24 @@ class MarginClass(Table):
         """Tables that are not monotone, or whose figures contradict each other."""
         if self.kind == "brackets":
             yield from _bracket_faults(self.brackets)
-        if self.kind == "sqrt" and self.maintenance_floor_ppm >= self.initial_floor_ppm:
-            yield self._not_below("maintenance_floor_ppm", "initial_floor_ppm")
-        if self.kind in ("steps", "flat") and self.maintenance_ppm >= self.initial_ppm:
-            yield self._not_below("maintenance_ppm", "initial_ppm")
+        if self.kind == "sqrt" and self.maintenance_floor_ppm > self.initial_floor_ppm:
+            yield self._above("maintenance_floor_ppm", "initial_floor_ppm")
+        if self.kind == "sqrt" and 0 < self.long_cap_ppm < self.initial_floor_ppm * self.weight_ppm // PPM:
+            wrong = f"is {self.long_cap_ppm}, below the floor of initial margin"
+            yield (
+                ("long_cap_ppm",),
+                f"{wrong}; give at least the floor, 1000000 for the whole, or 0 for no cap",
+            )
+        if self.kind in ("steps", "flat") and self.maintenance_ppm > self.initial_ppm:
+            yield self._above("maintenance_ppm", "initial_ppm")
         if self.kind == "steps" and self.step_coin == 0:
             yield ("step_coin",), "is 0; a step must be larger than 0 coins"
         if self.kind == "flat" and self.oi_lower_usd >= self.oi_upper_usd > 0:
             yield ("oi_upper_usd",), "is not above oi_lower_usd; make it larger, or both 0 for no scaling"
 
-    def _not_below(self, key: str, other: str) -> tuple[Loc, str]:
-        wrong = f"is {getattr(self, key)}, not below {other} {getattr(self, other)}"
-        return (key,), f"{wrong}; maintenance must be smaller than initial margin"
+    def _above(self, key: str, other: str) -> tuple[Loc, str]:
+        wrong = f"is {getattr(self, key)}, above {other} {getattr(self, other)}"
+        return (key,), f"{wrong}; maintenance may not be larger than initial margin"
 
     def floors_micros(self) -> list[int]:
         """Where each bracket starts: the cap of the one before, 0 for the first."""
@@ -175,9 +184,9 @@ def _bracket_faults(rows: tuple[Bracket, ...]) -> Iterator[tuple[Loc, str]]:
         place: Loc = ("brackets", number)
         if row.cap_usd is None and number < len(rows) - 1:
             yield (*place, "cap_usd"), "is missing; only the last bracket may have no cap"
-        if row.maintenance_ppm * row.max_leverage >= PPM:
-            right = f"at {row.max_leverage}x it must be below {-(-PPM // row.max_leverage)}"
-            wrong = f"is {row.maintenance_ppm}, not below the initial margin"
+        if row.maintenance_ppm > -(-PPM // row.max_leverage):
+            right = f"at {row.max_leverage}x it may be at most {-(-PPM // row.max_leverage)}"
+            wrong = f"is {row.maintenance_ppm}, above the initial margin"
             yield (*place, "maintenance_ppm"), f"{wrong}; {right}"
         if number:
             yield from _step_faults(rows[number - 1], row, place)

@@ -62,14 +62,25 @@ class OrdersClass(Table):
 
 
 class Orders(Table):
-    """Which orders are refused, and how far a market order may reach."""
+    """Which orders are refused, and how far a market order may reach.
+
+    `reduce_only`: under "each" a reduce-only order may close the whole position, whatever else rests to
+    close it; under "together" what rests is cut to the position, the order furthest from the market first;
+    under "unoffered" a new one also gets no more than resting orders of its side leave.
+    `match_check`: a resting order whose owner cannot carry the match is taken off instead of filled.
+    "equity": his equity would fall below zero. "margin": he would not hold the initial margin of his
+    positions, unless the fill makes him no riskier.
+    """
 
     price_band_ppm: Rate  # limit orders further than this through the reference are refused; 0: no band
     market_band_ppm: Rate  # cap of market orders through the reference; 0: none
     band_reference: Literal["mark", "index", "opposite"]
     min_notional_usd: Money
     self_trade: Literal["allow", "cancel-taker", "cancel-maker"]
+    reduce_only: Literal["each", "together", "unoffered"]  # how much of a position reduce-only orders close
+    amend_post_only: Literal["refused", "withdrawn"]  # when an amended post-only order would trade at once
     freeze_on_liquidation: Flag
+    match_check: Literal["equity", "margin"]
     classes: dict[str, OrdersClass] = Field(default_factory=dict)
 
     def bands(self, name: str) -> tuple[int, int]:

@@ -159,23 +159,29 @@ class Insurance(Table):
     net_position_limit_ppm: Rate  # of the fund: net notional it may hold; 0: no limit
     loss_limit_usd: Money = Decimal(0)  # most it pays for one account at a time; 0: no limit
     isolated_funds: tuple[str, ...] = ()  # classes of contracts with a fund of their own
+    # A debt of a wallet that holds nothing and was not under liquidation: the fund (or vault) pays it, or it
+    # stays with its owner as bad debt. What a liquidation leaves is always the fund's.
+    debt_without_position: Literal["covered", "left"]
     inflow: tuple[Literal["liquidation-fee", "takeover-residual", "residual-share", "better-fills"], ...]
 
 
 class Allocation(Table):
     """Stage 4: who bears what is left. `group`: the queue is cut into the so many best ranked, pro rata
     within.
+
+    Policies that close positions do so at `price`, by which the winners bear the loss. The others take money:
+    they close at the mark, and where `trigger` is `fund-exhausted` the fund pays first what it can.
     """
 
     NEEDS: ClassVar[Needs] = {
         "policy": {
             "queue": ("score", "price"),
             "contract-pro-rata": ("price",),
-            "wealth-pro-rata": ("price",),
-            "water-filling": ("price",),
-            "leverage-pro-rata": ("price",),
-            "risk-aware-pro-rata": ("price",),
             "random-start": ("price",),
+            "wealth-pro-rata": (),
+            "water-filling": (),
+            "leverage-pro-rata": (),
+            "risk-aware-pro-rata": (),
             "socialised": (),
             "clawback": (),
             "bad-debt": (),

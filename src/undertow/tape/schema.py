@@ -19,6 +19,11 @@ from undertow.venue.records import EVENT, FILL, POSTING
 
 Columns = dict[str, np.dtype[np.generic]]
 
+# How much a tape holds; `run.json` names it. The rows of a level are the same at every level above it.
+LAB = "lab"  # postings of trades and fees are summed by cause and minute, all others stand one by one
+FULL = "full"  # every posting
+TAPE_LEVELS = (LAB, FULL)
+
 _BIG = np.dtype(np.int64)
 _INT = np.dtype(np.int32)
 _SHORT = np.dtype(np.int16)
@@ -114,7 +119,7 @@ TABLES: dict[str, Columns] = {
         "account": _INT,
         "instrument": _SHORT,
         "lots": _BIG,
-        "value": _BIG,  # of the lots at the mark, signed
+        "value": _BIG,  # of the lots at the mark, signed; the house's assets at their stock price
     },
     "events": _of(EVENT, {"sequence": _BIG}),
     "fills": _of(FILL),
@@ -136,6 +141,16 @@ TABLES: dict[str, Columns] = {
         "taken_over": _BYTE,
         "adl_lots": _BIG,
         "people": _INT,  # whom it stands for; 0: the house
+    },
+    "assets": {  # a spot asset of the venue, over all accounts, from the start of the run to its end
+        "instrument": _SHORT,
+        "settlement": _SHORT,
+        "lots_start": _BIG,
+        "lots_end": _BIG,
+        "value_start": _BIG,  # at the mark, what the house holds at its stock price
+        "value_end": _BIG,
+        "deposits": _BIG,  # at the mark when they came in
+        "withdrawals": _BIG,
     },
     "leverage": {
         "time_ms": _BIG,

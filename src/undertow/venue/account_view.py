@@ -30,28 +30,30 @@ from undertow.venue.margin import (
     account_health,
     asset_value,
     borrow_initial_ppm,
-    initial_parts,
-    initial_rate_ppm,
     initial_weight_ppm,
     maintenance_parts,
     notional,
+    open_rate,
+    open_sides,
     position_value,
     row_health,
     row_maintenance,
     row_side,
     tier_of,
 )
+from undertow.venue.open_loss import initial_parts
 from undertow.venue.records import OrderFlag, Role
 from undertow.venue.state import (
     EXEMPT_NOT,
     MARGIN_FLAT,
     MARGIN_TIERS,
+    ORDER_POST_ONLY,
     STAGE_LIQUIDATING,
     STAGE_TAKEN,
     WITHDRAWALS_CLOSED,
     State,
 )
-from undertow.venue.takeover import zero_price
+from undertow.venue.takeover import has_positions, zero_price
 
 STAGES = {STAGE_LIQUIDATING: "liquidating", STAGE_TAKEN: "taken-over"}
 
@@ -62,8 +64,7 @@ ROW = np.dtype(
             "instrument",
             "size",
             "quote",
-            "open_buy",
-            "open_sell",
+            "open_lots",
             "value",  # signed value at the mark; an asset's before weights
             "counted",  # an asset's collateral value
             "notional",
@@ -96,7 +97,9 @@ class HoldingView:
     maintenance_margin: Decimal
     initial_rate: Decimal | None
     maintenance_rate: Decimal | None
-    open_size: Decimal  # the larger of what it would be if all buys, or all sells, filled
+    open_size: (
+        Decimal  # the larger of what it would be if all buys, or all sells, filled; without reduce-only
+    )
     zero_price: Decimal | None  # of a position
     liquidation_price: Decimal | None  # None: no price does it
 
@@ -111,6 +114,7 @@ class OrderView:
     size: Decimal
     price: Decimal
     reduce_only: bool
+    post_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class AccountView:
     collateral_value: Decimal  # cash and weighted assets
     unrealised: Decimal
     equity: Decimal
-    initial_margin: Decimal
+    initial_margin: Decimal  # with open orders filled, and the loss of those through the mark
     maintenance_margin: Decimal
     notional: Decimal
     margin_fraction: Decimal | None  # equity / notional
@@ -173,8 +177,6 @@ def _describe_row(state: State, holding: int, sums: NDArray[np.int64], out: Any)
     out.instrument = row.instrument
     out.size = row.size
     out.quote = row.quote
-    out.open_buy = row.open_buy
-    out.open_sell = row.open_sell
     out.maintenance = row_maintenance(state, holding, mark)
     out.maintenance_ppm = row.rate_ppm
     out.initial_ppm = 0
@@ -188,14 +190,14 @@ def _describe_row(state: State, holding: int, sums: NDArray[np.int64], out: Any)
         out.notional = notional(SPOT, record.unit, row.size, mark)
     else:
         out.notional = notional(record.kind, record.unit, row.size, mark)
-        lots = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
-        open_notional = notional(record.kind, record.unit, lots, mark)
-        out.initial_ppm = initial_rate_ppm(state, row.account, row.instrument, lots, open_notional)
+        long, short = open_sides(state, holding)
+        out.open_lots = max(abs(long), abs(short))
+        lots, out.initial_ppm = open_rate(state, holding)
         if record.margin_rule == MARGIN_FLAT:
             out.maintenance_ppm = record.rate_floor_ppm
         elif record.margin_rule == MARGIN_TIERS:
             out.maintenance_ppm = state.tiers[tier_of(state, row.instrument, out.notional)].rate_ppm
-        out.initial = open_notional
+        out.initial = notional(record.kind, record.unit, lots, mark)
         if row.size != 0:
             out.value = position_value(record.kind, record.unit, row.size, mark)
             out.zero = zero_price(state, holding, sums[EQUITY], sums[MAINTENANCE])
@@ -274,8 +276,10 @@ def view_account(state: State, account: int, names: Names, rule: Liquidation) ->
         _holding(row, instruments[int(row["instrument"])], settlement, state) for row in rows[: figures[ROWS]]
     ]
     closed = owner["stage"] == STAGE_LIQUIDATING or state.counters[WITHDRAWALS_CLOSED] == 1
-    # An empty wallet is nobody's to liquidate, even where equality with maintenance triggers.
+    # An empty wallet is nobody's to liquidate, even where equality with maintenance triggers; nor is one that
+    # owes and holds nothing, unless a liquidation has brought it there.
     unhealthy = figures[HEALTH] < 0 and bool(has_stake(state, account))
+    owed = not has_positions(state, account) and owner["stage"] != STAGE_LIQUIDATING
     spot = [instruments[int(row["instrument"])].spot for row in rows[: figures[ROWS]]]
     unrealised = sum(
         int(row["value"] + row["quote"]) for row, held in zip(rows, spot, strict=False) if not held
@@ -289,7 +293,9 @@ def view_account(state: State, account: int, names: Names, rule: Liquidation) ->
         role=Role(int(owner["role"])).name.lower(),
         stage=STAGES.get(int(owner["stage"]), "free"),
         standing=_standing(figures, unhealthy, fraction),
-        liquidatable=unhealthy and bool(owner["exempt"] == EXEMPT_NOT and owner["role"] < Role.HOUSE),
+        liquidatable=unhealthy
+        and not owed
+        and bool(owner["exempt"] == EXEMPT_NOT and owner["role"] < Role.HOUSE),
         exempt=bool(owner["exempt"] != EXEMPT_NOT),
         cash=settlement.amount(owner["cash"]),
         collateral_value=settlement.amount(figures[EQUITY] - unrealised),
@@ -324,7 +330,7 @@ def _holding(
 ) -> HoldingView:
     cell = {name: int(row[name]) for name in ROW.names or ()}
     size, spot = cell["size"], instrument.spot
-    lots = size if spot else max(abs(size + cell["open_buy"]), abs(size - cell["open_sell"]))
+    lots = size if spot else cell["open_lots"]
     rates = [ratio(cell[name], PPM) for name in ("initial_ppm", "maintenance_ppm")]
     margin = -(-cell["initial"] * cell["initial_ppm"] // PPM)
     if spot:
@@ -352,4 +358,5 @@ def _order(row: NDArray[np.void], instrument: Instrument) -> OrderView:
     side = "buy" if row["side"] > 0 else "sell"
     size, price = instrument.size(int(row["size"])), instrument.price(int(row["price"]))
     reduce_only = bool(int(row["flags"]) & OrderFlag.REDUCE_ONLY)
-    return OrderView(int(row["order"]), instrument.name, side, size, price, reduce_only)
+    post_only = bool(int(row["flags"]) & ORDER_POST_ONLY)
+    return OrderView(int(row["order"]), instrument.name, side, size, price, reduce_only, post_only)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil
 from undertow.venue.funding import funding_amount
-from undertow.venue.ledger import pay
-from undertow.venue.records import Cause
+from undertow.venue.ledger import pay, tell
+from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
     COUNT_HOLDINGS,
@@ -25,6 +25,7 @@ from undertow.venue.state import (
 
 FUNDING = int(Cause.FUNDING)
 INTEREST = int(Cause.INTEREST)
+EVENT_FUNDING = int(EventKind.FUNDING_DUE)
 
 
 @kernel
@@ -45,6 +46,7 @@ def accrue_funding(state: State, instrument: int, charge_ticks: int, charge_ppb:
         if row.size > 0:
             paid_by_longs -= amount
     pay(state, clearing, lending, kept, FUNDING, instrument)
+    tell(state, EVENT_FUNDING, (-1, -1), (instrument, 0, 0, charge_ticks), paid_by_longs, charge_ppb)
     return paid_by_longs
 
 

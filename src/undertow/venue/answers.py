@@ -37,18 +37,25 @@ SENTENCES = {
     Rejection.BORROWING_CLOSED: "the rulebook does not lend this asset",
     Rejection.TOO_MANY_ORDERS: "the account has as many open orders as one account may",
     Rejection.REDUCE_ONLY_GATE: "only orders that close positions are let through",
+    Rejection.POSITION_LIMIT: "the position, or all of the account's, would be larger than one may be",
+    Rejection.AMOUNT_LIMIT: "the wallet, or all of the asset here, would be more than amounts may be",
+    Rejection.CLEARING_ACCOUNT: "the clearing account only passes profits on; use another account",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command did. An order stopped on the way (`self-trade`) keeps the fills it had."""
+    """What a command did. An order stopped on the way (`self-trade`) keeps the fills it had.
+
+    A refused command (not accepted, nothing filled) changed nothing.
+    """
 
     accepted: bool
     code: str  # "none", or the name of the rejection: "insufficient-margin"
     sentence: str
-    order: int | None  # the id of what rests in the book
+    order: int | None  # the order's number, given when it trades or rests and kept when it is amended
     filled: Decimal
+    resting: Decimal  # what rests in the book under the number
     average_price: Decimal | None
 
 
@@ -57,9 +64,9 @@ def code_name(code: int) -> str:
     return Rejection(code).name.lower().replace("_", "-")
 
 
-def result(code: int, order: int, filled: Decimal, average_price: Decimal | None) -> Result:
+def result(code: int, order: int, filled: Decimal, resting: Decimal, average_price: Decimal | None) -> Result:
     """A result in words."""
     rejection = Rejection(code)
     accepted = rejection == Rejection.NONE
-    resting = order if order >= 0 else None
-    return Result(accepted, code_name(code), SENTENCES[rejection], resting, filled, average_price)
+    number = order if order >= 0 else None
+    return Result(accepted, code_name(code), SENTENCES[rejection], number, filled, resting, average_price)

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_ppm_ceil, mul_ppm_floor
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.backstop import Providers, Split, pass_on
+from undertow.venue.dollars import in_units
 from undertow.venue.integers import lots_worth, wide
 from undertow.venue.ledger import free_if_empty
 from undertow.venue.liquidation import largest_position, recover, resolve
@@ -42,7 +44,7 @@ class AutoClose(NamedTuple):
 
     half_ppm: int  # the line is at least this share of maintenance margin
     gap_ppm: int  # and at least maintenance less this share of notional
-    floor: int  # settlement units: close at least this much, or the whole position
+    floor: int  # millionths of a dollar: close at least this much, or the whole position
     overflow_to_allocation: int  # 1: what providers cannot take of a solvent wallet is closed at once too
 
 
@@ -116,11 +118,13 @@ def _close_part(
         following = wide(row.next)
         record = state.instruments[row.instrument]
         if row.size != 0 and record.kind != SPOT:
-            floor_lots = lots_worth(record.kind, record.unit, rule.floor, state.markets[row.instrument].mark)
+            floor = in_units(state, record.settlement, rule.floor)
+            floor_lots = lots_worth(record.kind, record.unit, floor, state.markets[row.instrument].mark)
             lots = wide(auto_close_lots(abs(row.size), equity, line, floor_lots))
             zero = wide(zero_price(state, holding, equity, maintenance))
             left = lots - pass_on(state, split, providers, holding, lots, zero)
             if left > 0 and (equity < 0 or rule.overflow_to_allocation == 1):
+                check_list(count, len(overflow), STAGE_LIST)
                 rest = overflow[count]
                 rest.account = account
                 rest.instrument = row.instrument

@@ -28,13 +28,16 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.units import PPM, mul_div_ceil, mul_div_floor
+from undertow.venue.dollars import in_units
 from undertow.venue.integers import NOTHING, lots_within, wide
 from undertow.venue.ledger import apply_fill, free_if_empty, holding_of, pay, tell
 from undertow.venue.margin import INVERSE, fill_value, notional
 from undertow.venue.records import Cause, EventKind, Role
 from undertow.venue.setup import open_account
 from undertow.venue.state import State
+from undertow.venue.takeover import fund_means
 
+TAKEOVER = int(Cause.TAKEOVER)
 INSURANCE_IN = int(Cause.INSURANCE_IN)
 INSURANCE_OUT = int(Cause.INSURANCE_OUT)
 EVENT_AUTO_CLOSE = int(EventKind.AUTO_CLOSE)
@@ -77,9 +80,15 @@ def exact_share(ppm: int) -> tuple[int, int]:
 
 
 def open_providers(state: State, limits: Sequence[tuple[int, int]], settlement: int = 0) -> Providers:
-    """Open one house account for every (settlement units a minute, an hour); deposit their capital after."""
+    """Open one house account for every pair of limits, a minute and an hour; deposit their capital after.
+
+    Limits are in millionths of a dollar; the providers' own are in units of their settlement asset.
+    """
     accounts = [open_account(state, settlement, 0, int(Role.PROVIDER)) for _ in limits]
-    return _providers(accounts, limits)
+    own = [
+        (in_units(state, settlement, minute), in_units(state, settlement, hour)) for minute, hour in limits
+    ]
+    return _providers(accounts, own)
 
 
 def no_providers() -> Providers:
@@ -232,13 +241,13 @@ def pass_on(state: State, split: Split, providers: Providers, holding: int, lots
         provider = wide(providers.account[row])
         gain = wide(better_than_zero(record.kind, record.unit, side * part, mark, zero))
         due = wide(fund_due(split, gain))
-        if due < 0 and state.accounts[fund].cash < -due:
-            missing = -due - state.accounts[fund].cash
+        if due < 0 and fund_means(state, fund) < -due:
+            missing = -due - fund_means(state, fund)
             tell(state, EVENT_EXHAUSTED, (account, fund), (instrument, side, part, zero), missing, 0)
             break
         target = wide(holding_of(state, provider, instrument))
-        apply_fill(state, holding, -side * part, zero)
-        apply_fill(state, target, side * part, zero)
+        apply_fill(state, holding, -side * part, zero, TAKEOVER)
+        apply_fill(state, target, side * part, zero, TAKEOVER)
         free_if_empty(state, target)
         _settle_with_fund(state, account, provider, fund, due, instrument)
         use(providers, row, notional(record.kind, record.unit, part, mark))

@@ -24,8 +24,8 @@ from undertow.venue.door import (
     Instrument,
     Number,
     Settlement,
+    figure,
     known,
-    positive,
     share_ppm,
     whole_seconds,
 )
@@ -67,17 +67,18 @@ class Board:
         if len(self.instruments) + len(self.waiting) >= len(self.prices):
             raise InputError(f"there is no room for {name!r}; open the venue with a larger instruments=N")
         wallet = self.settlement(settlement)
-        tick, lot = positive(figures[0], f"{name}: tick"), positive(figures[1], f"{name}: lot")
+        tick, lot = figure(figures[0], f"{name}: tick"), figure(figures[1], f"{name}: lot")
         listing = Listing(
             name, kind, family[0], tick, lot, Decimal(0), wallet.number, wallet.decimals, family[1]
         )
         if figures[2] is None:
             self.waiting[name] = listing
         else:
-            self._open_market(listing._replace(start=positive(figures[2], f"{name}: price")))
+            self._open_market(listing._replace(start=figure(figures[2], f"{name}: price")))
 
     def _open_market(self, listing: Listing) -> None:
-        ticks = Instrument(listing.name, 0, listing, 0, 1 << 62).ticks(listing.start)
+        if listing.tick <= listing.start:  # a tick above the price has a sentence of its own
+            Instrument(listing.name, 0, listing, 0, 1 << 62).ticks(listing.start)
         with localcontext(EXACT):
             place = self.engine.list(listing)
         record = self.engine.state.instruments[place]
@@ -85,7 +86,7 @@ class Board:
             listing.name, place, listing, int(record["unit"]), int(record["maximum_ticks"])
         )
         self.waiting.pop(listing.name, None)
-        self.prices[place, 0] = ticks
+        self.prices[place, 0] = int(self.engine.state.markets[place]["last"])
 
     def set_index(
         self,
@@ -99,7 +100,7 @@ class Board:
         if not prices:
             raise InputError(f"{name}: no constituent is given; give at least one price")
         if name in self.waiting:
-            start = positive(next(iter(prices.values())), f"{name}: price")
+            start = figure(next(iter(prices.values())), f"{name}: price")
             self._open_market(self.waiting[name]._replace(start=start))
         market = self.instrument(name)
         ticks = {place: market.ticks(value) for place, value in prices.items()}

@@ -1,11 +1,11 @@
-"""The books in plain Python: what `execution.execute_book` must do, written to be read.
+"""The books in plain Python: what `book_alone.execute_book` must do, written to be read.
 
 Holds price-time books of deques and sorted prices, driven by the same command records and giving the same
 results, fills and order ids as the kernels. Holds no account and no money. Used by tests as the oracle
 and by the benchmark as the plain baseline; use `execution` for everything else.
 
 Units: prices in ticks, sizes in lots. Invariants: as in `book`; ids are the slot plus the slot's
-generation, slots are reused last freed first.
+generation, slots are reused last freed first; an order has its id from when it trades or rests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GENERATIONS = 1 << 30
 class Order:
     """A resting order; `size` is what is left of it."""
 
-    __slots__ = ("account", "identifier", "instrument", "price", "side", "size")
+    __slots__ = ("account", "identifier", "instrument", "post_only", "price", "side", "size")
 
     def __init__(self, account: int, instrument: int, side: int, price: int, size: int) -> None:
         self.account = account
@@ -35,11 +35,12 @@ class Order:
         self.side = side
         self.price = price
         self.size = size
+        self.post_only = False
         self.identifier = -1
 
 
 class Fill(NamedTuple):
-    """One trade; `taker_order` is the id under which the taker's remainder rests, -1 if nothing does."""
+    """One trade, between two orders that have their ids."""
 
     price: int
     size: int
@@ -49,6 +50,7 @@ class Fill(NamedTuple):
     maker_order: int
     instrument: int
     side: int
+    trade: int
 
 
 class Command(NamedTuple):
@@ -73,7 +75,11 @@ class Outcome(NamedTuple):
 
     order: int
     filled: int
+    resting: int
     code: int
+
+
+REFUSED = (-1, 0, 0)  # what an outcome says beside the code of a refusal
 
 
 class Side:
@@ -133,13 +139,13 @@ class ReferenceBooks:
         if command.kind == CommandKind.NEW:
             return self._place(command)
         if command.kind not in (CommandKind.CANCEL, CommandKind.AMEND):
-            return Outcome(-1, 0, Rejection.BAD_COMMAND)
+            return Outcome(*REFUSED, Rejection.BAD_COMMAND)
         order = self.orders.get(command.order)
         if order is None:
-            return Outcome(-1, 0, Rejection.UNKNOWN_ORDER)
+            return Outcome(*REFUSED, Rejection.UNKNOWN_ORDER)
         if command.kind == CommandKind.CANCEL:
             self._withdraw(order)
-            return Outcome(-1, 0, Rejection.NONE)
+            return Outcome(*REFUSED, Rejection.NONE)
         return self._amend(order, command)
 
     def _refusal(self, instrument: int, price: int, size: int) -> int:
@@ -150,57 +156,80 @@ class ReferenceBooks:
         return Rejection.NONE
 
     def _place(self, command: Command) -> Outcome:
-        side, instrument = command.side, command.instrument
-        if side not in (1, -1):
-            return Outcome(-1, 0, Rejection.BAD_COMMAND)
+        side, instrument, force = command.side, command.instrument, command.time_in_force
+        known = force in list(TimeInForce) and command.self_trade in (-1, *SelfTrade)
+        if side not in (1, -1) or not known or not 0 <= command.flags <= sum(OrderFlag):
+            return Outcome(*REFUSED, Rejection.BAD_COMMAND)
         if not 0 <= instrument < len(self.sides):
-            return Outcome(-1, 0, Rejection.UNKNOWN_INSTRUMENT)
+            return Outcome(*REFUSED, Rejection.UNKNOWN_INSTRUMENT)
         code = self._refusal(instrument, command.price, command.size)
         if code != Rejection.NONE:
-            return Outcome(-1, 0, code)
+            return Outcome(*REFUSED, code)
+        if command.flags & OrderFlag.MARKET:
+            if force == TimeInForce.POST_ONLY:
+                return Outcome(*REFUSED, Rejection.POST_ONLY_WOULD_TAKE)
+            if force != TimeInForce.FILL_OR_KILL:
+                force = TimeInForce.IMMEDIATE_OR_CANCEL
         taker = Order(command.account, instrument, side, command.price, command.size)
-        force = command.time_in_force
-        if command.flags & OrderFlag.MARKET and force != TimeInForce.FILL_OR_KILL:
-            force = TimeInForce.IMMEDIATE_OR_CANCEL
-        return self._trade(taker, force, self._rule(command))
+        return self._trade(taker, force, self._rule(command), None)
 
     def _amend(self, order: Order, command: Command) -> Outcome:
         price, size = command.price, command.size
+        if command.self_trade not in (-1, *SelfTrade):
+            return Outcome(*REFUSED, Rejection.BAD_COMMAND)
         code = self._refusal(order.instrument, price, size)
         if code != Rejection.NONE:
-            return Outcome(-1, 0, code)
+            return Outcome(*REFUSED, code)
         if price == order.price and size <= order.size:
             order.size = size
-            return Outcome(order.identifier, 0, Rejection.NONE)
-        self._withdraw(order)
+            return Outcome(order.identifier, 0, size, Rejection.NONE)
         taker = Order(order.account, order.instrument, order.side, price, size)
-        return self._trade(taker, TimeInForce.GOOD_TILL_CANCELLED, self._rule(command))
+        force = TimeInForce.POST_ONLY if order.post_only else TimeInForce.GOOD_TILL_CANCELLED
+        return self._trade(taker, force, self._rule(command), order)
 
     def _rule(self, command: Command) -> int:
         rule = command.self_trade
         return rule if rule >= 0 else self.self_trade_rule
 
-    def _trade(self, taker: Order, force: int, rule: int) -> Outcome:
+    def _trade(self, taker: Order, force: int, rule: int, amended: Order | None) -> Outcome:
+        """Trade and rest a new order, or what an order becomes that is amended and keeps its id."""
         wanted = taker.size
-        best = self.sides[taker.instrument][-taker.side].best()
-        crosses = best is not None and (best - taker.price) * taker.side <= 0
-        if force == TimeInForce.POST_ONLY and crosses:
-            return Outcome(-1, 0, Rejection.POST_ONLY_WOULD_TAKE)
-        if force == TimeInForce.FILL_OR_KILL and self._fillable(taker, rule) < wanted:
-            return Outcome(-1, 0, Rejection.FOK_NOT_FILLABLE)
-        first_fill = len(self.fills)
+        code = self._why_not(taker, force, rule)
+        if code != Rejection.NONE:
+            return Outcome(*REFUSED, code)
+        if amended is None:
+            taker.identifier = self._new_identifier()
+        else:
+            self._lift(amended)
+            taker.identifier = amended.identifier
         stopped = self._cross(taker, rule)
         filled = wanted - taker.size
-        if stopped:
-            return Outcome(-1, filled, Rejection.SELF_TRADE)
-        if taker.size == 0:
-            return Outcome(-1, filled, Rejection.NONE)
-        if force in (TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL):
-            return Outcome(-1, filled, Rejection.NONE if filled else Rejection.NO_LIQUIDITY)
-        self._rest(taker)
-        for position in range(first_fill, len(self.fills)):
-            self.fills[position] = self.fills[position]._replace(taker_order=taker.identifier)
-        return Outcome(taker.identifier, filled, Rejection.NONE)
+        gone = force in (TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL)
+        if stopped or gone or taker.size == 0:
+            self._free(taker.identifier)
+            return Outcome(taker.identifier, filled, 0, Rejection.SELF_TRADE if stopped else Rejection.NONE)
+        taker.post_only = force == TimeInForce.POST_ONLY
+        self.orders[taker.identifier] = taker
+        self.sides[taker.instrument][taker.side].append(taker)
+        return Outcome(taker.identifier, filled, taker.size, Rejection.NONE)
+
+    def _why_not(self, taker: Order, force: int, rule: int) -> int:
+        """Why an order may not go to the book as it stands; every refusal comes before anything changes."""
+        met = [
+            order
+            for price in self.sides[taker.instrument][-taker.side].reachable(taker.price)
+            for order in self.sides[taker.instrument][-taker.side].queues[price]
+        ]
+        own = [order.account == taker.account and rule != SelfTrade.ALLOW for order in met]
+        if force == TimeInForce.POST_ONLY and met:
+            return Rejection.POST_ONLY_WOULD_TAKE
+        if force == TimeInForce.FILL_OR_KILL and self._fillable(taker, rule) < taker.size:
+            return Rejection.FOK_NOT_FILLABLE
+        if rule == SelfTrade.CANCEL_TAKER and own and own[0]:
+            return Rejection.SELF_TRADE
+        if force == TimeInForce.IMMEDIATE_OR_CANCEL and all(own):
+            return Rejection.NO_LIQUIDITY
+        return Rejection.NONE
 
     def _cross(self, taker: Order, rule: int) -> bool:
         """Trade down to the limit; true if self-trade prevention stopped the taker."""
@@ -216,8 +245,8 @@ class ReferenceBooks:
                 self._withdraw(maker)
                 continue
             size = min(taker.size, maker.size)
-            names = (taker.account, maker.account, -1, maker.identifier, taker.instrument, taker.side)
-            self.fills.append(Fill(price, size, *names))
+            names = (taker.account, maker.account, taker.identifier, maker.identifier)
+            self.fills.append(Fill(price, size, *names, taker.instrument, taker.side, len(self.fills) + 1))
             taker.size -= size
             maker.size -= size
             if maker.size == 0:
@@ -238,22 +267,27 @@ class ReferenceBooks:
                     return lots
         return lots
 
-    def _rest(self, order: Order) -> None:
+    def _new_identifier(self) -> int:
         if self.free:
             slot = self.free.pop()
         else:
             slot = len(self.generations)
             self.generations.append(0)
-        order.identifier = self.generations[slot] << 32 | slot
-        self.orders[order.identifier] = order
-        self.sides[order.instrument][order.side].append(order)
+        return self.generations[slot] << 32 | slot
 
-    def _withdraw(self, order: Order) -> None:
-        self.sides[order.instrument][order.side].remove(order)
-        del self.orders[order.identifier]
-        slot = order.identifier & 0xFFFFFFFF
+    def _free(self, identifier: int) -> None:
+        slot = identifier & 0xFFFFFFFF
         self.generations[slot] = (self.generations[slot] + 1) % GENERATIONS
         self.free.append(slot)
+
+    def _lift(self, order: Order) -> None:
+        """Take an order out of the book; its id stays its own."""
+        self.sides[order.instrument][order.side].remove(order)
+        del self.orders[order.identifier]
+
+    def _withdraw(self, order: Order) -> None:
+        self._lift(order)
+        self._free(order.identifier)
 
     def resting(self, instrument: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
         """(price, [(order id, lots), ...]) of one side, best price first, queues first in first out."""

@@ -4,12 +4,14 @@ Holds the gathering of losers, the call of an allocation policy, and the closes 
 Holds no winners (`holders`, `ranking`) and no policy (`allocation`): any object with `name` and `allocate`
 will do.
 
-A policy that closes positions leaves the loser with nothing. One that takes money collects what the loser is
-short of, and the loser's fund takes the wallet over with it, so a loss is asked for once.
+A policy that closes positions does so at the rulebook's price, and the loser pays its loss by it. One that
+takes money pays what the loser is short of into its wallet, and positions are closed at the mark; where it
+closes none, the loser's fund takes the wallet over. Under `fund-exhausted` the fund pays in first. So a loss
+is asked for once: fund, winners and bad debt add up to it.
 
 Units: lots, ticks, settlement units. Invariants: a loser's position and a winner's shrink by the same lots at
 the same price; losers and winners are taken in a total order (account, then the policy's rank); nobody's
-money leaves its own settlement asset; a close leaves no winner below zero.
+money leaves its own settlement asset; neither a close nor a payment leaves a winner below zero.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.allocation.policy import RankedQueue
+from undertow.venue.allocation.prorata import sum_of
 from undertow.venue.allocation.report import Report, report
 from undertow.venue.allocation.winners import (
     Allocation,
@@ -29,25 +32,36 @@ from undertow.venue.allocation.winners import (
     Policy,
     Winners,
     scope_of,
+    takes_money,
     untouched,
 )
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.holders import NO_LIMIT, Offer, Side, chosen, means_lots, whole_offers
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import free_if_empty, pay, tell
-from undertow.venue.liquidation import fund_of
+from undertow.venue.liquidation import fund_of, largest_position
 from undertow.venue.margin import SPOT, maintenance_parts, position_value
-from undertow.venue.matching import cancel_all
+from undertow.venue.matching import withdraw_orders
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import COUNT_BANKRUPT, COUNT_HOLDINGS, State
-from undertow.venue.takeover import close_between, cover, has_positions, sweep_flat, take_over, zero_price
+from undertow.venue.takeover import (
+    absorb,
+    close_between,
+    cover,
+    fund_means,
+    has_positions,
+    sweep_flat,
+    zero_price,
+)
 
-ADL = int(Cause.ADL)
+INSURANCE_OUT = int(Cause.INSURANCE_OUT)
 SOCIALISED_LOSS = int(Cause.SOCIALISED_LOSS)
+CLAWBACK = int(Cause.CLAWBACK)
 EVENT_ADL = int(EventKind.ADL_CLOSE)
 EVENT_SOCIALISED = int(EventKind.SOCIALISED_LOSS)
-EVENT_BAD_DEBT = int(EventKind.BAD_DEBT)
-EVENT_FUND_IN = int(EventKind.FUND_IN)
+EVENT_CLAWBACK = int(EventKind.CLAWBACK)
+EVENT_EXHAUSTED = int(EventKind.FUND_EXHAUSTED)
 EVENT_FUND_OUT = int(EventKind.FUND_OUT)
 
 LOSER = np.dtype(
@@ -58,7 +72,7 @@ LOSER = np.dtype(
         ("size", np.int64),
         ("zero", np.int64),  # zero price
         ("price", np.int64),  # of the close
-        ("deficit", np.int64),  # of the whole wallet, on its first row only
+        ("deficit", np.int64),  # of the whole wallet, on the row whose fund stands behind it
     ]
 )
 
@@ -88,7 +102,7 @@ class ClosingRule(NamedTuple):
     price: str  # bankruptcy, previous-mark, zero-mix
     cancels_orders: bool  # the winner's open orders in the contract are withdrawn
     whole_or_nothing: int
-    fund_first: bool  # money policies: the fund pays what it can before anybody is asked
+    fund_first: bool  # policies that take money: the fund pays what it can before anybody is asked
 
 
 @kernel
@@ -104,19 +118,20 @@ def collect_losers(state: State, out: NDArray[np.void]) -> int:
 def collect_positions(state: State, account: int, out: NDArray[np.void], count: int) -> int:
     """Add every contract position of a wallet, with its zero price. Returns how many there are now."""
     equity, maintenance, _gross = maintenance_parts(state, account)
-    deficit = max(-equity, 0)
+    bearer = largest_position(state, account)
+    state.behind[account] = fund_of(state, account)  # whatever is closed first, this one stands behind it
     holding = state.accounts[account].first_holding
     while holding >= 0:
         row = state.holdings[holding]
         if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
+            check_list(count, len(out), STAGE_LIST)
             loser = out[count]
             loser.account = account
             loser.holding = holding
             loser.instrument = row.instrument
             loser.size = row.size
             loser.zero = zero_price(state, holding, equity, maintenance)
-            loser.deficit = deficit
-            deficit = 0
+            loser.deficit = max(-equity, 0) if holding == bearer else 0
             count += 1
         holding = row.next
     return count
@@ -152,7 +167,7 @@ def settle_closes(state: State, losers: NDArray[np.void], giving: Giving, cancel
                 given = 0
                 continue
             if given == 0 and cancels == 1:
-                cancel_all(state, account, loser.instrument)
+                withdraw_orders(state, account, loser.instrument)
             forgone = position_value(record.kind, record.unit, -side * lots, mark) - position_value(
                 record.kind, record.unit, -side * lots, loser.price
             )
@@ -178,7 +193,7 @@ def finish_bankrupt(state: State, whole_or_nothing: int) -> None:
             if state.accounts[account].cash == 0:
                 state.accounts[account].stage = 0
         elif only_assets(state, account):
-            take_over(state, account, fund)
+            absorb(state, account, fund, 1, whole_or_nothing)
     state.counters[COUNT_BANKRUPT] = 0
 
 
@@ -204,17 +219,59 @@ def close_prices(rule: str, zeros: Int64s, mark: int, previous_mark: int) -> Int
 
 
 @kernel
-def hand_over(state: State, policy_pays: int) -> None:
-    """Give every listed wallet to its fund as it is; unless a policy pays for it, the hole is bad debt."""
+def hand_over(state: State, fund_pays: int, whole_or_nothing: int) -> None:
+    """Give every listed wallet to its fund as it is; `fund_pays` 0: whatever it is short of is bad debt."""
     for position in range(state.counters[COUNT_BANKRUPT]):
         account = wide(state.bankrupt[position])
-        fund = fund_of(state, account)
-        equity = take_over(state, account, fund)
-        kind = EVENT_FUND_IN if equity >= 0 else EVENT_FUND_OUT
-        if equity < 0 and policy_pays == 0:
-            kind = EVENT_BAD_DEBT
-        tell(state, kind, (account, fund), NOTHING, abs(equity), 1)
+        absorb(state, account, wide(fund_of(state, account)), fund_pays, whole_or_nothing)
     state.counters[COUNT_BANKRUPT] = 0
+
+
+@kernel
+def pay_from_funds(state: State, losers: NDArray[np.void], whole_or_nothing: int) -> None:
+    """Pay into each loser's wallet what its fund can of the deficit, in order, and take it off the row."""
+    for position in range(len(losers)):
+        loser = losers[position]
+        if loser.deficit <= 0:
+            continue
+        fund = wide(fund_of(state, wide(loser.account)))
+        paid = min(wide(loser.deficit), wide(fund_means(state, fund)))
+        if whole_or_nothing == 1 and paid < loser.deficit:
+            paid = 0
+        who = (wide(loser.account), fund)
+        if paid > 0:
+            pay(state, fund, loser.account, paid, INSURANCE_OUT, -1)
+            tell(state, EVENT_FUND_OUT, who, NOTHING, paid, 0)
+            loser.deficit -= paid
+        if loser.deficit > 0:
+            tell(state, EVENT_EXHAUSTED, who, NOTHING, loser.deficit, 0)
+
+
+@kernel
+def pay_losers(state: State, givers: Int64s, amounts: Int64s, losers: NDArray[np.void], cause: int) -> None:
+    """Winners pay into the losers' wallets what each is asked for, in order, until no deficit is left.
+
+    Nobody gives more than he is worth by now: an earlier contract may have asked him too.
+    """
+    turn = 0
+    kind = EVENT_CLAWBACK if cause == CLAWBACK else EVENT_SOCIALISED
+    for row in range(len(givers)):
+        giver = givers[row]
+        if amounts[row] <= 0:
+            continue
+        equity, _maintenance, _gross = maintenance_parts(state, giver)
+        left = min(amounts[row], max(equity, 0))
+        while left > 0 and turn < len(losers):
+            loser = losers[turn]
+            part = min(left, wide(loser.deficit))
+            if part <= 0:
+                turn += 1
+                continue
+            instrument = wide(loser.instrument)
+            pay(state, giver, loser.account, part, cause, instrument)
+            tell(state, kind, (wide(giver), wide(loser.account)), (instrument, 0, 0, 0), part, 0)
+            loser.deficit -= part
+            left -= part
 
 
 def close_bankrupt(
@@ -231,14 +288,13 @@ def close_bankrupt(
     losers = np.zeros(min(int(state.counters[COUNT_HOLDINGS]), count * len(state.instruments)), LOSER)
     losers = losers[: collect_losers(state, losers)]
     if isinstance(rule.policy, BadDebt):
-        hand_over(state, 0)
+        hand_over(state, 0, 0)
         return []
-    takes_money = scope_of(rule.policy) != "opposing"
-    if takes_money and rule.fund_first:
-        _spend_funds(state, losers)
+    if takes_money(rule.policy) and rule.fund_first:
+        pay_from_funds(state, losers, rule.whole_or_nothing)
     measured = _close_groups(state, rule, losers, draw, ranking)
-    if takes_money:
-        hand_over(state, 1)
+    if scope_of(rule.policy) != "opposing":
+        hand_over(state, 1, rule.whole_or_nothing)
     else:
         finish_bankrupt(state, rule.whole_or_nothing)
     return measured
@@ -282,18 +338,6 @@ def _close_groups(
     return measured
 
 
-def _spend_funds(state: State, losers: NDArray[np.void]) -> None:
-    """Take off each loser's deficit what its fund still has, in order."""
-    left: dict[int, int] = {}
-    for loser in losers:
-        if loser["deficit"]:
-            fund = int(fund_of(state, int(loser["account"])))
-            room = left.setdefault(fund, max(int(state.accounts[fund]["cash"]), 0))
-            paid = min(room, int(loser["deficit"]))
-            left[fund] = room - paid
-            loser["deficit"] -= paid
-
-
 def _groups(losers: NDArray[np.void]) -> list[NDArray[np.int64]]:
     """Rows of each (instrument, side), longs first, in instrument order; account order inside."""
     key = losers["instrument"] * 2 + (losers["size"] < 0)
@@ -315,18 +359,19 @@ def offers(
 
 
 def priced(state: State, rule: ClosingRule, losers: NDArray[np.void]) -> NDArray[np.void]:
-    """Losers of one contract and side with the price that each closes at."""
+    """Losers of one contract and side with the price that each closes at: the mark where money is paid."""
     market = state.markets[int(losers["instrument"][0])]
     losers = losers.copy()
     mark, before = int(market["mark"]), int(market["previous_mark"])
-    losers["price"] = close_prices(rule.price, losers["zero"], mark, before)
+    at_mark = takes_money(rule.policy)
+    losers["price"] = mark if at_mark else close_prices(rule.price, losers["zero"], mark, before)
     return losers
 
 
 def need_of(rule: ClosingRule, losers: NDArray[np.void]) -> Need:
     """What one contract and side asks of the other; a policy of a wider scope is asked for money only."""
     lots = int(np.abs(losers["size"]).sum()) if scope_of(rule.policy) == "opposing" else 0
-    return Need(lots, int(losers["deficit"].sum()), int(np.median(losers["price"])))
+    return Need(lots, sum_of(np.ascontiguousarray(losers["deficit"])), int(np.median(losers["price"])))
 
 
 def side_of(rule: ClosingRule, losers: NDArray[np.void], need: Need) -> Side:
@@ -337,26 +382,24 @@ def side_of(rule: ClosingRule, losers: NDArray[np.void], need: Need) -> Side:
     return Side(instrument, -1 if losers["size"][0] > 0 else 1, need.price_ticks)
 
 
+def _within_means(winners: Winners) -> Winners:
+    """The same winners with no more profit than they are worth: losses elsewhere have used up the rest."""
+    return winners._replace(profit_micros=np.minimum(winners.profit_micros, winners.equity_micros))
+
+
 def _close_group(
     state: State, rule: ClosingRule, losers: NDArray[np.void], need: Need, offer: Offer
 ) -> list[Report]:
     if len(offer.account) == 0:
         return []
+    if takes_money(rule.policy) and offer.winners is not None:
+        offer = offer._replace(winners=_within_means(offer.winners))
     allocation = chosen(rule.policy, offer, need)
     order = allocation.order
     giving = Giving(offer.account[order], offer.holding[order], allocation.close_lots[order])
     settle_closes(state, losers, giving, int(rule.cancels_orders))
-    _take_money(state, offer, allocation.take_micros)
+    cause = CLAWBACK if scope_of(rule.policy) == "session" else SOCIALISED_LOSS
+    pay_losers(state, offer.account, allocation.take_micros, losers, cause)
     if offer.winners is None:
         return []
     return [report(rule.policy.name, offer.winners, need, allocation)]
-
-
-def _take_money(state: State, offer: Offer, take: Int64s) -> None:
-    """Collect what a money policy takes into the contract's fund, which then takes the losers over."""
-    instrument = offer.side.instrument
-    fund = int(state.instruments[instrument]["fund"])
-    for row in np.flatnonzero(take > 0):
-        account, amount = int(offer.account[row]), int(take[row])
-        pay(state, account, fund, amount, SOCIALISED_LOSS, instrument)
-        tell(state, EVENT_SOCIALISED, (account, fund), (instrument, 0, 0, 0), amount, 0)

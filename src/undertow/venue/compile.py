@@ -4,24 +4,35 @@ Holds the translation and nothing else: which integer each promise becomes, and 
 no file reading (`rulebook.load`) and no behaviour.
 
 Units in: decimal dollars and coins, ppm; out: ticks, lots, settlement units, ppm (see `state.py`).
-Invariant: a price tick times a lot is a whole number of settlement units, so the cost of a trade is exact.
+Invariants: a price tick times a lot is a whole number of settlement units, so the cost of a trade is exact;
+every figure is inside `limits`. A threshold beyond what an amount can be is held there: nothing reaches it.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
-from undertow.errors import RulebookError
-from undertow.rulebook.base import micros
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.errors import InputError, RulebookError
 from undertow.rulebook.collateral import CollateralAsset
 from undertow.rulebook.margin import MarginClass
 from undertow.rulebook.model import Rulebook
 from undertow.rulebook.trading import SPOT_CLASS
 from undertow.units import AMOUNT_LIMIT, MICROS, PPM
 from undertow.venue.book import MAXIMUM_TICKS
+from undertow.venue.limits import (
+    ASSET_SHARE,
+    GRID_ROOM,
+    HIGHEST_RATE_PPM,
+    LEAST_TICKS,
+    MAXIMUM_PROFILES,
+    most_lots,
+)
 from undertow.venue.records import InstrumentKind, SelfTrade
-from undertow.venue.setup import add_tiers
 from undertow.venue.state import (
     ASSETS_KEPT,
     ASSETS_SOLD,
@@ -30,13 +41,23 @@ from undertow.venue.state import (
     COLLATERAL_NONE,
     COLLATERAL_RAW,
     COLLATERAL_WEIGHTED,
+    FLAT_DEBT_RULE,
     FREEZE_RULE,
     MARGIN_FLAT,
     MARGIN_SQUARE_ROOT,
     MARGIN_STEPS,
     MARGIN_TIERS,
+    MATCH_EQUITY,
+    MATCH_MARGIN,
+    MATCH_RULE,
     MAXIMUM_ORDERS,
+    POST_ONLY_AMEND_RULE,
+    REDUCE_EACH,
+    REDUCE_ONLY_RULE,
+    REDUCE_TOGETHER,
+    REDUCE_UNOFFERED,
     SELF_TRADE_RULE,
+    TIER,
     WEIGHT_FLAT,
     WEIGHT_SQUARE_ROOT,
     WEIGHT_TIERS_BY_QUANTITY,
@@ -50,7 +71,9 @@ SELF_TRADE = {
     "cancel-taker": SelfTrade.CANCEL_TAKER,
     "cancel-maker": SelfTrade.CANCEL_MAKER,
 }
+REDUCE_ONLY = {"each": REDUCE_EACH, "together": REDUCE_TOGETHER, "unoffered": REDUCE_UNOFFERED}
 BAND = {"mark": 0, "index": 1, "opposite": 2}
+MATCH = {"equity": MATCH_EQUITY, "margin": MATCH_MARGIN}
 COLLATERAL = {"none": COLLATERAL_NONE, "weighted": COLLATERAL_WEIGHTED, "raw": COLLATERAL_RAW}
 FORCED_ASSETS = {"taken-over": ASSETS_TAKEN, "sold": ASSETS_SOLD, "kept": ASSETS_KEPT}
 WEIGHT = {
@@ -76,32 +99,55 @@ class Listing(NamedTuple):
     asset: str = ""  # spot: the asset whose collateral rule applies
 
 
-def whole(value: Decimal, what: str) -> int:
+def whole(value: Fraction, what: str) -> int:
     """`value` as an integer, or a RulebookError that names what is not whole."""
-    number = int(value)
-    if number != value or number <= 0:
-        raise RulebookError(f"{what} is {value}, not a positive whole number; choose a coarser tick or lot")
-    return number
+    if value.denominator != 1 or value <= 0:
+        shown = f"{Decimal(value.numerator) / Decimal(value.denominator):.6g}"
+        raise RulebookError(f"{what} is {shown}, not a positive whole number; choose a coarser tick or lot")
+    return value.numerator
+
+
+def held(value: Fraction, limit: int = AMOUNT_LIMIT) -> int:
+    """A threshold rounded down, or the limit that nothing passes."""
+    return min(int(value), limit)
 
 
 def start_ticks(listing: Listing) -> int:
-    """The start price in ticks, to the nearest."""
-    return max(1, int((listing.start / listing.tick).to_integral_value()))
+    """The start price in ticks, to the nearest; InputError for a tick above it."""
+    if listing.tick > listing.start:
+        wrong = f"{listing.name}: tick is {listing.tick:f}, above the price, {listing.start:f}"
+        raise InputError(f"{wrong}; choose a smaller tick")
+    return round(Fraction(listing.start) / Fraction(listing.tick))
+
+
+def _grid(listing: Listing) -> dict[str, int]:
+    """Unit, coins of a lot, and how far prices and sizes may go; InputError if not even one lot fits."""
+    inverse = listing.kind == InstrumentKind.INVERSE
+    tick, lot = Fraction(listing.tick), Fraction(listing.lot)
+    start, scale = Fraction(listing.start), 10**listing.decimals
+    if inverse:
+        unit = whole(lot * scale / tick, f"{listing.name}: contract / tick in the coin's units")
+    else:
+        unit = whole(tick * lot * scale, f"{listing.name}: tick x lot in settlement units")
+    coins = lot / start if inverse else lot
+    ticks = min(MAXIMUM_TICKS, max(LEAST_TICKS, GRID_ROOM * start_ticks(listing)))
+    lots = most_lots(inverse, unit, ticks, coins.numerator)
+    if lots == 0 or max(unit, coins.numerator, coins.denominator) > AMOUNT_LIMIT:
+        wrong = f"{listing.name}: a lot of {listing.lot:f} with a tick of {listing.tick:f}"
+        right = "choose a smaller lot, a coarser tick, or fewer decimals for the settlement asset"
+        raise InputError(f"{wrong} is beyond what 64-bit amounts hold; {right}")
+    return {
+        "unit": unit,
+        "coins_per_lot": coins.numerator,
+        "lots_per_coin": coins.denominator,
+        "maximum_ticks": ticks,
+        "maximum_lots": lots,
+    }
 
 
 def instrument_figures(rulebook: Rulebook, listing: Listing) -> dict[str, int]:
     """Every static figure of an instrument, by the names of INSTRUMENT."""
-    scale = Decimal(10) ** listing.decimals
-    if listing.kind == InstrumentKind.INVERSE:
-        unit = whole(
-            listing.lot * scale / listing.tick, f"{listing.name}: contract / tick in the coin's units"
-        )
-        lots_per_coin = max(1, int(listing.start / listing.lot))
-    else:
-        unit = whole(listing.tick * listing.lot * scale, f"{listing.name}: tick x lot in settlement units")
-        lots_per_coin = whole(1 / listing.lot, f"{listing.name}: lots per coin")
-    maximum_ticks = min(MAXIMUM_TICKS, max(1024, 4 * start_ticks(listing)))
-    worth = unit if listing.kind == InstrumentKind.INVERSE else unit * maximum_ticks
+    grid = _grid(listing)
     spot = listing.kind == InstrumentKind.SPOT
     bands = SPOT_CLASS if spot and SPOT_CLASS in rulebook.orders.classes else listing.margin_class
     fees = SPOT_CLASS if spot and SPOT_CLASS in rulebook.fees.classes else listing.margin_class
@@ -110,10 +156,6 @@ def instrument_figures(rulebook: Rulebook, listing: Listing) -> dict[str, int]:
     figures = {
         "kind": int(listing.kind),
         "settlement": listing.settlement,
-        "unit": unit,
-        "lots_per_coin": lots_per_coin,
-        "maximum_ticks": maximum_ticks,
-        "maximum_lots": AMOUNT_LIMIT // worth,
         "minimum_notional": _minimum_notional(rulebook, listing),
         "price_band_ppm": limit_band,
         "market_band_ppm": market_band,
@@ -121,17 +163,21 @@ def instrument_figures(rulebook: Rulebook, listing: Listing) -> dict[str, int]:
         "maker_fee_ppm": maker,
         "liquidation_fee_ppm": liquidation,
     }
+    figures |= grid
     if spot:
         asset = rulebook.collateral.get(listing.asset or listing.name)
+        if asset and asset.kind == "tiers-by-quantity":  # lots x ppm must fit
+            figures["maximum_lots"] = min(grid["maximum_lots"], AMOUNT_LIMIT // (ASSET_SHARE * PPM))
         return figures | (_collateral_figures(asset) if asset else {})
     return figures | _margin_figures(rulebook.margin_class(listing.margin_class), listing)
 
 
 def _minimum_notional(rulebook: Rulebook, listing: Listing) -> int:
-    dollars = rulebook.orders.min_notional_usd
+    """Settlement units; of an inverse contract, whose lots are dollars whatever its price, lots."""
+    dollars = Fraction(rulebook.orders.min_notional_usd)
     if listing.kind == InstrumentKind.INVERSE:
-        return int(dollars / listing.start * Decimal(10) ** listing.decimals)
-    return int(dollars * Decimal(10) ** listing.decimals)
+        return held(Fraction(-(-dollars // Fraction(listing.lot))))
+    return held(dollars * 10**listing.decimals)
 
 
 def _margin_figures(rule: MarginClass, listing: Listing) -> dict[str, int]:
@@ -140,24 +186,27 @@ def _margin_figures(rule: MarginClass, listing: Listing) -> dict[str, int]:
     if rule.kind == "sqrt":
         return {
             "margin_rule": MARGIN_SQUARE_ROOT,
-            "rate_floor_ppm": rule.maintenance_floor_ppm * rule.weight_ppm // PPM,
-            "rate_initial_floor_ppm": rule.initial_floor_ppm * rule.weight_ppm // PPM,
+            "rate_floor_ppm": min(rule.maintenance_floor_ppm * rule.weight_ppm // PPM, HIGHEST_RATE_PPM),
+            "rate_initial_floor_ppm": min(rule.initial_floor_ppm * rule.weight_ppm // PPM, HIGHEST_RATE_PPM),
             "rate_initial_factor_ppb": rule.factor_ppb * rule.weight_ppm // PPM,
             "rate_factor_ppb": rule.factor_ppb * rule.maintenance_share_ppm // PPM * rule.weight_ppm // PPM,
+            "long_cap_ppm": rule.long_cap_ppm,
         }
     if rule.kind == "steps":
-        scale = Decimal(10) ** listing.decimals
+        scale = 10**listing.decimals
         return {
             "margin_rule": MARGIN_STEPS,
             "rate_floor_ppm": rule.maintenance_ppm,
             "rate_initial_floor_ppm": rule.initial_ppm,
-            "step_base": int(rule.base_coin * scale),
-            "step_size": int(rule.step_coin * scale),
+            "step_base": held(Fraction(rule.base_coin) * scale),
+            "step_size": max(held(Fraction(rule.step_coin) * scale), 1),
         }
     return {
         "margin_rule": MARGIN_FLAT,
         "rate_floor_ppm": rule.maintenance_ppm,
         "rate_initial_floor_ppm": rule.initial_ppm,
+        "interest_lower": held(Fraction(rule.oi_lower_usd) * 10**listing.decimals),
+        "interest_upper": held(Fraction(rule.oi_upper_usd) * 10**listing.decimals),
     }
 
 
@@ -172,34 +221,39 @@ def _collateral_figures(asset: CollateralAsset) -> dict[str, int]:
         "weight_total_ppm": total_weight,
         "weight_initial_ppm": initial_weight,
         "weight_factor_ppb": asset.factor_ppb if asset.kind == "sqrt" else 0,
-        "borrow_floor_ppm": maintenance,
-        "borrow_initial_floor_ppm": initial,
+        "borrow_floor_ppm": min(maintenance, HIGHEST_RATE_PPM),
+        "borrow_initial_floor_ppm": min(initial, HIGHEST_RATE_PPM),
         "borrow_factor_ppb": maintenance_factor,
         "borrow_initial_factor_ppb": initial_factor,
     }
 
 
-def write_tiers(state: State, instrument: int, rulebook: Rulebook, listing: Listing) -> None:
-    """Add the instrument's margin brackets or collateral tiers, if its rule has any."""
+def tiers_of(rulebook: Rulebook, listing: Listing) -> NDArray[np.void]:
+    """The instrument's margin brackets or collateral tiers, as TIER records; none if its rule has none.
+
+    Those that begin beyond what any amount can be are left out.
+    """
+    rows: list[tuple[int, int, int, int]] = []
+    most = AMOUNT_LIMIT
     if listing.kind == InstrumentKind.SPOT:
         asset = rulebook.collateral.get(listing.asset or listing.name)
         if asset and asset.tiers:
             by_value = asset.kind == "tiers-by-value"
-            scale = Decimal(10) ** listing.decimals if by_value else 1 / listing.lot
-            add_tiers(state, instrument, collateral_tiers(asset, scale, by_value))
-        return
-    rule = rulebook.margin_class(listing.margin_class)
-    if rule.kind == "brackets":
-        scale = Decimal(10) ** listing.decimals / MICROS
-        tiers = [
-            (int(t.floor_micros * scale), t.maintenance_ppm, int(t.deduction_micros * scale), t.initial_ppm)
-            for t in rule.tiers()
-        ]
-        add_tiers(state, instrument, tiers)
+            scale = Fraction(10**listing.decimals) if by_value else 1 / Fraction(listing.lot)
+            most = AMOUNT_LIMIT if by_value else AMOUNT_LIMIT // PPM
+            rows = collateral_tiers(asset, scale, by_value)
+    else:
+        rule = rulebook.margin_class(listing.margin_class)
+        if rule.kind == "brackets":
+            scale = Fraction(10**listing.decimals, MICROS)
+            for t in rule.tiers():
+                floor, deduction = int(t.floor_micros * scale), int(t.deduction_micros * scale)
+                rows.append((floor, t.maintenance_ppm, deduction, t.initial_ppm))
+    return np.array([row for row in rows if row[0] <= most], TIER)
 
 
 def collateral_tiers(
-    asset: CollateralAsset, scale: Decimal, by_value: bool
+    asset: CollateralAsset, scale: Fraction, by_value: bool
 ) -> list[tuple[int, int, int, int]]:
     """(floor, weight, addend, 0) of each row of a slice table: amount x weight + addend is the slices' sum.
 
@@ -212,12 +266,15 @@ def collateral_tiers(
             step = floor * (rows[-1][1] - row.weight_ppm)
             addend += step // PPM if by_value else step
         rows.append((floor, row.weight_ppm, addend, 0))
-        floor = int(row.cap * scale) if row.cap is not None else floor
+        floor = int(Fraction(row.cap) * scale) if row.cap is not None else floor
     return rows
 
 
 def write_profiles(state: State, rulebook: Rulebook) -> dict[str, int]:
     """Write every profile; returns name -> number, in the rulebook's order."""
+    if len(rulebook.profiles) > MAXIMUM_PROFILES:
+        wrong = f"profiles: there are {len(rulebook.profiles)}"
+        raise RulebookError(f"{wrong}; a venue has room for {MAXIMUM_PROFILES}, so merge some")
     numbers = {name: number for number, name in enumerate(rulebook.profiles)}
     state.grow("profiles", len(numbers))
     for name, number in numbers.items():
@@ -228,6 +285,7 @@ def write_profiles(state: State, rulebook: Rulebook) -> dict[str, int]:
         record["collateral"] = COLLATERAL[profile.collateral]
         record["borrowing"] = int(profile.borrowing)
         record["trigger_at_equality"] = int(profile.trigger_at_equality)
+        record["open_profit_leaves"] = int(profile.open_profit_leaves)
         record["forced_assets"] = FORCED_ASSETS[profile.forced_assets]
     return numbers
 
@@ -236,12 +294,11 @@ def write_rules(state: State, rulebook: Rulebook) -> None:
     """Venue-wide switches that kernels read from the counters."""
     counters = state.counters
     counters[SELF_TRADE_RULE] = int(SELF_TRADE[rulebook.orders.self_trade])
+    counters[REDUCE_ONLY_RULE] = REDUCE_ONLY[rulebook.orders.reduce_only]
+    counters[POST_ONLY_AMEND_RULE] = int(rulebook.orders.amend_post_only == "withdrawn")
     counters[FREEZE_RULE] = int(rulebook.orders.freeze_on_liquidation)
+    counters[MATCH_RULE] = MATCH[rulebook.orders.match_check]
     counters[BAND_RULE] = BAND[rulebook.orders.band_reference]
     counters[WITHDRAWAL_NOTIONAL_PPM] = rulebook.gates.withdrawal_notional_ppm
     counters[MAXIMUM_ORDERS] = ORDERS_PER_ACCOUNT
-
-
-def money(value: Decimal) -> int:
-    """Dollars of a rulebook in micro-dollars."""
-    return micros(value)
+    counters[FLAT_DEBT_RULE] = int(rulebook.insurance.debt_without_position == "left")

@@ -10,7 +10,7 @@ sells, most valuable asset first, as much as covers the debt, or the debt over t
 
 Units: settlement units, lots, ppm. Rounding: what is sold up. Invariants: a wallet never sells more than
 it holds; its own resting orders in the asset go first; a wallet whose assets find no bid keeps its debt
-until the next time.
+until the next time; the list of who is converted does not grow while it is walked.
 
 Sources: FTX help 360031149632 (within 20 basis points of maintenance, 30,000 USD, four times net
 collateral); Binance multi-assets mode (wallet below a floor, sold value = deficit / (1 - haircut)).
@@ -20,28 +20,33 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from undertow._jit import kernel, trailing_zeros
 from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.admission import band_limit
+from undertow.venue.arenas import CANDIDATES, check_list
 from undertow.venue.disposal import house_order
+from undertow.venue.dollars import in_units
+from undertow.venue.forced_fees import give_back_fees
 from undertow.venue.integers import lots_worth, wide
 from undertow.venue.ledger import tell
 from undertow.venue.margin import SPOT, asset_value, maintenance_parts, position_value
-from undertow.venue.matching import cancel_all
+from undertow.venue.matching import withdraw_orders
 from undertow.venue.records import EventKind, Origin, Role
-from undertow.venue.state import COUNT_ACCOUNTS, State
+from undertow.venue.state import COUNT_ACCOUNTS, COUNT_CANDIDATES, COUNT_FILLS, State
 
 CONVERSION = int(Origin.CONVERSION)
 EVENT_CONVERSION = int(EventKind.CONVERSION)
 FIRST_HOUSE_ROLE = int(Role.HOUSE)
 
-ROUNDS = 8  # orders of one wallet at a time: the room its caller made in the logs
+ROUNDS = 8  # orders of one wallet at a time
 
 
 class Conversion(NamedTuple):
     """Figures of conversion; 0 switches a trigger off."""
 
-    cash_floor: int  # settlement units: debt above this
+    cash_floor: int  # millionths of a dollar: debt above this
     collateral_multiple: int  # debt above this many times net collateral
     slack_ppm: int  # equity within this share of notional of maintenance
     at_liquidation: int  # 1: any debt once the wallet is below maintenance
@@ -57,7 +62,7 @@ def is_due(rule: Conversion, debt: int, collateral: int, equity: int, maintenanc
         return False
     if rule.cash_floor > 0 and debt > rule.cash_floor:
         return True
-    if rule.collateral_multiple > 0 and debt > rule.collateral_multiple * collateral:
+    if rule.collateral_multiple > 0 and (debt - 1) // rule.collateral_multiple >= collateral:
         return True
     if rule.slack_ppm > 0 and gross > 0 and equity < maintenance + mul_ppm_ceil(gross, rule.slack_ppm):
         return True
@@ -125,7 +130,7 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
         if holding < 0:
             break
         instrument = wide(state.holdings[holding].instrument)
-        cancel_all(state, account, instrument)
+        withdraw_orders(state, account, instrument)
         record = state.instruments[instrument]
         mark = wide(state.markets[instrument].mark)
         size = wide(state.holdings[holding].size)
@@ -134,7 +139,9 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
         value = sold_value(rule, wide(-state.accounts[account].cash), worth, weighted)
         lots = min(size, lots_worth(record.kind, record.unit, value, mark))
         limit = wide(band_limit(state, instrument, -1, wide(record.market_band_ppm)))
+        first_fill = wide(state.counters[COUNT_FILLS])
         filled, received = house_order(state, holding, -1, lots, limit, CONVERSION)
+        give_back_fees(state, wide(account), instrument, first_fill)
         what = (instrument, wide(-1), wide(lots), limit)
         tell(state, EVENT_CONVERSION, (wide(account), wide(-1)), what, received, filled)
         sold += received
@@ -144,15 +151,18 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
 
 
 @kernel
-def count_debtors(state: State) -> int:
-    """How many wallets may be below zero; those that are not any more are forgotten."""
+def _list_debtors(state: State) -> int:
+    """Write the wallets below zero into `candidates`, in account order; those no longer so are unmarked."""
     count = 0
     for word in range(len(state.debt_bits)):
         bits = state.debt_bits[word]
         while bits != 0:
             lowest = bits & -bits
             bits ^= lowest
-            if state.accounts[(word << 6) + trailing_zeros(lowest)].cash < 0:
+            account = (word << 6) + trailing_zeros(lowest)
+            if state.accounts[account].cash < 0:
+                check_list(count, len(state.candidates), CANDIDATES)
+                state.candidates[count] = account
                 count += 1
             else:
                 state.debt_bits[word] ^= lowest
@@ -163,18 +173,29 @@ def count_debtors(state: State) -> int:
 def convert(state: State, rule: Conversion) -> int:
     """Convert every customer's wallet that is due, in account order. Returns how many were.
 
-    Only wallets that may be below zero are looked at; one that a conversion puts there is looked at in its
-    turn, if its number is higher.
+    Who is looked at is settled before the first sale: a wallet that a conversion leaves owing, such as that
+    of a maker who bought, waits for the next call whatever its number. The list stands in `candidates`, which
+    is written anew when danger is looked for.
     """
+    state.counters[COUNT_CANDIDATES] = 0
     count = 0
-    for word in range(len(state.debt_bits)):
-        above = -1  # bits not yet looked at
-        while state.debt_bits[word] & above != 0:
-            found = state.debt_bits[word] & above
-            lowest = found & -found
-            above = ~(lowest | (lowest - 1))
-            count += _convert_if_due(state, rule, (word << 6) + trailing_zeros(lowest))
+    for position in range(_list_debtors(state)):
+        count += _convert_if_due(state, rule, wide(state.candidates[position]))
     return count
+
+
+@kernel
+def _with_floor(rule: Conversion, cash_floor: int) -> Conversion:
+    """The rule with its floor in a wallet's settlement units."""
+    return Conversion(
+        cash_floor,
+        rule.collateral_multiple,
+        rule.slack_ppm,
+        rule.at_liquidation,
+        rule.sold_ppm,
+        rule.over_weight,
+        rule.profiles,
+    )
 
 
 @kernel
@@ -184,12 +205,13 @@ def _convert_if_due(state: State, rule: Conversion, account: int) -> int:
         return 0
     if owner.exempt != 0 or rule.profiles >> owner.profile & 1 == 0:
         return 0
+    floor = in_units(state, owner.settlement, rule.cash_floor)
     by_value = rule.collateral_multiple > 0 or rule.slack_ppm > 0 or rule.at_liquidation == 1
-    if not by_value and -owner.cash <= rule.cash_floor:
+    if not by_value and -owner.cash <= floor:
         return 0
     equity, maintenance, gross = maintenance_parts(state, account)
     collateral = net_collateral(state, account)
-    if not is_due(rule, wide(-owner.cash), collateral, equity, maintenance, gross):
+    if not is_due(_with_floor(rule, floor), wide(-owner.cash), collateral, equity, maintenance, gross):
         return 0
     convert_account(state, rule, account)
     return 1
@@ -197,7 +219,5 @@ def _convert_if_due(state: State, rule: Conversion, account: int) -> int:
 
 def convert_reference(state: State, rule: Conversion) -> int:
     """`convert` by a walk over every account, in plain Python."""
-    count = 0
-    for account in range(int(state.counters[COUNT_ACCOUNTS])):
-        count += int(_convert_if_due(state, rule, account))
-    return count
+    owing = np.flatnonzero(state.accounts["cash"][: state.counters[COUNT_ACCOUNTS]] < 0)
+    return sum(int(_convert_if_due(state, rule, int(account))) for account in owing)

@@ -23,8 +23,17 @@ from __future__ import annotations
 import numpy as np
 
 from undertow._jit import kernel
-from undertow.units import AMOUNT_LIMIT, PPM, mul_ppm_ceil
-from undertow.venue.margin import SPOT, account_health, base_health, row_health, row_sensitivity, row_side
+from undertow.units import AMOUNT_LIMIT, PPM
+from undertow.venue.arenas import CANDIDATES, DIRTY, PENDING, check_list, next_place
+from undertow.venue.margin import (
+    SPOT,
+    account_health,
+    base_health,
+    requirement_ppm,
+    row_health,
+    row_sensitivity,
+    row_side,
+)
 from undertow.venue.prefetch import prefetch
 from undertow.venue.records import Role
 from undertow.venue.state import (
@@ -44,7 +53,7 @@ FIRST_HOUSE_ROLE = int(Role.HOUSE)
 BUCKET_SHIFT = 43  # keeps the exponent and nine mantissa bits of a float64: buckets 0.1 to 0.2 % wide
 ROUNDING_SLACK = 4  # per holding: health may be this far from monotone where brackets or inverse values round
 DEEPEST_FALL = 0.95  # a corner is never below 5 % of the price
-HIGHEST_RISE = 4.0  # and never above five times it: `units.AMOUNT_LIMIT` leaves the room
+HIGHEST_RISE = 4.0  # and never above five times it, nor beyond the grid, to whose top amounts have room
 ATTEMPTS = 6
 WINDOW = 64  # bucket lists walked in turns
 AHEAD = 8  # accounts between asking for memory and needing it
@@ -124,8 +133,8 @@ def add_pending(state: State, account: int) -> None:
     owner = state.accounts[account]
     if owner.pending == 0:
         owner.pending = 1
-        state.pending[state.counters[COUNT_PENDING]] = account
-        state.counters[COUNT_PENDING] += 1
+        place = next_place(state, PENDING, COUNT_PENDING)
+        state.pending[place] = account
 
 
 @kernel
@@ -135,8 +144,8 @@ def mark_dirty(state: State, account: int) -> None:
     state.moved_bits[account >> 6] |= 1 << (account & 63)
     if owner.dirty == 0:
         owner.dirty = 1
-        state.dirty[state.counters[COUNT_DIRTY]] = account
-        state.counters[COUNT_DIRTY] += 1
+        place = next_place(state, DIRTY, COUNT_DIRTY)
+        state.dirty[place] = account
 
 
 @kernel
@@ -155,7 +164,7 @@ def cash_moved(state: State, account: int, amount: int) -> None:
     owner = state.accounts[account]
     owner.reserve += amount
     if amount < 0 and owner.cash + amount < 0:
-        owner.reserve -= mul_ppm_ceil(-amount, state.profiles[owner.profile].borrow_maintenance_ppm)
+        owner.reserve -= requirement_ppm(-amount, state.profiles[owner.profile].borrow_maintenance_ppm)
     if owner.reserve < 0:
         add_pending(state, account)
 
@@ -213,6 +222,14 @@ def corner_price(price: int, side: int, move: float) -> int:
 
 
 @kernel
+def _corner_of(state: State, instrument: int, side: int, move: float) -> int:
+    """`corner_price` of an instrument at its mark, on its grid."""
+    price = state.markets[instrument].mark
+    top = max(state.instruments[instrument].maximum_ticks - 1, price)
+    return int(min(corner_price(price, side, move), top))
+
+
+@kernel
 def _corner_health(state: State, account: int, move: float) -> int:
     """Exact health if every price moved against the account's holdings by `move`."""
     health = base_health(state, account)
@@ -222,7 +239,7 @@ def _corner_health(state: State, account: int, move: float) -> int:
         side = row_side(state, holding)
         price = state.markets[row.instrument].mark
         if side != 0:
-            price = corner_price(price, side, move)
+            price = _corner_of(state, row.instrument, side, move)
         health += row_health(state, holding, price)
         holding = row.next
     return health
@@ -240,7 +257,7 @@ def _settle_on(state: State, account: int, move: float) -> bool:
             unlink_row(state, holding)
         else:
             market = state.markets[row.instrument]
-            trigger = corner_price(market.mark, side, move)
+            trigger = _corner_of(state, row.instrument, side, move)
             _link_row(state, holding, side, trigger)
             if (trigger - market.processed) * side > 0:
                 early = True
@@ -312,6 +329,7 @@ def list_account(state: State, account: int, count: int) -> int:
     bit = 1 << (account & 63)
     if state.worklist_bits[word] & bit != 0:
         return count
+    check_list(count, len(state.candidates), CANDIDATES)
     state.worklist_bits[word] |= bit
     state.candidates[count] = account
     return count + 1

@@ -1,4 +1,4 @@
-"""What the books show: average prices for a size, and notional resting near a price.
+"""What the books show: average prices for a notional, and notional resting near a price.
 
 Holds read-only walks over the order books for funding, for behaviours and for the tape. Changes nothing.
 
@@ -13,40 +13,53 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.book import level_above, level_below, level_index
-from undertow.venue.margin import fill_value
+from undertow.venue.fixed_point import divide_nearest, mul_div_nearest
+from undertow.venue.margin import INVERSE, fill_value
 from undertow.venue.state import State
+
+Int64s = NDArray[np.int64]
 
 
 @kernel
-def average_price(state: State, instrument: int, side: int, lots: int) -> int:
-    """Average price, to the lower tick, of taking `lots` from one side (+1: from the asks); 0 if too thin."""
+def impact_price(state: State, instrument: int, side: int, amount: int) -> int:
+    """Average price, to the nearest tick, of trading `amount` (settlement units) against one side.
+
+    `side` +1: from the asks. The last level is taken in part, to a fraction of a lot; 0 if the book is too
+    thin. Source: dydxprotocol/v4-chain, x/clob/memclob (impact price = impact notional / size that it buys).
+    """
+    record = state.instruments[instrument]
     market = state.markets[instrument]
     maximum = state.books[instrument].maximum_ticks
-    left = lots
-    cost = 0
+    lots = 0
+    left = amount
     price: int = market.best_ask if side > 0 else market.best_bid
-    while left > 0 and 0 < price < maximum:
-        taken = min(left, state.pages[level_index(state, instrument, price)].size)
-        cost += taken * price
-        left -= taken
+    while amount > 0 and 0 < price < maximum:
+        size = state.pages[level_index(state, instrument, price)].size
+        worth = fill_value(record.kind, record.unit, size, price)
+        if worth >= left:
+            if record.kind == INVERSE:
+                return divide_nearest(lots * record.unit + left * price, amount)
+            return mul_div_nearest(amount, price, lots * price * record.unit + left)
+        lots += size
+        left -= worth
         if side > 0:
             price = level_above(state, instrument, price + 1)
         else:
             price = level_below(state, instrument, price - 1)
-    return 0 if left > 0 else cost // lots
+    return 0
 
 
 @kernel
-def _impact(state: State, lots: NDArray[np.int64], bids: NDArray[np.int64], asks: NDArray[np.int64]) -> None:
-    for instrument in range(len(lots)):
-        bids[instrument] = average_price(state, instrument, -1, lots[instrument])
-        asks[instrument] = average_price(state, instrument, 1, lots[instrument])
+def _impact(state: State, amounts: Int64s, bids: Int64s, asks: Int64s) -> None:
+    for instrument in range(len(amounts)):
+        bids[instrument] = impact_price(state, instrument, -1, amounts[instrument])
+        asks[instrument] = impact_price(state, instrument, 1, amounts[instrument])
 
 
-def impact_prices(state: State, lots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(average bid, average ask) of every instrument for its impact size; 0 where the book is too thin."""
-    bids, asks = np.zeros(len(lots), np.int64), np.zeros(len(lots), np.int64)
-    _impact(state, lots, bids, asks)
+def impact_prices(state: State, amounts: Int64s) -> tuple[Int64s, Int64s]:
+    """(bid, ask) of every instrument for its impact notional; 0 where the book is too thin, or for none."""
+    bids, asks = np.zeros(len(amounts), np.int64), np.zeros(len(amounts), np.int64)
+    _impact(state, amounts, bids, asks)
     return bids, asks
 
 

@@ -24,11 +24,10 @@ from undertow.units import mul_div_floor, mul_ppm_ceil, mul_ppm_floor
 from undertow.venue.admission import band_limit
 from undertow.venue.integers import wide
 from undertow.venue.ledger import free_if_empty
-from undertow.venue.margin import SPOT
-from undertow.venue.matching import Taker, cross, release, reserve
+from undertow.venue.margin import SPOT, worth
+from undertow.venue.matching import Taker, cross_only, release, reserve
 from undertow.venue.records import EventKind, Origin
 from undertow.venue.state import COUNT_EVENTS, COUNT_FILLS, TIME, TRADE_COUNT, State
-from undertow.venue.vault import worth
 
 DISPOSAL = int(Origin.DISPOSAL)
 EVENT_TAKEOVER = int(EventKind.TAKEOVER)
@@ -107,7 +106,7 @@ def disposal_lots(rule: Disposal, stock: int, turnover: int, seconds: int) -> in
     """Lots to sell of a stock after `seconds`: its share, within the share of turnover."""
     lots = mul_ppm_ceil(stock, min(rule.rate_ppm * seconds, 1_000_000))
     if rule.turnover_ppm > 0:
-        lots = min(lots, mul_ppm_floor(turnover, rule.turnover_ppm) * seconds // SECONDS)
+        lots = min(lots, mul_div_floor(mul_ppm_floor(turnover, rule.turnover_ppm), seconds, SECONDS))
     return min(lots, stock)
 
 
@@ -149,7 +148,7 @@ def house_order(state: State, holding: int, side: int, lots: int, limit: int, or
     row = state.holdings[holding]
     taker = Taker(wide(row.account), wide(row.instrument), side, limit, lots, 0, origin, 0)
     reserve(state, holding, side, lots, limit)
-    filled, value, _stopped = cross(state, taker, holding, 1)
+    filled, value = cross_only(state, taker, holding)
     release(state, holding, side, lots, limit)
     free_if_empty(state, holding)
     return filled, value

@@ -18,6 +18,7 @@ from undertow.errors import InputError
 from undertow.rulebook.faults import suggest
 from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.compile import Listing
+from undertow.venue.limits import MAXIMUM_DECIMALS
 from undertow.venue.records import InstrumentKind
 
 Number = Decimal | int | str
@@ -121,6 +122,18 @@ def positive(value: object, what: str) -> Decimal:
     return amount
 
 
+def figure(value: object, what: str) -> Decimal:
+    """As `positive`, with no more digits before and after the point than can be meant."""
+    amount = positive(value, what)
+    if amount.adjusted() > DIGITS:
+        raise InputError(f"{what} is {amount:.3g}, which is too large")
+    if amount.adjusted() < -DIGITS or len(amount.as_tuple().digits) > 2 * DIGITS:
+        raise InputError(
+            f"{what} is {amount:.3g} with too many digits; at most {DIGITS} after the point count"
+        )
+    return amount
+
+
 def whole_steps(amount: Decimal, step: Decimal, what: str, grid: str) -> int:
     """`amount / step` as an integer; InputError names the neighbours of an amount off the grid."""
     if amount.adjusted() > DIGITS:
@@ -161,8 +174,11 @@ def trimmed(value: Decimal) -> Decimal:
 
 
 def share_ppm(value: Number, what: str) -> int:
-    """A share as parts per million, which must be whole."""
-    return whole_steps(positive(value, what), Decimal("0.000001"), what, "millionth")
+    """A share of the whole as parts per million, which must be whole."""
+    share = positive(value, what)
+    if share > 1:
+        raise InputError(f"{what} is {value}; a weight is a share of the whole, from '0.000001' to '1'")
+    return whole_steps(share, Decimal("0.000001"), what, "millionth")
 
 
 def known(entries: Mapping[str, Entry], name: object, what: str) -> Entry:
@@ -192,6 +208,23 @@ def whole_number(count: object, what: str) -> int:
     """A whole number above zero."""
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise InputError(f"{what} is {count!r}; give a whole number, at least 1")
+    return count
+
+
+def settlement_decimals(name: str, decimals: object) -> int:
+    """Decimals of a settlement asset; InputError for more than 64-bit amounts have room for."""
+    whole = isinstance(decimals, int) and not isinstance(decimals, bool)
+    if isinstance(decimals, int) and whole and 0 <= decimals <= MAXIMUM_DECIMALS:
+        return decimals
+    wrong = f"settlement asset {name!r} has {decimals!r} decimals"
+    right = f"give a whole number from 0 to {MAXIMUM_DECIMALS}: amounts are 64-bit integers"
+    raise InputError(f"{wrong}; {right}, and with more the largest would be small")
+
+
+def at_most(count: int, limit: int, what: str) -> int:
+    """A size of a venue; InputError beyond what it may be."""
+    if whole_number(count, what) > limit:
+        raise InputError(f"{what} is {count}; a venue has room for {limit}")
     return count
 
 

@@ -11,46 +11,52 @@ that happened.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.errors import InputError, InvariantError
 from undertow.rulebook.model import Rulebook
 from undertow.venue import audit as auditing
 from undertow.venue import danger, danger_scan
 from undertow.venue.accrual import accrue_funding, accrue_interest
 from undertow.venue.allocation.report import Report
+from undertow.venue.allocation.winners import Policy
+from undertow.venue.arenas import make_house_room
 from undertow.venue.book import make_order_room
 from undertow.venue.closing import ClosingRule, close_bankrupt
 from undertow.venue.compile import (
     Listing,
     instrument_figures,
     start_ticks,
+    tiers_of,
     write_profiles,
     write_rules,
-    write_tiers,
 )
 from undertow.venue.execution import execute
 from undertow.venue.gates import Gates, any_negative
+from undertow.venue.guard import require_room_for_step
+from undertow.venue.limits import MAXIMUM_INSTRUMENTS
 from undertow.venue.paced import ConversionStage, DisposalStage
 from undertow.venue.pricing import Pricing
 from undertow.venue.ranking import Ranking
 from undertow.venue.records import RESULT, Role
-from undertow.venue.setup import list_instrument, make_holding_room, open_accounts, open_house
+from undertow.venue.setup import add_tiers, list_instrument, open_accounts, open_house
+from undertow.venue.slack import begin_batch
 from undertow.venue.stages import HedgeStage, closing_rule, liquidation_stage
 from undertow.venue.state import (
-    COUNT_ACCOUNTS,
     COUNT_CANDIDATES,
     COUNT_EVENTS,
     COUNT_FILLS,
-    COUNT_HOLDINGS,
     COUNT_POSTINGS,
     HOUSE_FUND,
     HOUSE_STRIDE,
     LEDGER_DETAIL,
     LIQUIDATION_HALTED,
-    LIVE_ORDERS,
+    MAXIMUM_SETTLEMENTS,
     TIME,
     TRADE_COUNT,
     State,
@@ -92,6 +98,7 @@ class Engine:
         rulebook: Rulebook,
         *,
         settlements: int = 1,
+        decimals: Sequence[int] = (),
         instruments: int = 64,
         accounts: int = 1024,
         seed: int = 0,
@@ -100,7 +107,14 @@ class Engine:
         oracle: bool = False,
         ledger_detail: bool = True,
         keep_reports: bool = True,
+        policy: Policy | str | None = None,
     ) -> None:
+        if not 1 <= settlements <= MAXIMUM_SETTLEMENTS:
+            raise InputError(
+                f"a venue keeps wallets in 1 to {MAXIMUM_SETTLEMENTS} settlement assets, not in {settlements}"
+            )
+        if not 1 <= instruments <= MAXIMUM_INSTRUMENTS:
+            raise InputError(f"a venue lists 1 to {MAXIMUM_INSTRUMENTS} instruments, not {instruments}")
         self.rulebook = rulebook
         self.state: State = allocate(instruments, accounts, 4 * accounts, 4096)
         self.seed = seed
@@ -112,12 +126,14 @@ class Engine:
         write_rules(self.state, rulebook)
         self.state.counters[LEDGER_DETAIL] = int(ledger_detail)
         open_house(self.state, settlements)
+        for settlement, places in enumerate(decimals):  # of each settlement asset; six unless told
+            self.state.unit_scale[settlement] = 10**places
         self.settlements = settlements
         self.liquidate: Stage = liquidation_stage(rulebook)
         self.convert = ConversionStage(rulebook, self.profiles)
         self.dispose: Stage = DisposalStage(rulebook)
         self.hedge = HedgeStage(rulebook)
-        self.closing: ClosingRule = closing_rule(rulebook)
+        self.closing: ClosingRule = closing_rule(rulebook, policy)
         self.gates = Gates(rulebook.gates)
         self.isolated_funds: dict[tuple[int, str], int] = {}
         self.interest_ppb_per_hour = 0
@@ -126,6 +142,7 @@ class Engine:
         self.ranking = None if keep_reports else Ranking()
         self.reports: list[tuple[int, Report]] = []
         self.negative_seen = False
+        self.stopped = False  # in the middle of a batch or a step, by an error or an interruption
 
     # ---- opening
 
@@ -133,10 +150,10 @@ class Engine:
         """List an instrument; returns its number."""
         number = len(self.listings)
         if number >= len(self.state.instruments):
-            raise ValueError(f"this venue has room for {len(self.state.instruments)} instruments")
-        write_tiers(self.state, number, self.rulebook, listing)
-        figures = instrument_figures(self.rulebook, listing)
+            raise InputError(f"this venue has room for {len(self.state.instruments)} instruments")
+        tiers, figures = tiers_of(self.rulebook, listing), instrument_figures(self.rulebook, listing)
         list_instrument(self.state, number, figures, start_ticks(listing))
+        add_tiers(self.state, number, tiers)
         if listing.margin_class in self.rulebook.insurance.isolated_funds:
             self.state.instruments[number]["fund"] = self._isolated_fund(listing)
         self.listings.append(listing)
@@ -158,21 +175,26 @@ class Engine:
     # ---- commands
 
     def submit(self, commands: NDArray[np.void]) -> NDArray[np.void]:
-        """Carry out a batch in order; returns one RESULT a command. Drain the log in time."""
+        """Carry out a batch in order; returns one RESULT a command. The log grows until it is drained."""
         results = np.zeros(len(commands), RESULT)
-        self.make_room(len(commands))
-        execute(self.state, commands, results)
+        with self._at_work():
+            execute(self.state, commands, results)
         return results
 
-    def make_room(self, commands: int) -> None:
-        """Enlarge arenas so that no command of the batch can overflow one."""
-        state, counters = self.state, self.state.counters
-        make_order_room(state, commands)
-        make_holding_room(state, 2 * commands + 64)
-        trades = int(counters[LIVE_ORDERS]) + 2 * commands + 64
-        state.grow("fills", int(counters[COUNT_FILLS]) + trades)
-        postings = 6 * trades if counters[LEDGER_DETAIL] else 2 * trades
-        state.grow("postings", int(counters[COUNT_POSTINGS]) + postings)
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Nothing goes on from the middle of a batch or a step: what stopped there says so from then on."""
+        if self.stopped:
+            raise InvariantError(
+                f"this venue was stopped in the middle of its work at step {self.step_number}; "
+                f"restore a snapshot or open it anew"
+            )
+        self.stopped = True
+        yield
+        self.stopped = False
+        if self.state.interrupted:
+            self.state.interrupted = False
+            raise KeyboardInterrupt
 
     # ---- the step
 
@@ -183,22 +205,40 @@ class Engine:
         conversion, danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
         What a rulebook paces by the second is told how many whole seconds have begun since the last step.
         """
+        prices = self._by_constituent(outside, "outside prices")
+        seconds_old = np.zeros_like(prices) if ages is None else self._by_constituent(ages, "ages")
+        with self._at_work():
+            self._step(now_ms, prices, seconds_old)
+
+    def _by_constituent(self, given: NDArray[np.int64], what: str) -> NDArray[np.int64]:
+        """An array of a row an instrument; where each has one constituent, it may have one dimension."""
+        count, constituents = len(self.listings), self.pricing.constituents
+        flat = constituents == 1 and given.shape == (count,)
+        if not flat and given.shape != (count, constituents):
+            raise InputError(
+                f"{what} are an array of {count} instruments x {constituents} constituents, not {given.shape}"
+            )
+        return given.reshape(count, constituents)
+
+    def _step(self, now_ms: int, prices: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
         state = self.state
+        require_room_for_step(state, self.listings, prices)
         seconds = max(0, now_ms // 1000 - int(state.counters[TIME]) // 1000)
         state.counters[TIME] = now_ms
         self.step_number += 1
         self.negative_seen = False
-        prices = outside.reshape(len(self.listings), -1)
-        self.pricing.update_index(state, prices, np.zeros_like(prices) if ages is None else ages)
+        make_house_room(state, len(self.listings))
+        make_order_room(state, 1)  # the venue's own orders never rest, so they take turns in one
+        self.pricing.update_index(state, prices, ages)
         self.pricing.update_marks(state, now_ms // 1000)
         self._accrue(now_ms)
+        begin_batch(state)  # what was remembered of accounts was true at the marks before
         self.convert(self, seconds)
         self.find_danger()
         self.hedge.open(self)
         if self.rulebook.gates.withdrawals.kind == "after-negative-account":
             self.negative_seen = bool(any_negative(state))
         if state.counters[LIQUIDATION_HALTED] == 0:
-            self._make_room_for_waterfall()
             self.liquidate(self, seconds)
             reports = close_bankrupt(state, self.closing, (self.seed, self.step_number), self.ranking)
             self.reports += [(self.step_number, report) for report in reports]
@@ -221,26 +261,11 @@ class Engine:
     def _accrue(self, now_ms: int) -> None:
         state = self.state
         for instrument, ticks, rate_ppb in self.pricing.update_funding(state, now_ms // 1000):
-            self._room_for_postings(2 * int(state.counters[COUNT_HOLDINGS]) + 8)
             accrue_funding(state, instrument, ticks, rate_ppb)
         while self.interest_ppb_per_hour and now_ms >= self.next_interest_ms:
-            self._room_for_postings(int(state.counters[COUNT_ACCOUNTS]) + 8)
             for settlement in range(self.settlements):
                 accrue_interest(state, settlement, self.interest_ppb_per_hour)
             self.next_interest_ms += HOUR_MS
-
-    def _room_for_postings(self, count: int) -> None:
-        self.state.grow("postings", int(self.state.counters[COUNT_POSTINGS]) + count)
-
-    def _make_room_for_waterfall(self) -> None:
-        """Liquidation sends a few orders a holding of every candidate, and passes each on at most twice."""
-        state = self.state
-        found = int(state.counters[COUNT_CANDIDATES])
-        orders = 256 * found + 64 * len(self.listings) + 256
-        self.make_room(min(orders, 8 * int(state.counters[COUNT_HOLDINGS]) + orders // 32))
-        events = int(state.counters[COUNT_EVENTS]) + orders + 4 * int(state.counters[COUNT_HOLDINGS])
-        state.grow("events", events)
-        self._room_for_postings(orders + 4 * int(state.counters[COUNT_HOLDINGS]))
 
     # ---- looking
 
@@ -277,8 +302,8 @@ class Engine:
         """Everything that decides what happens next, as copies; `restore` puts it back to the byte."""
         arrays = {name: getattr(self.state, name).copy() for name in State.LAYOUT}
         pricing = {name: array.copy() for name, array in self.pricing.memory().items()}
-        clocks = (self.step_number, self.next_interest_ms, self.gates.reopen_ms, len(self.reports))
-        doors = (list(self.gates.marks), dict(self.gates.halted_until))
+        clocks = (self.step_number, self.next_interest_ms, len(self.reports))
+        doors = self.gates.memory()
         stages = [
             {name: array.copy() for name, array in stage.memory().items()}
             for stage in (self.liquidate, self.dispose, self.hedge)
@@ -287,6 +312,7 @@ class Engine:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a snapshot of this same venue."""
+        self.stopped = False
         for name, array in saved["arrays"].items():
             self.state.bind(name, array.copy())
         if self.ranking is not None:
@@ -295,9 +321,6 @@ class Engine:
             array[...] = saved["pricing"][name]
         for stage, memory in zip((self.liquidate, self.dispose, self.hedge), saved["stages"], strict=True):
             stage.restore(memory)
-        self.step_number, self.next_interest_ms, self.gates.reopen_ms, reports = saved["clocks"]
+        self.step_number, self.next_interest_ms, reports = saved["clocks"]
         del self.reports[reports:]
-        marks, halted = saved["doors"]
-        self.gates.marks.clear()
-        self.gates.marks.extend(marks)
-        self.gates.halted_until = dict(halted)
+        self.gates.restore(saved["doors"])

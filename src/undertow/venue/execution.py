@@ -1,13 +1,19 @@
 """Commands in, results out: does what each command of a batch asks, in order, or refuses it with a code.
 
 Holds the one dispatcher that both doors use (arrays of commands, or one by one through the facade). Holds no
-rule of its own: admission decides, matching trades, the ledger moves.
+rule of its own: admission decides, matching trades, the ledger moves. The books alone are in `book_alone.py`.
 
-Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing.
+An order is numbered when it trades or rests and keeps its number when it is amended. A command that is
+refused gets no number and finds the venue as it was; the one answer that is both is SELF_TRADE with fills:
+those stand, and what was left of the order is withdrawn. To a stranger an order is unknown.
+
+Invariants: a batch gives the same bytes as its commands one by one; a refused command changes nothing; no
+command begins without room for whatever it does (`arenas`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,34 +21,35 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.errors import Rejection
-from undertow.units import AMOUNT_LIMIT
 from undertow.venue.admission import (
     BAD_PRICE,
     BAD_SIZE,
+    INSUFFICIENT_MARGIN,
     NONE,
     TOO_MANY_ORDERS,
     UNKNOWN_ACCOUNT,
     UNKNOWN_INSTRUMENT,
-    WRONG_SETTLEMENT,
     admit,
     band_limit,
-    check_asset_withdrawal,
     check_place,
-    check_withdrawal,
     known_account,
     reducible_lots,
 )
-from undertow.venue.book import order_id, reduce_order, slot_of
-from undertow.venue.ledger import deposit, deposit_asset, find_holding, free_if_empty, holding_of, pay
-from undertow.venue.margin import SPOT
+from undertow.venue.arenas import fits_a_command
+from undertow.venue.book import free_slot, make_order_room, order_id, reduce_order, slot_of, take_slot
+from undertow.venue.funds import move_funds
+from undertow.venue.ledger import find_holding, free_if_empty, holding_of, unmake_holding
 from undertow.venue.matching import (
     REDUCE_ONLY,
+    STOPPED_BY_ITSELF,
+    STOPPED_NOT,
+    UNLIMITED,
     Taker,
     cancel_all,
     cancel_order,
     cross,
     crosses,
-    fillable_lots,
+    lift,
     prune_reduce_only,
     release,
     reserve,
@@ -50,30 +57,36 @@ from undertow.venue.matching import (
     taker_of,
 )
 from undertow.venue.prefetch import prefetch
-from undertow.venue.records import Cause, CommandKind, OrderFlag, TimeInForce
-from undertow.venue.slack import begin_batch
-from undertow.venue.state import COUNT_FILLS, MAXIMUM_ORDERS, SELF_TRADE_RULE, State
-from undertow.venue.takeover import reopen
+from undertow.venue.reach import ITSELF, NOBODY, first_match_carried, first_met, walk
+from undertow.venue.records import CommandKind, OrderFlag, SelfTrade, TimeInForce
+from undertow.venue.refusals import tell_refusal
+from undertow.venue.setup import make_holding_room
+from undertow.venue.slack import begin_batch, forget
+from undertow.venue.state import (
+    COUNT_HOLDINGS,
+    MAXIMUM_ORDERS,
+    ORDER_POST_ONLY,
+    POST_ONLY_AMEND_RULE,
+    REDUCE_EACH,
+    REDUCE_ONLY_RULE,
+    SELF_TRADE_RULE,
+    State,
+)
 
 NEW = int(CommandKind.NEW)
 CANCEL = int(CommandKind.CANCEL)
 AMEND = int(CommandKind.AMEND)
 CANCEL_ALL = int(CommandKind.CANCEL_ALL)
-DEPOSIT = int(CommandKind.DEPOSIT)
-WITHDRAW = int(CommandKind.WITHDRAW)
-TRANSFER = int(CommandKind.TRANSFER)
-DEPOSIT_ASSET = int(CommandKind.DEPOSIT_ASSET)
-WITHDRAW_ASSET = int(CommandKind.WITHDRAW_ASSET)
+GOOD_TILL_CANCELLED = int(TimeInForce.GOOD_TILL_CANCELLED)
 IMMEDIATE = int(TimeInForce.IMMEDIATE_OR_CANCEL)
 FILL_OR_KILL = int(TimeInForce.FILL_OR_KILL)
 POST_ONLY = int(TimeInForce.POST_ONLY)
 MARKET = int(OrderFlag.MARKET)
-CAUSE_TRANSFER = int(Cause.TRANSFER)
+LAST_SELF_TRADE = int(max(SelfTrade))
 POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
 FOK_NOT_FILLABLE = int(Rejection.FOK_NOT_FILLABLE)
 REFUSED_REDUCE_ONLY = int(Rejection.REDUCE_ONLY)
 UNKNOWN_ORDER = int(Rejection.UNKNOWN_ORDER)
-NOT_OWNER = int(Rejection.NOT_OWNER)
 SELF_TRADE = int(Rejection.SELF_TRADE)
 BAD_COMMAND = int(Rejection.BAD_COMMAND)
 NO_LIQUIDITY = int(Rejection.NO_LIQUIDITY)
@@ -97,91 +110,82 @@ def _look_ahead(state: State, commands: NDArray[np.void], position: int) -> None
         prefetch(state.holdings, int(state.accounts[account].first_holding))
 
 
-@kernel
 def execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """Carry out every command in order; `results` (same length) gets code, order id, lots filled, value."""
-    begin_batch(state)
-    for position in range(len(commands)):
+    """Carry out every command in order; `results` (same length) gets what a RESULT holds."""
+    carry_out(_execute, state, commands, results)
+
+
+def carry_out(
+    run: Callable[..., int], state: State, commands: NDArray[np.void], results: NDArray[np.void]
+) -> None:
+    """Run a batch; where it stops for want of room, make some, and go on from the same command."""
+    done = 0
+    while (done := int(run(state, commands, results, done))) < len(commands):
+        make_order_room(state, 1)
+        make_holding_room(state, 1)
+
+
+@kernel
+def _execute(state: State, commands: NDArray[np.void], results: NDArray[np.void], first: int) -> int:
+    """Carry out commands from `first` on; returns the first that was not begun because an arena is full."""
+    if first == 0:
+        begin_batch(state)
+    for position in range(first, len(commands)):
+        if not fits_a_command(state):
+            return position
         _look_ahead(state, commands, position)
         command = commands[position]
         result = results[position]
         result.order = -1
         result.filled = 0
+        result.resting = 0
         result.value = 0
         if command.kind == NEW:
             result.code = _place(state, command, result)
         elif command.kind == CANCEL:
             result.code = _cancel(state, command)
         elif command.kind == CANCEL_ALL:
-            result.code = NONE if known_account(state, command.account) else UNKNOWN_ACCOUNT
-            if result.code == NONE:
-                result.filled = cancel_all(state, command.account, command.instrument)
+            result.code = _cancel_all(state, command, result)
         elif command.kind == AMEND:
             result.code = _amend(state, command, result)
         else:
-            result.code = _move_funds(state, command)
+            result.code = move_funds(state, command)
+        if result.code != NONE:
+            tell_refusal(state, command, result.code)
+    return len(commands)
 
 
 @kernel
-def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void]) -> None:
-    """The books alone: NEW, CANCEL and AMEND without accounts or checks of money, by the same matching loop.
+def is_meant(command: Any) -> bool:
+    """Whether side, time in force, flags and self-trade rule of an order are any that exist.
 
-    A MARKET order is an immediate-or-cancel one at its limit. Anybody may cancel an order.
+    The last three, self-trade from -1 on, are of four values each: one test of their upper bits does.
     """
-    for position in range(len(commands)):
-        command = commands[position]
-        result = results[position]
-        result.order = -1
-        result.filled = 0
-        result.value = 0
-        if command.kind == NEW:
-            result.code = _place_in_book(state, command, result)
-        elif command.kind in (CANCEL, AMEND):
-            slot = slot_of(state, command.order)
-            if slot < 0:
-                result.code = UNKNOWN_ORDER
-            elif command.kind == CANCEL:
-                cancel_order(state, slot, 0)
-                result.code = NONE
-            else:
-                result.code = _amend_in_book(state, command, slot, result)
-        else:
-            result.code = BAD_COMMAND
+    bits = command.time_in_force | command.flags | (command.self_trade + 1)
+    return bool(command.side in (1, -1) and bits & -4 == 0)
 
 
 @kernel
-def _place_in_book(state: State, command: Any, result: Any) -> int:
-    if command.side not in (1, -1):
+def amendment_fault(command: Any, maximum_ticks: int) -> int:
+    """BAD_SIZE, BAD_PRICE or BAD_COMMAND for an amendment that cannot be meant, else NONE."""
+    if not is_self_trade(command.self_trade):
         return BAD_COMMAND
-    if command.instrument < 0 or command.instrument >= len(state.books):
-        return UNKNOWN_INSTRUMENT
     if command.size <= 0:
         return BAD_SIZE
-    if command.price <= 0 or command.price >= state.books[command.instrument].maximum_ticks:
+    if command.price <= 0 or command.price >= maximum_ticks:
         return BAD_PRICE
-    taker = _taker(state, command, command.price, command.size)
-    return _trade(state, taker, -1, _time_in_force(command), result)
+    return NONE
 
 
 @kernel
-def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
-    order = state.orders[slot]
-    if command.size <= 0:
-        return BAD_SIZE
-    if command.price <= 0 or command.price >= state.books[order.instrument].maximum_ticks:
-        return BAD_PRICE
-    if command.price == order.price and command.size <= order.size:
-        reduce_order(state, slot, order.size - command.size)
-        result.order = command.order
-        return NONE
-    taker = _replacement(state, slot, command)
-    cancel_order(state, slot, 0)
-    return _trade(state, taker, -1, 0, result)
+def is_self_trade(rule: int) -> bool:
+    """Whether that is a rule against self-trade, or -1, the rulebook's choice."""
+    return bool(-1 <= rule <= LAST_SELF_TRADE)
 
 
 @kernel
-def _replacement(state: State, slot: int, command: Any) -> Taker:
-    """What an order becomes that is amended in price or grows: a new one of the same account and side."""
+def replacement_of(state: State, slot: int, command: Any) -> Taker:
+    """What an order becomes that is amended in price or grows: an order of the same account and side."""
     order = state.orders[slot]
     reduce_only = 1 if order.flags & REDUCE_ONLY != 0 else 0
     rule = _self_trade_rule(state, command)
@@ -191,7 +195,8 @@ def _replacement(state: State, slot: int, command: Any) -> Taker:
 
 
 @kernel
-def _taker(state: State, command: Any, limit: int, lots: int) -> Taker:
+def order_of(state: State, command: Any, limit: int, lots: int) -> Taker:
+    """A NEW command as the matching loop sees it, with this limit and size."""
     reduce_only = 1 if command.flags & REDUCE_ONLY != 0 else 0
     rule = _self_trade_rule(state, command)
     return taker_of(
@@ -205,7 +210,7 @@ def _self_trade_rule(state: State, command: Any) -> int:
 
 
 @kernel
-def _time_in_force(command: Any) -> int:
+def time_in_force_of(command: Any) -> int:
     """A market order never rests: immediate-or-cancel, or fill-or-kill if it says so."""
     if command.flags & MARKET != 0 and command.time_in_force != FILL_OR_KILL:
         return IMMEDIATE
@@ -213,29 +218,81 @@ def _time_in_force(command: Any) -> int:
 
 
 @kernel
-def _trade(state: State, taker: Taker, holding: int, time_in_force: int, result: Any) -> int:
-    """Cross, then rest what may rest. With accounts (`holding` >= 0) the caller reserved for all of it."""
+def _kept_time_in_force(state: State, slot: int) -> int:
+    """How an order that rests goes on when it is amended: post-only stays post-only."""
+    return POST_ONLY if state.orders[slot].flags & ORDER_POST_ONLY != 0 else GOOD_TILL_CANCELLED
+
+
+@kernel
+def trade(
+    state: State,
+    taker: Taker,
+    holding: int,
+    time_in_force: int,
+    slot: int,
+    spare: int,
+    held: int,
+    result: Any,
+) -> int:
+    """Refuse an order, or cross and rest what may rest. With accounts the caller reserved for all of it.
+
+    `slot` is the record of an order that is amended and was lifted, -1 for a new one: it gets its record, and
+    so its number, here. `holding` is -1 without accounts. A refusal comes before anything is touched.
+    `spare` and `held` as for `cross`; only an order that never rests is stopped by its means.
+    """
+    meets = crosses(state, taker)
+    if time_in_force != GOOD_TILL_CANCELLED or (meets and (taker.self_trade != 0 or holding >= 0)):
+        code = refusal(state, taker, time_in_force, meets)
+        if code != NONE:
+            return code
+    if meets and spare != UNLIMITED and not first_match_carried(state, taker, holding, spare, held):
+        return INSUFFICIENT_MARGIN
+    if slot < 0:
+        slot = take_slot(state)
+    result.order = order_id(state, slot)
     left = taker.lots
-    first_fill = state.counters[COUNT_FILLS]
-    if crosses(state, taker):
-        if time_in_force == POST_ONLY:
-            return POST_ONLY_WOULD_TAKE
-        if time_in_force == FILL_OR_KILL and fillable_lots(state, taker) < taker.lots:
-            return FOK_NOT_FILLABLE
-        filled, value, stopped = cross(state, taker, holding, 1 if holding >= 0 else 0)
+    if meets:
+        filled, value, stopped = cross(state, taker, holding, slot, spare, held)
         result.filled = filled
         result.value = value
-        if stopped == 1:
-            return SELF_TRADE
         left -= filled
-    elif time_in_force == FILL_OR_KILL:
+        if left == 0 or stopped != STOPPED_NOT or time_in_force in (IMMEDIATE, FILL_OR_KILL):
+            free_slot(state, slot)
+            return SELF_TRADE if stopped == STOPPED_BY_ITSELF else NONE
+    rest(state, taker, left, holding, slot)
+    if time_in_force == POST_ONLY:
+        state.orders[slot].flags |= ORDER_POST_ONLY
+    result.resting = left
+    return NONE
+
+
+@kernel
+def trade_amended(state: State, taker: Taker, holding: int, slot: int, result: Any) -> int:
+    """Trade and rest what the order in `slot` becomes, under its own number; refused, it rests as it did."""
+    time_in_force = _kept_time_in_force(state, slot)
+    code = refusal(state, taker, time_in_force, crosses(state, taker))
+    if code != NONE:
+        return code
+    lift(state, slot, 1 if holding >= 0 else 0)
+    return trade(state, taker, holding, time_in_force, slot, UNLIMITED, 0, result)
+
+
+@kernel
+def refusal(state: State, taker: Taker, time_in_force: int, meets: bool) -> int:
+    """Why an order may not go to the book as it stands, NONE if it may. `meets`: somebody is within reach."""
+    if not meets:
+        if time_in_force == FILL_OR_KILL:
+            return FOK_NOT_FILLABLE
+        return NO_LIQUIDITY if time_in_force == IMMEDIATE else NONE
+    if time_in_force == POST_ONLY:
+        return POST_ONLY_WOULD_TAKE
+    if time_in_force == FILL_OR_KILL and walk(state, taker)[0] < taker.lots:
         return FOK_NOT_FILLABLE
-    if left > 0:
-        if time_in_force in (IMMEDIATE, FILL_OR_KILL):
-            return NO_LIQUIDITY if result.filled == 0 else NONE
-        result.order = order_id(state, rest(state, taker, left, holding))
-        for position in range(first_fill, state.counters[COUNT_FILLS]):
-            state.fills[position].taker_order = result.order
+    met = first_met(state, taker)
+    if met == ITSELF:
+        return SELF_TRADE
+    if met == NOBODY and time_in_force == IMMEDIATE:
+        return NO_LIQUIDITY
     return NONE
 
 
@@ -253,45 +310,81 @@ def _limit_of(state: State, command: Any) -> int:
 @kernel
 def _place(state: State, command: Any, result: Any) -> int:
     """A new order: checks, reservation, crossing, resting; what neither traded nor rests is released."""
-    if command.side not in (1, -1):
+    if not is_meant(command):
         return BAD_COMMAND
     if command.instrument < 0 or command.instrument >= len(state.instruments):
         return UNKNOWN_INSTRUMENT
     market_order = command.flags & MARKET != 0
-    taker = _taker(state, command, _limit_of(state, command), command.size)
-    expected = _expected_price(state, taker, market_order)
+    taker = order_of(state, command, _limit_of(state, command), command.size)
+    force = time_in_force_of(command)
+    expected = _expected_price(state, taker, market_order, force)
     code = check_place(state, taker, expected)
     if code != NONE:
         return code
-    if state.accounts[taker.account].order_count >= state.counters[MAXIMUM_ORDERS]:
+    if market_order and command.time_in_force == POST_ONLY:
+        return POST_ONLY_WOULD_TAKE
+    full = state.accounts[taker.account].order_count >= state.counters[MAXIMUM_ORDERS]
+    if full and force not in (IMMEDIATE, FILL_OR_KILL):
         return TOO_MANY_ORDERS
     holding = find_holding(state, taker.account, taker.instrument)
     if taker.reduce_only == 1:
-        lots = 0 if holding < 0 else reducible_lots(state, holding, taker.side)
+        lots = 0 if holding < 0 else reducible_lots(state, holding, taker.side, -1)
         if lots <= 0:
             return REFUSED_REDUCE_ONLY
-        taker = _taker(state, command, taker.limit, min(taker.lots, lots))
-    if holding < 0:
+        taker = order_of(state, command, taker.limit, min(taker.lots, lots))
+    rows = int(state.counters[COUNT_HOLDINGS])
+    made = holding < 0
+    if made:
         holding = holding_of(state, taker.account, taker.instrument)
-    code = admit(state, taker, holding, expected)
-    if code != NONE:
-        free_if_empty(state, holding)
+    buys = int(state.holdings[holding].open_buy)
+    code, spare = admit(state, taker, holding, expected, market_order)
+    if code == NONE:
+        held = int(state.holdings[holding].open_buy) - buys if taker.side > 0 else taker.lots
+        if force != IMMEDIATE:
+            spare = UNLIMITED
+        code = trade(state, taker, holding, force, -1, spare, held, result)
+        if market_order and taker.side > 0:
+            _release_bid(state, holding, held)
+        else:
+            release(state, holding, taker.side, taker.lots - result.resting, taker.limit)
+    if result.order < 0:
+        if made:
+            unmake_holding(state, holding, rows)
         return code
-    code = _trade(state, taker, holding, _time_in_force(command), result)
-    released = taker.lots
-    if result.order >= 0:
-        released = result.filled
-    release(state, holding, taker.side, released, taker.limit)
-    if result.filled > 0:
-        prune_reduce_only(state, taker.account, taker.instrument)
+    _after_trade(state, taker, result)
     free_if_empty(state, holding)
     return code
 
 
 @kernel
-def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
-    """The worst price the account can see now: its limit, or the opposite best (0: nobody within reach)."""
-    if not market_order:
+def _release_bid(state: State, holding: int, held: int) -> None:
+    """Undo what a market bid reserved: contracts, or the cash that the book asked for."""
+    row = state.holdings[holding]
+    row.open_buy -= held
+    forget(state, row.account)
+
+
+@kernel
+def _after_trade(state: State, taker: Taker, result: Any) -> None:
+    """Cut reduce-only orders that the account can no longer feed, the one just placed among them."""
+    together = taker.reduce_only == 1 and state.counters[REDUCE_ONLY_RULE] != REDUCE_EACH
+    if result.filled > 0 or together:
+        prune_reduce_only(state, taker.account, taker.instrument)
+    if result.resting > 0 and taker.reduce_only == 1:
+        slot = slot_of(state, result.order)
+        result.resting = state.orders[slot].size if slot >= 0 else 0
+
+
+def _expected_price(state: State, taker: Taker, market_order: bool, time_in_force: int) -> int:
+    """The price the order is admitted at: its limit, if it may rest or fills whole or not at all.
+
+    One that never rests is admitted at the opposite best (0: nobody within reach) and checked again at each
+    match; a market order that fills whole or not at all, at the worst price it needs.
+    """
+    if time_in_force == FILL_OR_KILL and market_order:
+        _lots, _value, _fees, worst = walk(state, taker)
+        return worst
+    if time_in_force != IMMEDIATE:
         return taker.limit
     if not crosses(state, taker):
         return 0
@@ -302,108 +395,75 @@ def _expected_price(state: State, taker: Taker, market_order: bool) -> int:
 @kernel
 def _cancel(state: State, command: Any) -> int:
     slot = slot_of(state, command.order)
-    if slot < 0:
+    if slot < 0 or state.orders[slot].account != command.account:
         return UNKNOWN_ORDER
-    if state.orders[slot].account != command.account:
-        return NOT_OWNER
     cancel_order(state, slot, 1)
     return NONE
 
 
 @kernel
+def _cancel_all(state: State, command: Any, result: Any) -> int:
+    if not known_account(state, command.account):
+        return UNKNOWN_ACCOUNT
+    if command.instrument < -1 or command.instrument >= len(state.instruments):
+        return UNKNOWN_INSTRUMENT
+    result.filled = cancel_all(state, command.account, command.instrument)
+    return NONE
+
+
+@kernel
 def _amend(state: State, command: Any, result: Any) -> int:
-    """Size down at the same price keeps the place; anything else is a checked replacement that loses it."""
+    """Size down at the same price keeps the place; anything else is checked anew and loses it.
+
+    The order keeps its number. A refused amendment leaves it as it was, but for a rulebook that withdraws a
+    post-only order which would take.
+    """
     slot = slot_of(state, command.order)
-    if slot < 0:
+    if slot < 0 or state.orders[slot].account != command.account:
         return UNKNOWN_ORDER
     order = state.orders[slot]
-    if order.account != command.account:
-        return NOT_OWNER
-    if command.size <= 0:
-        return BAD_SIZE
-    if command.price <= 0 or command.price >= state.instruments[order.instrument].maximum_ticks:
-        return BAD_PRICE
+    code = amendment_fault(command, state.instruments[order.instrument].maximum_ticks)
+    if code != NONE:
+        return code
     holding = int(order.holding)
     side = int(order.side)
     if command.price == order.price and command.size <= order.size:
         release(state, holding, side, order.size - command.size, order.price)
         reduce_order(state, slot, order.size - command.size)
         result.order = command.order
+        result.resting = command.size
         return NONE
-    taker = _replacement(state, slot, command)
-    code = check_place(state, taker, taker.limit)
+    taker = replacement_of(state, slot, command)
+    code = _admit_amended(state, taker, slot)
     if code != NONE:
         return code
-    release(state, holding, side, order.size, order.price)
-    if taker.reduce_only == 1 and reducible_lots(state, holding, side) < taker.lots:
-        code = REFUSED_REDUCE_ONLY
-    else:
-        code = admit(state, taker, holding, taker.limit)
-    reserve(state, holding, side, order.size, order.price)
-    if code != NONE:
-        return code
-    cancel_order(state, slot, 1)
-    code = _trade(state, taker, holding, 0, result)
-    release(state, holding, side, taker.lots if result.order < 0 else result.filled, taker.limit)
-    if result.filled > 0:
-        prune_reduce_only(state, taker.account, taker.instrument)
-    free_if_empty(state, holding)
+    code = trade_amended(state, taker, holding, slot, result)
+    release(state, holding, side, taker.lots - result.resting, taker.limit)
+    if code == POST_ONLY_WOULD_TAKE and state.counters[POST_ONLY_AMEND_RULE] == 1:
+        cancel_order(state, slot, 1)
+        result.order = command.order
+        return NONE
+    if result.order >= 0:
+        _after_trade(state, taker, result)
+        free_if_empty(state, holding)
     return code
 
 
 @kernel
-def _move_funds(state: State, command: Any) -> int:  # noqa: PLR0911
-    """Deposits, withdrawals and transfers, of cash or of a spot asset."""
-    account = int(command.account)
-    if not known_account(state, account):
-        return UNKNOWN_ACCOUNT
-    if command.size <= 0 or command.size > AMOUNT_LIMIT:
-        return BAD_SIZE
-    if command.kind == DEPOSIT:
-        deposit(state, account, command.size)
-        if state.accounts[account].cash >= 0:
-            reopen(state, account)
-        return NONE
-    if command.kind == DEPOSIT_ASSET:
-        instrument = int(command.instrument)
-        if instrument < 0 or instrument >= len(state.instruments):
-            return UNKNOWN_INSTRUMENT
-        if state.markets[instrument].listed == 0 or state.instruments[instrument].kind != SPOT:
-            return UNKNOWN_INSTRUMENT
-        if state.instruments[instrument].settlement != state.accounts[account].settlement:
-            return WRONG_SETTLEMENT
-        deposit_asset(state, account, instrument, command.size)
-        reopen(state, account)
-        return NONE
-    if command.kind == WITHDRAW_ASSET:
-        code = check_asset_withdrawal(state, account, command.instrument, command.size)
-        if code == NONE:
-            deposit_asset(state, account, command.instrument, -command.size)
-            free_if_empty(state, find_holding(state, account, command.instrument))
+def _admit_amended(state: State, taker: Taker, slot: int) -> int:
+    """Reserve for what an order becomes, as if it were gone; it keeps its own reservation meanwhile."""
+    code = check_place(state, taker, taker.limit)
+    if code != NONE:
         return code
-    if command.kind == WITHDRAW:
-        code = check_withdrawal(state, account, command.size)
-        if code == NONE:
-            deposit(state, account, -command.size)
-        return code
-    if command.kind == TRANSFER:
-        return _transfer(state, command)
-    return BAD_COMMAND
-
-
-@kernel
-def _transfer(state: State, command: Any) -> int:
-    target = int(command.counterparty)
-    if not known_account(state, target):
-        return UNKNOWN_ACCOUNT
-    source = state.accounts[command.account]
-    if source.owner != state.accounts[target].owner:
-        return NOT_OWNER
-    if source.settlement != state.accounts[target].settlement:
-        return WRONG_SETTLEMENT
-    code = check_withdrawal(state, command.account, command.size)
-    if code == NONE:
-        pay(state, command.account, target, command.size, CAUSE_TRANSFER, -1)
-        if state.accounts[target].cash >= 0:
-            reopen(state, target)
+    order = state.orders[slot]
+    holding = int(order.holding)
+    release(state, holding, order.side, order.size, order.price)
+    if taker.reduce_only == 1 and reducible_lots(state, holding, order.side, slot) < taker.lots:
+        code = REFUSED_REDUCE_ONLY
+    else:
+        kept = order.size
+        order.size = 0  # the order's own loss, if it is through the mark, goes with it
+        code, _spare = admit(state, taker, holding, taker.limit, False)
+        order.size = kept
+    reserve(state, holding, order.side, order.size, order.price)
     return code

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow._jit import tell_of_compiling
 from undertow.errors import InputError, InvariantError
 from undertow.rulebook.load import load_rulebook
 from undertow.rulebook.model import Rulebook
 from undertow.venue.account_view import AccountView, view_account
+from undertow.venue.allocation.winners import Policy
 from undertow.venue.answers import Result, result
 from undertow.venue.audit import clearing_balance
 from undertow.venue.board import Board
@@ -31,14 +33,18 @@ from undertow.venue.door import (
     Instrument,
     Number,
     Settlement,
+    at_most,
     known,
     leverage_floor,
     number,
     order_number,
+    settlement_decimals,
     whole_number,
     whole_seconds,
 )
 from undertow.venue.engine import Engine
+from undertow.venue.extent import has_deposit_room
+from undertow.venue.limits import MAXIMUM_CONSTITUENTS, MAXIMUM_INSTRUMENTS
 from undertow.venue.market_view import (
     History,
     MarketView,
@@ -82,6 +88,7 @@ class Venue:
 
     `settlements` are the assets wallets are kept in, each with its decimals; the rulebook's own by default.
     `constituents` is how many outside prices an index may have. `oracle` finds danger by the full scan.
+    `policy` allocates losses instead of the rulebook's: a registered name, or an object.
     """
 
     def __init__(
@@ -94,22 +101,30 @@ class Venue:
         step_seconds: int = 1,
         instruments: int = 16,
         oracle: bool = False,
+        policy: Policy | str | None = None,
     ) -> None:
         self.rulebook = load_rulebook(rulebook) if isinstance(rulebook, str) else rulebook
         if settlements is None:
             decimals = COIN_DECIMALS if self.rulebook.contract == "inverse" else DOLLAR_DECIMALS
             settlements = {self.rulebook.settlement: decimals}
+        for name, decimals in settlements.items():
+            settlement_decimals(name, decimals)
+        at_most(constituents, MAXIMUM_CONSTITUENTS, "constituents")
+        at_most(instruments, MAXIMUM_INSTRUMENTS, "instruments")
+        tell_of_compiling()
         self.step_seconds = whole_seconds(step_seconds, "step_seconds")
         self.now = 0  # seconds
         self.engine = Engine(
             self.rulebook,
             settlements=len(settlements),
+            decimals=list(settlements.values()),
             instruments=instruments,
             accounts=64,
             seed=seed,
             step_ms=1000 * self.step_seconds,
             constituents=constituents,
             oracle=oracle,
+            policy=policy,
         )
         self._board = Board(self.engine, settlements, constituents)
 
@@ -237,13 +252,16 @@ class Venue:
                 f"capital is missing; the rulebook's backstop is {kind!r}, so say how much it has"
             )
         units = wallet.units(capital, "capital")
+        count = whole_number(providers, "providers") if kind == "providers" else 1
+        if not has_deposit_room(self.engine.state, wallet.number, count * units):
+            raise InputError(f"capital of {count} x {capital} {wallet.name} is more than amounts may be")
         if isinstance(self.engine.liquidate, SlicesStage) and kind == "providers":
-            opened = self.engine.liquidate.provide(
-                self.engine.state, whole_number(providers, "providers"), units
-            )
+            opened = self.engine.liquidate.provide(self.engine.state, count, units)
             return [int(account) for account in opened.account]
         house = self.house("vault" if kind == "vault" else "fund")
-        self.deposit(house, wallet.name, wallet.amount(units))
+        given = self.deposit(house, wallet.name, wallet.amount(units))
+        if not given.accepted:
+            raise InputError(f"capital of {capital} {wallet.name} cannot be given: {given.sentence}")
         return [house]
 
     def set_daily_volume(self, instrument: str, volume: Number) -> None:
@@ -285,7 +303,10 @@ class Venue:
         time_in_force: str = "good-till-cancelled",
         reduce_only: bool = False,
     ) -> Result:
-        """Send an order; without a price a market order, capped by the rulebook's band."""
+        """Send an order; without a price a market order, capped by the rulebook's band.
+
+        A market order that is also post-only is refused.
+        """
         market = self._board.instrument(instrument)
         flags = OrderFlag.REDUCE_ONLY if reduce_only else OrderFlag.NONE
         if price is None:
@@ -311,7 +332,10 @@ class Venue:
     def amend(
         self, account: int, order: int, *, size: Number | None = None, price: Number | None = None
     ) -> Result:
-        """Change a resting order's remaining size or price; less at the same price keeps its place."""
+        """Change a resting order's remaining size or price; less at the same price keeps its place.
+
+        The order keeps its number, stays reduce-only or post-only, and is unchanged if this is refused.
+        """
         identifier = order_number(order)
         view = next((row for row in self.account(account).orders if row.order == identifier), None)
         market = self._board.instrument(view.instrument) if view else None
@@ -354,8 +378,11 @@ class Venue:
         answer = self.engine.submit(self._command(**fields))[0]
         code, order, lots = int(answer["code"]), int(answer["order"]), int(answer["filled"])
         if market is None:
-            return result(code, -1, Decimal(0), None)
-        return result(code, order, market.size(lots), market.average_price(int(answer["value"]), lots))
+            return result(code, -1, Decimal(0), Decimal(0), None)
+        resting = market.size(int(answer["resting"]))
+        return result(
+            code, order, market.size(lots), resting, market.average_price(int(answer["value"]), lots)
+        )
 
     # ---- prices and time
 
@@ -422,10 +449,11 @@ class Venue:
         """Fills, postings and events since the last call, in order."""
         logged = self.engine.drain()
         instruments, settlements, _profiles = self._board.names()
-        accounts = np.maximum(logged.events["account"], 0)
+        opened = int(self.engine.state.counters[COUNT_ACCOUNTS])  # a refused command may name any account
+        accounts = np.where(logged.events["account"] < opened, np.maximum(logged.events["account"], 0), 0)
         wallets = [settlements[int(place)] for place in self.engine.state.accounts["settlement"][accounts]]
         return History(
-            fill_records(logged.fills, instruments),
+            fill_records(logged.fills, instruments, settlements),
             posting_records(logged.postings, instruments, settlements),
             event_records(logged.events, instruments, wallets),
         )

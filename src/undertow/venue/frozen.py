@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.integers import wide
 from undertow.venue.liquidation import begin, recover
 from undertow.venue.state import COUNT_BANKRUPT, COUNT_CANDIDATES, STAGE_LIQUIDATING, State
@@ -44,6 +45,7 @@ def enter(state: State, frozen: Frozen, account: int) -> bool:
     fresh = state.accounts[account].stage != STAGE_LIQUIDATING
     begin(state, account)
     if fresh:
+        check_list(frozen.length[0], len(frozen.accounts), STAGE_LIST)
         frozen.accounts[frozen.length[0]] = account
         frozen.length[0] += 1
     return bool(fresh)
@@ -61,6 +63,18 @@ def release_recovered(state: State, frozen: Frozen) -> int:
         kept += 1
     frozen.length[0] = kept
     return kept
+
+
+@kernel
+def drop_freed(state: State, frozen: Frozen) -> None:
+    """Take off the list who is under liquidation no more, so that who comes back stands on it once."""
+    kept = 0
+    for position in range(frozen.length[0]):
+        account = wide(frozen.accounts[position])
+        if state.accounts[account].stage == STAGE_LIQUIDATING:
+            frozen.accounts[kept] = account
+            kept += 1
+    frozen.length[0] = kept
 
 
 def drop_listed(state: State) -> None:

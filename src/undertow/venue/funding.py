@@ -37,6 +37,7 @@ PREMIUM_KINDS = {"impact": PREMIUM_IMPACT, "mid": PREMIUM_MIDDLE, "twap-premium-
 
 PREMIUM_LIMIT_PPB = 100 * PPB  # a sample further out than a hundred times the index is held there
 PREMIUM_LIMIT_TICKS = 100_000_000
+RATE_LIMIT_PPB = 4 * PPB  # no interval charges more than four times the notional, capped or not
 
 FUNDING_RULE = np.dtype(
     [
@@ -59,7 +60,7 @@ class FundingInputs(NamedTuple):
 
     index_ticks: NDArray[np.int64]  # 0: none, nothing is sampled or charged
     mark_ticks: NDArray[np.int64]
-    bid_ticks: NDArray[np.int64]  # impact rule: average price of the impact size; else best bid; 0: none
+    bid_ticks: NDArray[np.int64]  # impact rule: average price of the impact notional; else best bid; 0: none
     ask_ticks: NDArray[np.int64]  # likewise; 0 or maximum_ticks: none
     last_ticks: NDArray[np.int64]  # middle rule only; 0: never traded
     maximum_ticks: NDArray[np.int64]
@@ -83,23 +84,6 @@ def allocate_funding(first_due_seconds: NDArray[np.int64]) -> FundingState:
     rows = [np.zeros(len(first_due_seconds), np.int64) for _ in range(8)]
     rows[3] = np.ascontiguousarray(first_due_seconds, np.int64).copy()
     return FundingState(*rows)
-
-
-@kernel
-def impact_ticks(prices_ticks: NDArray[np.int64], sizes_lots: NDArray[np.int64], wanted_lots: int) -> int:
-    """Average price of the first `wanted_lots` of one side, best level first, to nearest; 0 if too thin.
-
-    The impact size is the impact notional at the index price, so that it does not depend on the depth.
-    """
-    left = wanted_lots
-    cost = 0
-    for level in range(len(prices_ticks)):
-        taken = min(left, sizes_lots[level])
-        cost += taken * prices_ticks[level]
-        left -= taken
-        if left == 0:
-            return divide_nearest(cost, wanted_lots)
-    return 0
 
 
 @kernel
@@ -133,22 +117,23 @@ def clamped_rate_ppb(
 def average_charge_ppb(premium_sum_ticks: int, samples: int, interval_seconds: int) -> int:
     """Average premium x interval / one day, in 1e-9 ticks a coin, to nearest; hourly: average / 24 (1.1).
 
-    Exact up to a day of samples each second at PREMIUM_LIMIT_TICKS.
+    Held at eight billion ticks, of which an interval of years could come to more.
     """
     divisor = samples * 86_400
-    whole = (premium_sum_ticks * interval_seconds) // divisor
+    whole = mul_div_floor(premium_sum_ticks, interval_seconds, divisor)
+    if abs(whole) >= 8_000_000_000:
+        return 8_000_000_000_000_000_000 if whole > 0 else -8_000_000_000_000_000_000
     rest = premium_sum_ticks * interval_seconds - whole * divisor
     return whole * 1_000_000_000 + mul_div_nearest(rest, 1_000_000_000, divisor)
 
 
 @kernel
 def capped_rate_ppb(rate: int, previous: int, cap: int, change_cap: int) -> int:
-    """The rate within its change cap, then within its absolute cap; a cap of 0 is none."""
+    """The rate within its change cap, then within its absolute cap; a cap of 0 is RATE_LIMIT_PPB."""
     if change_cap > 0:
         rate = min(max(rate, previous - change_cap), previous + change_cap)
-    if cap > 0:
-        rate = min(max(rate, -cap), cap)
-    return rate
+    most = RATE_LIMIT_PPB if cap <= 0 else min(cap, RATE_LIMIT_PPB)
+    return min(max(rate, -most), most)
 
 
 @kernel
@@ -248,7 +233,7 @@ def funding_amount(kind: int, unit: int, size_lots: int, charge_ticks: int, char
     """What one position's cash changes by: minus the payment rounded up, or plus the receipt rounded down.
 
     Linear size x price x unit x rate, inverse size x unit / price x rate, whose value in the coin is first
-    rounded the same way. The value stays below 2**60, the amount below 2**52.
+    rounded the same way. The value stays below 2**60, the rate within RATE_LIMIT_PPB, so the amount fits.
     """
     if size_lots == 0 or charge_ppb == 0:
         return 0

@@ -81,9 +81,8 @@ def rate_reference(premium_ppb: int, rule: Mapping[str, int], previous_ppb: int)
     rate = round(Fraction((premium_ppb + correction) * rule["interval_seconds"], rule["period_seconds"]))
     if change > 0:
         rate = sorted((previous_ppb - change, rate, previous_ppb + change))[1]
-    if cap > 0:
-        rate = sorted((-cap, rate, cap))[1]
-    return rate
+    most = min(cap, funding.RATE_LIMIT_PPB) if cap > 0 else funding.RATE_LIMIT_PPB
+    return sorted((-most, rate, most))[1]
 
 
 def amount_reference(inverse: bool, unit: int, size_lots: int, charge_ticks: int, charge_ppb: int) -> int:

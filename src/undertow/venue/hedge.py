@@ -20,9 +20,8 @@ from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
 from undertow.venue.integers import wide
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import SPOT, notional, position_value
+from undertow.venue.margin import SPOT, notional, position_value, worth
 from undertow.venue.state import State
-from undertow.venue.vault import worth
 
 
 class HedgeRule(NamedTuple):

@@ -102,8 +102,11 @@ def list_sides(codes: NDArray[np.int16], places: Int64s, rows: Int32s) -> None:
 def means_lots(record: Any, size: int, equity: int, mark: int, price: int) -> int:
     """Lots of a position of `size` that its holder can close at `price` and still be worth nothing or more.
 
-    Two units are kept back, since an inverse position's value is rounded.
+    Two units are kept back, since an inverse position's value is rounded. Whoever is below zero already (a
+    favour keeps him from being liquidated) has won nothing and is not asked.
     """
+    if equity < 0:
+        return 0
     forgone = position_value(record.kind, record.unit, size, mark)
     forgone -= position_value(record.kind, record.unit, size, price)
     if forgone <= 0 or forgone <= equity - 2:
@@ -131,6 +134,8 @@ def value_rows(state: State, rows: Int32s, parts: Parts, out: NDArray[np.int64],
             record = state.instruments[row.instrument]
             mark = state.markets[row.instrument].mark
             equity, maintenance, _gross = maintenance_parts(state, row.account)
+            if equity < 0:
+                continue
             lots = abs(row.size)
             if price != NO_LIMIT:
                 lots = means_lots(record, row.size, equity, mark, price)

@@ -3,10 +3,10 @@
 Holds the combination of constituents (median or mean, plain or weighted), the exclusion of stale and outlying
 ones, the band around a smoothed index, and the prices of wrapped tokens. Holds no feed and no mark price.
 
-Units: prices in ticks below `PRICE_LIMIT_TICKS`, weights and tolerances in ppm, ages in seconds, smoothed
-levels in microticks (1e-6 ticks), smoothing weights in ppb. Rounding: to nearest, halves to even; an index
-favours nobody. Invariant: an index never moves without enough fresh constituents that agree, and never
-leaves the band around its smoothed level.
+Units: prices in ticks below 2**36 (the largest grid), weights and tolerances in ppm, ages in seconds,
+smoothed levels in microticks (1e-6 ticks), smoothing weights in ppb. Rounding: to nearest, halves to even;
+an index favours nobody. Invariant: an index never moves without enough fresh constituents that agree, and
+never leaves the band around its smoothed level.
 
 Sources: mechanisms 1.1 (band), 2.1 (wrappers), 3 (exclusion, pairs, freeze), 4 (weighted median).
 """
@@ -34,6 +34,8 @@ INDEX_METHODS = {
     "weighted-mean": WEIGHTED_MEAN,
 }
 
+WIDEST_OUTLIER_PPM = 64_000_000  # a constituent further than this above the median is out under every rule
+
 INDEX_RULE = np.dtype(
     [
         ("method", np.int64),  # see INDEX_METHODS
@@ -50,7 +52,7 @@ class Constituents(NamedTuple):
     """Outside prices, one row per instrument, int64, C-contiguous; price or weight 0: no constituent."""
 
     prices_ticks: NDArray[np.int64]
-    weights_ppm: NDArray[np.int64]  # any scale, re-weighted to what is left; a row adds up to 4e6 at most
+    weights_ppm: NDArray[np.int64]  # re-weighted to what is left; each up to 1e6, 64 of them at most
     ages_seconds: NDArray[np.int64]
 
 

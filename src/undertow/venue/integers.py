@@ -1,4 +1,4 @@
-"""Small integer helpers that the waterfall's kernels share: one width, and lots for an amount of money.
+"""Small integer helpers that the waterfall shares: one width, lots for an amount of money, exact sums.
 
 Holds no state and no rule. Units: lots, ticks, settlement units.
 Invariant: `wide` returns what it got; inside kernels as int64, whatever width a record's field has.
@@ -7,6 +7,9 @@ Invariant: `wide` returns what it got; inside kernels as int64, whatever width a
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_div_floor
@@ -19,6 +22,12 @@ NOTHING = (-1, 0, 0, 0)  # an event's (instrument, side, size, price) where ther
 def wide(value: Any) -> int:
     """The same number as int64: kernels widen what they pass to each other, local variables they do not."""
     return value  # type: ignore[no-any-return]
+
+
+def exact_sum(amounts: NDArray[np.int64]) -> int:
+    """The sum of int64s as a Python integer, whatever its size (up to 2**31 of them)."""
+    low = amounts & 0xFFFFFFFF
+    return (int((amounts >> 32).sum()) << 32) + int(low.sum())
 
 
 @kernel

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
+from undertow.venue.arenas import EVENTS, HOLDINGS, POSTINGS, next_place
 from undertow.venue.danger import cash_moved, mark_dirty, unlink_row
-from undertow.venue.margin import INVERSE, fill_value, refresh_rates
+from undertow.venue.margin import cash_flow, refresh_rates
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause
 from undertow.venue.slack import forget
 from undertow.venue.state import (
+    BATCH,
     COUNT_EVENTS,
     COUNT_HOLDINGS,
     COUNT_POSTINGS,
@@ -32,6 +34,7 @@ from undertow.venue.state import (
 
 TRADE = int(Cause.TRADE)
 FEE = int(Cause.FEE)
+TAKEOVER = int(Cause.TAKEOVER)
 DEPOSIT = int(Cause.DEPOSIT)
 WITHDRAWAL = int(Cause.WITHDRAWAL)
 
@@ -43,9 +46,8 @@ def note(
     """Write a posting; trades and fees one by one only where the venue asks for detail."""
     if state.counters[LEDGER_DETAIL] == 0 and cause in (TRADE, FEE):
         return
-    slot = state.counters[COUNT_POSTINGS]
-    state.counters[COUNT_POSTINGS] = slot + 1
-    posting = state.postings[slot]
+    place = next_place(state, POSTINGS, COUNT_POSTINGS)
+    posting = state.postings[place]
     posting.time = state.counters[TIME]
     posting.amount = amount
     posting.source = source
@@ -143,8 +145,7 @@ def holding_of(state: State, account: int, instrument: int) -> int:
     if holding >= 0:
         counters[FREE_HOLDING] = state.holdings[holding].next
     else:
-        holding = int(counters[COUNT_HOLDINGS])
-        counters[COUNT_HOLDINGS] = holding + 1
+        holding = next_place(state, HOLDINGS, COUNT_HOLDINGS)
     row = state.holdings[holding]
     row.size = 0
     row.quote = 0
@@ -180,6 +181,26 @@ def free_if_empty(state: State, holding: int) -> None:
             before = state.holdings[before].next
         state.holdings[before].next = row.next
     row.account = -1
+    row.instrument = 0
+    row.next = state.counters[FREE_HOLDING]
+    state.counters[FREE_HOLDING] = holding
+
+
+@kernel
+def unmake_holding(state: State, holding: int, rows: int) -> None:
+    """Take back a holding made a moment ago for what was then refused; `rows` were in use before.
+
+    The newest of its account, empty: nothing tells afterwards that it was ever there.
+    """
+    row = state.holdings[holding]
+    state.accounts[row.account].first_holding = row.next
+    row.instrument = 0
+    if state.counters[COUNT_HOLDINGS] > rows:
+        state.counters[COUNT_HOLDINGS] -= 1
+        row.account = 0
+        row.next = 0
+        return
+    row.account = -1
     row.next = state.counters[FREE_HOLDING]
     state.counters[FREE_HOLDING] = holding
 
@@ -194,33 +215,36 @@ def touched(state: State, holding: int) -> None:
 
 
 @kernel
-def apply_fill(state: State, holding: int, lots: int, price: int) -> int:
+def profit_realised(state: State, holding: int, lots: int, price: int) -> int:
+    """Cash that a signed fill at `price` would realise: what closes, against its share of `quote`."""
+    row = state.holdings[holding]
+    before = int(row.size)
+    if before == 0 or (before > 0) == (lots > 0):
+        return 0
+    record = state.instruments[row.instrument]
+    closed = min(abs(lots), abs(before))
+    released = int(row.quote)
+    if closed < abs(before):
+        released = mul_div_floor(row.quote, closed, abs(before))
+    closing = closed if lots > 0 else -closed
+    return released + cash_flow(record.kind, record.unit, closing, price)
+
+
+@kernel
+def apply_fill(state: State, holding: int, lots: int, price: int, cause: int) -> int:
     """Change a position by a signed fill; realise what it closes. Returns the profit realised, in cash.
 
-    The part that reduces the position releases its share of `quote` (rounded down) and, with the fill's
+    `cause` is why the profit moves: a trade, a takeover, a close against a winner. The part that reduces the
+    position releases its share of `quote` (rounded down) and, with the fill's
     value, becomes cash that the clearing account pays; the part that opens adds its value to `quote`.
     """
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
-    sign = -1 if record.kind == INVERSE else 1
-    value = fill_value(record.kind, record.unit, abs(lots), price)
-    flow = -sign * value if lots > 0 else sign * value
     before = row.size
-    realised = 0
-    if before != 0 and (before > 0) != (lots > 0):
-        closed = min(abs(lots), abs(before))
-        released = row.quote
-        if closed < abs(before):
-            released = mul_div_floor(row.quote, closed, abs(before))
-        closing_flow = flow
-        if closed < abs(lots):
-            closing = fill_value(record.kind, record.unit, closed, price)
-            closing_flow = -sign * closing if lots > 0 else sign * closing
-        realised = released + closing_flow
-        row.quote += flow - realised
-        _realise(state, row.account, row.instrument, realised)
-    else:
-        row.quote += flow
+    realised = profit_realised(state, holding, lots, price)
+    row.quote += cash_flow(record.kind, record.unit, lots, price) - realised
+    if realised != 0:
+        _realise(state, row.account, row.instrument, realised, cause)
     row.size = before + lots
     _count_interest(state, row.instrument, before, row.size)
     touched(state, holding)
@@ -230,10 +254,12 @@ def apply_fill(state: State, holding: int, lots: int, price: int) -> int:
 @kernel
 def _count_interest(state: State, instrument: int, before: int, after: int) -> None:
     state.markets[instrument].open_interest += max(after, 0) - max(before, 0)
+    if state.instruments[instrument].interest_upper > 0:
+        state.counters[BATCH] += 1  # initial margin follows open interest: what slack.py remembers is stale
 
 
 @kernel
-def _realise(state: State, account: int, instrument: int, amount: int) -> None:
+def _realise(state: State, account: int, instrument: int, amount: int, cause: int) -> None:
     """Pay a realised profit out of the contract's clearing account, which takes over the quote behind it."""
     clearing = state.holdings[state.instruments[instrument].clearing_holding]
     clearing.quote += amount
@@ -243,11 +269,11 @@ def _realise(state: State, account: int, instrument: int, amount: int) -> None:
     add_cash(state, clearing_account, -amount)
     add_cash(state, account, amount)
     settlement = state.accounts[account].settlement
-    state.cause_totals[settlement, TRADE] += abs(amount)
+    state.cause_totals[settlement, cause] += abs(amount)
     if amount > 0:
-        note(state, clearing_account, account, amount, TRADE, settlement, instrument)
+        note(state, clearing_account, account, amount, cause, settlement, instrument)
     else:
-        note(state, account, clearing_account, -amount, TRADE, settlement, instrument)
+        note(state, account, clearing_account, -amount, cause, settlement, instrument)
 
 
 @kernel
@@ -268,7 +294,7 @@ def swap_spot(state: State, buyer_row: int, seller_row: int, lots: int, price: i
 
 @kernel
 def move_position(state: State, source_row: int, target_row: int, lots: int, quote: int) -> None:
-    """Pass signed `lots` and `quote` of a position between two holders at cost, nothing realised.
+    """Pass signed `lots` and `quote` of a position that is taken over to the house at cost, nothing realised.
 
     The receiving side may hold the opposite sign; what nets out there is realised at its own cost through
     clearing.
@@ -290,7 +316,7 @@ def move_position(state: State, source_row: int, target_row: int, lots: int, quo
             whole = abs(before) if (after > 0) == (before > 0) else abs(lots)
             released = target.quote - mul_div_floor(larger, abs(after), whole)
         target.quote -= released
-        _realise(state, target.account, target.instrument, released)
+        _realise(state, target.account, target.instrument, released, TAKEOVER)
     touched(state, source_row)
     touched(state, target_row)
 
@@ -303,7 +329,7 @@ def settle_flat(state: State, holding: int) -> int:
     if row.size != 0 or amount == 0 or state.instruments[row.instrument].clearing_holding == holding:
         return 0
     row.quote = 0
-    _realise(state, row.account, row.instrument, amount)
+    _realise(state, row.account, row.instrument, amount, TRADE)
     touched(state, holding)
     return int(amount)
 
@@ -313,9 +339,8 @@ def tell(
     state: State, kind: int, who: tuple[int, int], what: tuple[int, int, int, int], amount: int, detail: int
 ) -> None:
     """Write an event; `who` is (account, counterparty), `what` is (instrument, side, size, price)."""
-    slot = state.counters[COUNT_EVENTS]
-    state.counters[COUNT_EVENTS] = slot + 1
-    event = state.events[slot]
+    place = next_place(state, EVENTS, COUNT_EVENTS)
+    event = state.events[place]
     event.time = state.counters[TIME]
     event.kind = kind
     event.account = who[0]

@@ -10,15 +10,18 @@ touched, in account order; nobody above maintenance is; open orders go first.
 from __future__ import annotations
 
 from undertow._jit import kernel
-from undertow.units import mul_ppm_ceil
 from undertow.venue.danger import has_stake
+from undertow.venue.forced_fees import charge_clearance, give_back_fees
 from undertow.venue.integers import NOTHING, wide
-from undertow.venue.ledger import free_if_empty, pay, tell
+from undertow.venue.ledger import free_if_empty, tell
 from undertow.venue.margin import SPOT, account_health, maintenance_parts, row_maintenance
-from undertow.venue.matching import cancel_all, cross, fillable_lots, release, reserve, taker_of
-from undertow.venue.records import Cause, EventKind, Origin
+from undertow.venue.matching import cross_only, release, reserve, taker_of, withdraw_orders
+from undertow.venue.reach import walk
+from undertow.venue.records import EventKind, Origin
 from undertow.venue.state import (
     ASSETS_KEPT,
+    COUNT_FILLS,
+    FLAT_DEBT_RULE,
     HOUSE_FUND,
     HOUSE_LENDING,
     HOUSE_STRIDE,
@@ -32,13 +35,13 @@ from undertow.venue.takeover import (
     fund_covers,
     fund_room,
     has_positions,
+    leave_debt,
     list_bankrupt,
     sweep_flat,
     take_over,
 )
 
 LIQUIDATION = int(Origin.LIQUIDATION)
-LIQUIDATION_FEE = int(Cause.LIQUIDATION_FEE)
 EVENT_START = int(EventKind.LIQUIDATION_START)
 EVENT_ORDER = int(EventKind.LIQUIDATION_ORDER)
 EVENT_END = int(EventKind.LIQUIDATION_END)
@@ -51,7 +54,8 @@ EVENT_EXHAUSTED = int(EventKind.FUND_EXHAUSTED)
 def begin(state: State, account: int) -> None:
     """First sight of an account below maintenance: freeze it and withdraw its orders."""
     owner = state.accounts[account]
-    cancel_all(state, account, -1)
+    withdraw_orders(state, account, -1)
+    state.behind[account] = fund_of(state, account)
     if owner.stage == STAGE_LIQUIDATING:
         return
     owner.stage = STAGE_LIQUIDATING
@@ -72,27 +76,51 @@ def recover(state: State, account: int) -> bool:
 
 
 @kernel
+def settle_flat_debt(state: State, account: int, payer: int, whole_or_nothing: int) -> bool:
+    """A debt of a wallet that holds nothing and is not under liquidation; False if it is no such wallet.
+
+    There is nothing to liquidate. By the rulebook's `insurance.debt_without_position` the payer covers it, or
+    it stays with its owner, marked as bad debt, and no fund is asked. Within a credit line it is let be.
+    """
+    owner = state.accounts[account]
+    if owner.stage == STAGE_LIQUIDATING or owner.cash >= 0 or has_positions(state, account):
+        return False
+    if owner.cash + owner.credit_limit >= 0:
+        return True
+    withdraw_orders(state, account, -1)
+    sweep_flat(state, account)
+    if state.counters[FLAT_DEBT_RULE] == 1:
+        leave_debt(state, account, payer)
+    else:
+        cover(state, account, payer, whole_or_nothing)
+    return True
+
+
+@kernel
 def forced_order(
     state: State, holding: int, lots: int, limit: int, fee_ppm: int, all_or_nothing: int
 ) -> tuple[int, int]:
     """Send an immediate order that reduces a holding. Returns (lots filled, value).
 
-    The liquidation fee, a share of the value, goes to the instrument's insurance fund.
+    The liquidation fee, a share of the value, goes to the instrument's insurance fund; neither it nor the
+    trading fee leaves a debt (`forced_fees`).
     """
     row = state.holdings[holding]
     account = wide(row.account)
     instrument = wide(row.instrument)
     side = -1 if row.size > 0 else 1
     taker = taker_of(account, instrument, side, limit, lots, 0, LIQUIDATION, 0)
+    first_fill = wide(state.counters[COUNT_FILLS])
     filled = 0
     value = 0
-    if all_or_nothing == 0 or fillable_lots(state, taker) >= lots:
+    if all_or_nothing == 0 or walk(state, taker)[0] >= lots:
         reserve(state, holding, side, lots, limit)
-        filled, value, _stopped = cross(state, taker, holding, 1)
+        filled, value = cross_only(state, taker, holding)
         release(state, holding, side, lots, limit)
-    if filled > 0 and fee_ppm > 0:
-        fund = wide(state.instruments[instrument].fund)
-        pay(state, account, fund, mul_ppm_ceil(value, fee_ppm), LIQUIDATION_FEE, instrument)
+    if filled > 0:
+        equity = wide(give_back_fees(state, account, instrument, first_fill))
+        if fee_ppm > 0:
+            charge_clearance(state, account, instrument, value, fee_ppm, equity)
     what = (instrument, side, lots, limit)
     tell(state, EVENT_ORDER, (account, -1), what, filled, value)
     free_if_empty(state, holding)
@@ -102,12 +130,24 @@ def forced_order(
 @kernel
 def largest_position(state: State, account: int) -> int:
     """The contract holding with the most maintenance margin, the first found of equals; -1 if none."""
+    return _largest(state, account, False)
+
+
+@kernel
+def largest_open_position(state: State, account: int) -> int:
+    """The same of contracts in which trading is not halted."""
+    return _largest(state, account, True)
+
+
+@kernel
+def _largest(state: State, account: int, only_open: bool) -> int:
     best = -1
     most = -1
     holding = wide(state.accounts[account].first_holding)
     while holding >= 0:
         row = state.holdings[holding]
-        if row.size != 0 and state.instruments[row.instrument].kind != SPOT:
+        halted = only_open and state.markets[row.instrument].halted == 1
+        if row.size != 0 and state.instruments[row.instrument].kind != SPOT and not halted:
             own = row_maintenance(state, holding, state.markets[row.instrument].mark)
             if own > most:
                 most = own
@@ -118,10 +158,16 @@ def largest_position(state: State, account: int) -> int:
 
 @kernel
 def fund_of(state: State, account: int) -> int:
-    """The insurance fund behind a wallet: that of its largest position, else its settlement asset's."""
+    """The insurance fund behind a wallet: that of its largest position, else its settlement asset's.
+
+    A wallet under liquidation that has no position any more keeps the fund it had: what its contracts left is
+    not another fund's affair.
+    """
     holding = largest_position(state, account)
     if holding >= 0:
         return wide(state.instruments[state.holdings[holding].instrument].fund)
+    if state.accounts[account].stage == STAGE_LIQUIDATING:
+        return wide(state.behind[account])
     return wide(state.accounts[account].settlement) * HOUSE_STRIDE + HOUSE_FUND
 
 

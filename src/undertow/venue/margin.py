@@ -7,7 +7,9 @@ Holds no trigger, no liquidation, no order logic.
 Units: settlement units of the account's wallet (micro-dollars, or atoms of the coin for inverse contracts).
 Rounding: what an account must keep is rounded up, what counts in its favour down; a position is marked
 exactly (linear) or down (inverse). Invariant: `row_health` is monotone in the price in integer arithmetic
-itself, because each requirement is rounded once and its slope in the notional is below one.
+itself, because each requirement is rounded once and its slope in the notional is below one. Rates that grow
+with the size stop at HIGHEST_RATE_PPM and requirements above the notional at LARGEST_EXTRA, in every path
+alike; `limits.py` says why no sum of them leaves int64.
 
 Sources of the formulas: spec of each rulebook (brackets with deduction, square-root margin, stepped risk
 limits).
@@ -19,7 +21,8 @@ from typing import Any
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_div_floor, mul_ppm_ceil, mul_ppm_floor, sqrt_rate_ppm
-from undertow.venue.records import InstrumentKind
+from undertow.venue.limits import HIGHEST_RATE_PPM, LARGEST_EXTRA
+from undertow.venue.records import InstrumentKind, OrderFlag
 from undertow.venue.state import (
     COLLATERAL_NONE,
     COLLATERAL_RAW,
@@ -36,9 +39,9 @@ from undertow.venue.state import (
 SPOT = int(InstrumentKind.SPOT)
 LINEAR = int(InstrumentKind.LINEAR)
 INVERSE = int(InstrumentKind.INVERSE)
+REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 
 ONE_PPM_SQUARED = 1_000_000_000_000
-HIGHEST_RATE_PPM = 2_000_000_000  # of a borrowed asset
 
 
 @kernel
@@ -67,6 +70,35 @@ def fill_value(kind: int, unit: int, lots: int, price: int) -> int:
 
 
 @kernel
+def cash_flow(kind: int, unit: int, lots: int, price: int) -> int:
+    """What signed `lots` traded at `price` add to the holder's quote, or for an asset to his cash."""
+    value = fill_value(kind, unit, abs(lots), price)
+    return value if (lots < 0) != (kind == INVERSE) else -value
+
+
+@kernel
+def requirement(amount: int, rate: int) -> int:
+    """amount x rate / 1e12, rounded up: what must be kept for `amount`; `rate` in millionths of a ppm.
+
+    A rate above the whole asks for no more than LARGEST_EXTRA, or the amount where that is more.
+    """
+    if rate > ONE_PPM_SQUARED:
+        most = max(amount, LARGEST_EXTRA)
+        if float(amount) * float(rate) >= 1.5 * float(most) * 1e12:
+            return most
+        return min(mul_div_ceil(amount, rate, ONE_PPM_SQUARED), most)
+    return mul_div_ceil(amount, rate, ONE_PPM_SQUARED)
+
+
+@kernel
+def requirement_ppm(amount: int, rate_ppm: int) -> int:
+    """`requirement` for a plain rate in ppm."""
+    if rate_ppm > 1_000_000:
+        return requirement(amount, rate_ppm * 1_000_000)
+    return mul_ppm_ceil(amount, rate_ppm)
+
+
+@kernel
 def tier_of(state: State, instrument: int, amount: int) -> int:
     """Index of the last tier whose floor is at or below `amount`."""
     record = state.instruments[instrument]
@@ -89,7 +121,7 @@ def asset_value(state: State, holding: int, price: int, initial: int) -> int:
     if collateral == COLLATERAL_NONE:
         return 0
     if collateral == COLLATERAL_RAW:
-        return worth
+        return worth if record.weight_total_ppm > 0 else 0  # what the rulebook does not name is no collateral
     if record.weight_rule == WEIGHT_TIERS_BY_QUANTITY:
         tier = state.tiers[tier_of(state, row.instrument, row.size)]
         return mul_div_floor(price * record.unit, row.size * tier.rate_ppm + tier.deduction, 1_000_000)
@@ -121,8 +153,8 @@ def row_maintenance(state: State, holding: int, price: int) -> int:
         elif record.margin_rule == MARGIN_FLAT:
             rate = record.rate_floor_ppm
     if multiplier == 1_000_000:
-        return int(mul_ppm_ceil(amount, rate) - deduction)
-    return mul_div_ceil(amount, rate * multiplier, ONE_PPM_SQUARED) - mul_ppm_floor(deduction, multiplier)
+        return int(requirement_ppm(amount, rate) - deduction)
+    return requirement(amount, rate * multiplier) - mul_ppm_floor(deduction, multiplier)
 
 
 @kernel
@@ -148,7 +180,7 @@ def base_health(state: State, account: int) -> int:
     profile = state.profiles[owner.profile]
     base: int = owner.cash - profile.trigger_at_equality
     if owner.cash < 0 and profile.borrow_maintenance_ppm > 0:
-        base -= mul_ppm_ceil(-owner.cash, profile.borrow_maintenance_ppm)
+        base -= requirement_ppm(-owner.cash, profile.borrow_maintenance_ppm)
     return base
 
 
@@ -195,7 +227,7 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
     maintenance = 0
     gross = 0
     if owner.cash < 0 and profile.borrow_maintenance_ppm > 0:
-        maintenance += mul_ppm_ceil(-owner.cash, profile.borrow_maintenance_ppm)
+        maintenance += requirement_ppm(-owner.cash, profile.borrow_maintenance_ppm)
     holding = owner.first_holding
     while holding >= 0:
         row = state.holdings[holding]
@@ -217,6 +249,39 @@ def maintenance_parts(state: State, account: int) -> tuple[int, int, int]:
 
 
 @kernel
+def worth(state: State, account: int) -> int:
+    """Everything an account owns and owes, contracts and assets at their marks, no weights."""
+    total: int = state.accounts[account].cash
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        total += row.quote + position_value(record.kind, record.unit, row.size, mark)
+        holding = row.next
+    return total
+
+
+@kernel
+def equity_of(state: State, account: int) -> int:
+    """The equity of `maintenance_parts` alone."""
+    equity = int(state.accounts[account].cash)
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        record = state.instruments[row.instrument]
+        mark = state.markets[row.instrument].mark
+        if record.kind == SPOT:
+            equity += asset_value(state, holding, mark, 0)
+        else:
+            equity += row.quote
+            if row.size != 0:
+                equity += position_value(record.kind, record.unit, row.size, mark)
+        holding = row.next
+    return equity
+
+
+@kernel
 def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amount: int) -> int:
     """Initial margin rate of `lots` worth `amount`: the user's leverage or the rule, the stricter."""
     record = state.instruments[instrument]
@@ -224,10 +289,54 @@ def initial_rate_ppm(state: State, account: int, instrument: int, lots: int, amo
     if record.margin_rule == MARGIN_TIERS:
         rate = max(rate, state.tiers[tier_of(state, instrument, amount)].initial_ppm)
     elif record.margin_rule == MARGIN_SQUARE_ROOT:
-        rate = max(rate, sqrt_rate_ppm(record.rate_initial_factor_ppb, lots, record.lots_per_coin))
+        rate = max(rate, size_rate_ppm(record, record.rate_initial_factor_ppb, lots))
     elif record.margin_rule == MARGIN_STEPS:
-        rate += step_count(record.step_base, record.step_size, amount) * record.rate_floor_ppm
-    return int(max(rate, state.markets[instrument].initial_ppm))
+        steps = step_count(record.step_base, record.step_size, amount)
+        rate += stepped_rate_ppm(record, steps) - record.rate_floor_ppm
+    if record.interest_upper > 0:
+        rate = max(rate, _interest_rate_ppm(state, account, instrument, lots))
+    return int(min(rate, HIGHEST_RATE_PPM))
+
+
+@kernel
+def _interest_rate_ppm(state: State, account: int, instrument: int, lots: int) -> int:
+    """Initial rate that rises with open interest, as it is once the account holds `lots`.
+
+    base + (OI - lower) / (upper - lower) x (1 - base), rounded up, at most 1. What the account would add
+    counts as if the other side opened it too. Source: dydxprotocol/v4-chain, x/subaccounts (the change of
+    open interest is applied before the margin of an update is checked).
+    """
+    record = state.instruments[instrument]
+    market = state.markets[instrument]
+    held = 0
+    holding = state.accounts[account].first_holding
+    while holding >= 0:
+        row = state.holdings[holding]
+        if row.instrument == instrument:
+            held = abs(row.size)
+            break
+        holding = row.next
+    interest = market.open_interest + max(lots - held, 0)
+    above = notional(record.kind, record.unit, interest, market.mark) - record.interest_lower
+    span = record.interest_upper - record.interest_lower
+    above = min(max(above, 0), span)
+    base = record.rate_initial_floor_ppm
+    return int(base + mul_div_ceil(above, 1_000_000 - base, span))
+
+
+@kernel
+def size_rate_ppm(record: Any, factor_ppb: int, lots: int) -> int:
+    """factor x sqrt(size in coins), at most HIGHEST_RATE_PPM."""
+    rate = sqrt_rate_ppm(factor_ppb, lots, record.coins_per_lot, record.lots_per_coin)
+    return min(rate, HIGHEST_RATE_PPM)
+
+
+@kernel
+def stepped_rate_ppm(record: Any, steps: int) -> int:
+    """The maintenance floor once, and once more for each step above the base; at most HIGHEST_RATE_PPM."""
+    if record.rate_floor_ppm > 0 and steps >= HIGHEST_RATE_PPM // record.rate_floor_ppm:
+        return HIGHEST_RATE_PPM
+    return int(record.rate_floor_ppm * (1 + steps))
 
 
 @kernel
@@ -239,8 +348,61 @@ def step_count(base: int, step: int, amount: int) -> int:
 
 
 @kernel
+def open_sides(state: State, holding: int) -> tuple[int, int]:
+    """Signed lots of a contract if all its resting buys filled, and if all its resting sells did.
+
+    Reduce-only orders are left out: they only ever close, so they need no margin.
+    """
+    row = state.holdings[holding]
+    buys = int(row.open_buy)
+    sells = int(row.open_sell)
+    owner = state.accounts[row.account]
+    if owner.reduce_only_count > 0 and (buys > 0 or sells > 0):
+        slot = int(owner.first_order)
+        while slot >= 0:
+            order = state.orders[slot]
+            if order.holding == holding and order.flags & REDUCE_ONLY != 0:
+                if order.side > 0:
+                    buys -= order.size
+                else:
+                    sells -= order.size
+            slot = int(order.own_next)
+    return int(row.size + buys), int(row.size - sells)
+
+
+@kernel
+def open_rate(state: State, holding: int) -> tuple[int, int]:
+    """(lots, initial rate) that the initial margin of a contract is taken on, resting orders counted.
+
+    That is the larger of what all buys and what all sells would leave. Where the rulebook caps the rate of
+    longs, it is the side that needs more.
+    """
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    mark = state.markets[row.instrument].mark
+    long, short = open_sides(state, holding)
+    lots = max(abs(long), abs(short))
+    amount = notional(record.kind, record.unit, lots, mark)
+    rate = initial_rate_ppm(state, row.account, row.instrument, lots, amount)
+    cap = int(record.long_cap_ppm)
+    if cap == 0 or rate <= cap:
+        return lots, rate
+    long, short = max(long, 0), max(-short, 0)
+    amount = notional(record.kind, record.unit, long, mark)
+    long_rate = min(initial_rate_ppm(state, row.account, row.instrument, long, amount), cap)
+    below = notional(record.kind, record.unit, short, mark)
+    short_rate = initial_rate_ppm(state, row.account, row.instrument, short, below)
+    if requirement_ppm(amount, long_rate) >= requirement_ppm(below, short_rate):
+        return long, long_rate
+    return short, short_rate
+
+
+@kernel
 def initial_row(state: State, holding: int) -> tuple[int, int, int]:
-    """What one holding adds to equity at initial weights, to initial margin, and to cash reserved by bids."""
+    """What one holding adds to equity at initial weights, to initial margin, and to cash reserved by bids.
+
+    Resting sales of an asset beyond what is held are margined as the loan they make when they fill.
+    """
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
     mark = state.markets[row.instrument].mark
@@ -249,20 +411,19 @@ def initial_row(state: State, holding: int) -> tuple[int, int, int]:
     if record.kind == SPOT:
         if row.size != 0:
             equity += asset_value(state, holding, mark, 1)
-        if row.size < 0:
-            amount = notional(SPOT, record.unit, row.size, mark)
-            required += mul_ppm_ceil(amount, borrow_initial_ppm(record, -row.size))
+        borrowed = row.open_sell - row.size
+        if borrowed > 0:
+            amount = notional(SPOT, record.unit, borrowed, mark)
+            required += requirement_ppm(amount, borrow_initial_ppm(record, borrowed))
         if row.open_buy > 0:
-            required += mul_ppm_ceil(row.open_buy, 1_000_000 - record.weight_initial_ppm)
+            required += mul_ppm_ceil(row.open_buy, 1_000_000 - bought_weight_ppm(state, holding))
         return equity, required, max(row.open_buy, 0)
     equity += row.quote
     if row.size != 0:
         equity += position_value(record.kind, record.unit, row.size, mark)
-    lots = max(abs(row.size + row.open_buy), abs(row.size - row.open_sell))
+    lots, rate = open_rate(state, holding)
     if lots > 0:
-        amount = notional(record.kind, record.unit, lots, mark)
-        rate = initial_rate_ppm(state, row.account, row.instrument, lots, amount)
-        required += mul_ppm_ceil(amount, rate)
+        required += requirement_ppm(notional(record.kind, record.unit, lots, mark), rate)
     return equity, required, 0
 
 
@@ -291,15 +452,8 @@ def with_cash(state: State, account: int, equity: int, required: int, reserved: 
     profile = state.profiles[owner.profile]
     borrowed = reserved - owner.cash
     if borrowed > 0 and profile.borrow_initial_ppm > 0:
-        required += mul_ppm_ceil(borrowed, profile.borrow_initial_ppm)
+        required += requirement_ppm(borrowed, profile.borrow_initial_ppm)
     return owner.cash + equity, required, reserved
-
-
-@kernel
-def initial_parts(state: State, account: int) -> tuple[int, int, int]:
-    """(equity at initial weights, initial margin with open orders reserved, cash reserved by spot bids)."""
-    equity, required, reserved, _count = initial_rows(state, account)
-    return with_cash(state, account, equity, required, reserved)
 
 
 @kernel
@@ -315,22 +469,35 @@ def refresh_rates(state: State, holding: int) -> None:
         if row.size > 0:
             row.rate_ppm = _capped_weight_ppm(record, lots, record.weight_total_ppm)
         else:
-            maintenance = sqrt_rate_ppm(record.borrow_factor_ppb, lots, record.lots_per_coin)
-            row.rate_ppm = min(max(record.borrow_floor_ppm, maintenance), HIGHEST_RATE_PPM)
+            rate = max(record.borrow_floor_ppm, size_rate_ppm(record, record.borrow_factor_ppb, lots))
+            row.rate_ppm = min(rate, HIGHEST_RATE_PPM)
         return
     if record.margin_rule == MARGIN_SQUARE_ROOT:
-        rate = sqrt_rate_ppm(record.rate_factor_ppb, lots, record.lots_per_coin)
-        row.rate_ppm = max(record.rate_floor_ppm, rate)
+        rate = max(record.rate_floor_ppm, size_rate_ppm(record, record.rate_factor_ppb, lots))
+        if row.size > 0 and record.long_cap_ppm > 0:
+            rate = min(rate, record.long_cap_ppm)
+        row.rate_ppm = rate
     elif record.margin_rule == MARGIN_STEPS:
         steps = step_count(record.step_base, record.step_size, abs(row.quote))
-        row.rate_ppm = record.rate_floor_ppm * (1 + steps)
+        row.rate_ppm = stepped_rate_ppm(record, steps)
+
+
+@kernel
+def bought_weight_ppm(state: State, holding: int) -> int:
+    """Share of the price of an asset bought that counts for opening, in the profile of its buyer."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    collateral = state.profiles[state.accounts[row.account].profile].collateral
+    if collateral == COLLATERAL_NONE or record.weight_total_ppm == 0:
+        return 0
+    return 1_000_000 if collateral == COLLATERAL_RAW else int(record.weight_initial_ppm)
 
 
 @kernel
 def _capped_weight_ppm(record: Any, lots: int, weight: int) -> int:
     """A collateral weight of an asset, less for a large balance where the rulebook says so."""
     if record.weight_rule == WEIGHT_SQUARE_ROOT and record.weight_factor_ppb > 0:
-        rate = sqrt_rate_ppm(record.weight_factor_ppb, lots, record.lots_per_coin)
+        rate = size_rate_ppm(record, record.weight_factor_ppb, lots)
         return int(min(weight, 1_100_000_000_000 // (1_000_000 + rate)))
     return weight
 
@@ -344,5 +511,5 @@ def initial_weight_ppm(record: Any, lots: int) -> int:
 @kernel
 def borrow_initial_ppm(record: Any, lots: int) -> int:
     """Initial margin on `lots` of an asset borrowed: its floor, or factor x sqrt(coins) where more."""
-    rate = sqrt_rate_ppm(record.borrow_initial_factor_ppb, lots, record.lots_per_coin)
+    rate = size_rate_ppm(record, record.borrow_initial_factor_ppb, lots)
     return int(min(max(record.borrow_initial_floor_ppm, rate), HIGHEST_RATE_PPM))

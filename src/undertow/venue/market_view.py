@@ -16,9 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.venue.answers import code_name
 from undertow.venue.door import EXACT, Instrument, Settlement, trimmed
 from undertow.venue.pricing import Pricing
-from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause, EventKind, InstrumentKind, Origin
+from undertow.venue.records import (
+    OUTSIDE,
+    REFUSAL_CODES,
+    SPOT_ASSET_BASE,
+    Cause,
+    CommandKind,
+    EventKind,
+    InstrumentKind,
+    Origin,
+)
 from undertow.venue.state import State
 
 # What `amount` and `detail` of an event are; an event that is not listed has money and a plain number.
@@ -46,15 +56,20 @@ class MarketView:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One trade."""
+    """One trade. Fees are in the instrument's settlement asset; a negative one is a rebate."""
 
+    trade: int  # numbered from 1
     seconds: Decimal
     instrument: str
     taker: int
     maker: int
+    taker_order: int
+    maker_order: int
     side: str  # the taker's
     size: Decimal
     price: Decimal
+    taker_fee: Decimal
+    maker_fee: Decimal
     origin: str
 
 
@@ -73,7 +88,10 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something the engine did. `amount` and `detail` are described with `EventKind`."""
+    """Something the engine did. `amount` and `detail` are described with `EventKind`.
+
+    `refused` says of a rejection which command was refused and why: "new: insufficient-margin".
+    """
 
     seconds: Decimal
     kind: str
@@ -85,6 +103,7 @@ class Event:
     price: Decimal | None
     amount: Decimal
     detail: Decimal
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +137,28 @@ def view_market(state: State, instrument: Instrument, pricing: Pricing) -> Marke
     )
 
 
-def fill_records(rows: NDArray[np.void], instruments: Sequence[Instrument]) -> tuple[Fill, ...]:
+def fill_records(
+    rows: NDArray[np.void], instruments: Sequence[Instrument], settlements: Sequence[Settlement]
+) -> tuple[Fill, ...]:
     """Logged fills in words."""
     records = []
     for row in rows:
         instrument = instruments[int(row["instrument"])]
+        wallet = settlements[instrument.listing.settlement]
         records.append(
             Fill(
+                trade=int(row["trade"]),
                 seconds=_seconds(row),
                 instrument=instrument.name,
                 taker=int(row["taker"]),
                 maker=int(row["maker"]),
+                taker_order=int(row["taker_order"]),
+                maker_order=int(row["maker_order"]),
                 side=_side(row) or "",
                 size=instrument.size(int(row["size"])),
                 price=instrument.price(int(row["price"])),
+                taker_fee=wallet.amount(int(row["taker_fee"])),
+                maker_fee=wallet.amount(int(row["maker_fee"])),
                 origin=_word(Origin(int(row["origin"]))),
             )
         )
@@ -166,7 +193,7 @@ def event_records(
     records = []
     for row, wallet in zip(rows, wallets, strict=True):
         kind = EventKind(int(row["kind"]))
-        about = instruments[int(row["instrument"])] if row["instrument"] >= 0 else None
+        about = instruments[int(row["instrument"])] if 0 <= row["instrument"] < len(instruments) else None
         amount, detail = int(row["amount"]), int(row["detail"])
         in_lots = about is not None and kind in AMOUNT_IN_LOTS
         records.append(
@@ -181,9 +208,17 @@ def event_records(
                 price=about.price(int(row["price"])) if about else None,
                 amount=about.size(amount) if in_lots and about else wallet.amount(amount),
                 detail=wallet.amount(detail) if kind in DETAIL_IS_MONEY else Decimal(detail),
+                refused=_refused(detail) if kind == EventKind.REJECTION else None,
             )
         )
     return tuple(records)
+
+
+def _refused(detail: int) -> str:
+    kind, code = divmod(detail, REFUSAL_CODES)
+    known = kind in CommandKind.__members__.values()
+    command = _word(CommandKind(kind)) if known else f"command {kind}"
+    return f"{command}: {code_name(code)}"
 
 
 def _seconds(row: NDArray[np.void]) -> Decimal:

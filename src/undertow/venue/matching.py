@@ -1,11 +1,16 @@
 """Matching: how an incoming order meets the book, and what each fill does to both accounts.
 
 Holds the one matching loop of the venue, cancellation, and the list of an account's own orders. Holds no
-admission rule (`admission.py`) and no reading of commands (`execution.py`). The loop runs with accounts
-(the venue) or without (the book alone, for its benchmark and its differential test); it is the same loop.
+admission rule (`admission.py`), no reading of commands (`execution.py`) and no question that is asked before
+an order trades (`reach.py`). The loop runs with accounts (the venue) or without (the book alone, for its
+benchmark and its differential test); it is the same loop.
+
+An order has a record, and so a number, from the moment it trades or rests; an amended order keeps both. A
+`holding` of -1 means that there are no accounts.
 
 Units: ticks, lots, settlement units. Invariants: price-time priority; an account's reserved lots equal
-the sum of its resting orders; a resting reduce-only order never opens a position.
+the sum of its resting orders; both orders of a fill are named, and no number is given twice; no match takes
+a customer's equity below zero (`carry`): a resting order that its account cannot carry any more is taken off.
 """
 
 from __future__ import annotations
@@ -13,26 +18,44 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from undertow._jit import kernel
+from undertow.errors import InvariantError
 from undertow.units import mul_ppm_ceil
+from undertow.venue.arenas import FILLS, next_place
 from undertow.venue.book import (
     free_slot,
     insert,
-    level_above,
-    level_below,
     level_index,
     order_id,
     reduce_order,
     remove,
     take_slot,
 )
-from undertow.venue.ledger import FEE, apply_fill, find_holding, free_if_empty, pay, swap_spot
+from undertow.venue.carry import carries, cost_of_fill, fee_of, maker_carries
+from undertow.venue.ledger import FEE, TRADE, apply_fill, find_holding, free_if_empty, pay, swap_spot, tell
 from undertow.venue.margin import SPOT, fill_value
-from undertow.venue.records import OrderFlag, SelfTrade
-from undertow.venue.slack import forget
-from undertow.venue.state import COUNT_FILLS, HOUSE_FEES, HOUSE_STRIDE, TIME, TRADE_COUNT, State
+from undertow.venue.records import EventKind, OrderFlag, SelfTrade
+from undertow.venue.slack import forget, order_rests
+from undertow.venue.state import (
+    COUNT_FILLS,
+    HOUSE_FEES,
+    HOUSE_STRIDE,
+    REDUCE_EACH,
+    REDUCE_ONLY_RULE,
+    TIME,
+    TRADE_COUNT,
+    State,
+)
 
 REDUCE_ONLY = int(OrderFlag.REDUCE_ONLY)
 CANCEL_TAKER = int(SelfTrade.CANCEL_TAKER)
+CANCELLED_BY_ENGINE = int(EventKind.CANCELLED_BY_ENGINE)
+TAKEN_OFF = int(EventKind.TAKEN_OFF)
+
+UNLIMITED = 1 << 62  # for `cross`: the taker's means were checked beforehand, or are not asked for
+# What stopped a taker.
+STOPPED_NOT = 0
+STOPPED_BY_ITSELF = 1  # it met an order of its own account
+STOPPED_BY_MEANS = 2  # its account cannot carry the next match
 
 
 class Taker(NamedTuple):
@@ -79,46 +102,90 @@ def within(state: State, taker: Taker, price: int) -> bool:
 
 
 @kernel
-def cross(state: State, taker: Taker, holding: int, settling: int) -> tuple[int, int, int]:
-    """Trade `taker` against the book down its limit. Returns (lots, value, 1 if stopped by self-trade).
+def cross(state: State, taker: Taker, holding: int, slot: int, spare: int, held: int) -> tuple[int, int, int]:
+    """Trade `taker` against the book down its limit. Returns (lots, value, what stopped it: STOPPED_*).
 
-    `holding` is the taker's row; `settling` 0 leaves accounts alone (book only).
+    `holding` is the taker's row, -1 leaves accounts alone (book only); `slot` is the order's record, which
+    names it in the fills and stands in no book meanwhile. `spare` is what the matches may cost the taker
+    against the mark before its account is valued again, `held` what is reserved for it: a match that it
+    cannot carry is not made, and ends the walk.
     """
     market = state.markets[taker.instrument]
+    identifier = order_id(state, slot)
+    settling = 1 if holding >= 0 else 0
     left = taker.lots
     value = 0
     while left > 0 and crosses(state, taker):
         price = market.best_ask if taker.side > 0 else market.best_bid
         level = state.pages[level_index(state, taker.instrument, price)]
         while left > 0 and level.head >= 0:
-            slot = int(level.head)
-            maker = state.orders[slot]
+            met = int(level.head)
+            maker = state.orders[met]
             if maker.account == taker.account and taker.self_trade != 0:
                 if taker.self_trade == CANCEL_TAKER:
-                    return taker.lots - left, value, 1
-                cancel_order(state, slot, settling)
+                    return taker.lots - left, value, STOPPED_BY_ITSELF
+                cancel_order(state, met, settling)
                 continue
-            traded = min(left, tradable_lots(state, slot))
+            traded = min(left, tradable_lots(state, met))
             if traded <= 0:
-                cancel_order(state, slot, settling)
+                cancel_order(state, met, settling)
                 continue
-            _record(state, taker, slot, traded)
+            if settling == 1 and maker.account != taker.account and not maker_carries(state, met, traded):
+                _take_off(state, met)
+                continue
+            if spare != UNLIMITED:
+                spare -= cost_to_taker(state, taker, holding, traded, price)
+                if spare < 0 and not taker_carries(state, taker, holding, traded, price, held):
+                    return taker.lots - left, value, STOPPED_BY_MEANS
+            fill = _record(state, taker, met, traded, identifier)
             left -= traded
             if settling == 1:
-                value += _settle(state, taker, holding, slot, traded)
+                value += _settle(state, taker, holding, met, fill)
             owner = int(maker.account)
             row = int(maker.holding)
             if traded == maker.size:
-                remove(state, slot)
+                remove(state, met)
                 if settling == 1:
-                    _forget(state, slot)
-                free_slot(state, slot)
+                    forget_order(state, met)
+                free_slot(state, met)
             else:
-                reduce_order(state, slot, traded)
+                reduce_order(state, met, traded)
             if settling == 1:
                 prune_reduce_only(state, owner, taker.instrument)
                 free_if_empty(state, row)
-    return taker.lots - left, value, 0
+    return taker.lots - left, value, STOPPED_NOT
+
+
+@kernel
+def cost_to_taker(state: State, taker: Taker, holding: int, lots: int, price: int) -> int:
+    """What a match takes from the taker's equity at initial weights, fee included; negative for a gain."""
+    fee = fee_of(state, taker.instrument, lots, price, state.instruments[taker.instrument].taker_fee_ppm)
+    return cost_of_fill(state, holding, taker.side * lots, price, fee)
+
+
+@kernel
+def taker_carries(state: State, taker: Taker, holding: int, lots: int, price: int, held: int) -> bool:
+    """`carries` for a match of an order that never rests: with the walk all that is `held` for it is free."""
+    fee = fee_of(state, taker.instrument, lots, price, state.instruments[taker.instrument].taker_fee_ppm)
+    return carries(state, holding, taker.side * lots, price, fee, held)
+
+
+@kernel
+def _take_off(state: State, slot: int) -> None:
+    """Withdraw a resting order because its account cannot carry the match, and say so."""
+    order = state.orders[slot]
+    what = (int(order.instrument), int(order.side), int(order.size), int(order.price))
+    tell(state, TAKEN_OFF, (int(order.account), -1), what, 0, order_id(state, slot))
+    cancel_order(state, slot, 1)
+
+
+@kernel
+def cross_only(state: State, taker: Taker, holding: int) -> tuple[int, int]:
+    """An order of the engine's own: it trades what it can at once and is gone. Returns (lots, value)."""
+    slot = take_slot(state)
+    filled, value, _stopped = cross(state, taker, holding, slot, UNLIMITED, 0)
+    free_slot(state, slot)
+    return filled, value
 
 
 @kernel
@@ -131,32 +198,38 @@ def tradable_lots(state: State, slot: int) -> int:
 
 
 @kernel
-def _record(state: State, taker: Taker, slot: int, traded: int) -> None:
+def _record(state: State, taker: Taker, slot: int, traded: int, identifier: int) -> int:
+    """Write down a trade; returns its place among the fills. Its fees are for who takes them to write."""
     maker = state.orders[slot]
-    position = state.counters[COUNT_FILLS]
-    state.counters[COUNT_FILLS] = position + 1
-    state.counters[TRADE_COUNT] += 1
+    if traded <= 0 or traded > maker.size:
+        raise InvariantError("a fill of nothing, or of more than rests")
+    position = next_place(state, FILLS, COUNT_FILLS)
     fill = state.fills[position]
+    state.counters[TRADE_COUNT] += 1
     fill.time = state.counters[TIME]
     fill.price = maker.price
     fill.size = traded
     fill.taker = taker.account
     fill.maker = maker.account
-    fill.taker_order = -1
+    fill.taker_order = identifier
     fill.maker_order = order_id(state, slot)
+    fill.trade = state.counters[TRADE_COUNT]
     fill.instrument = taker.instrument
     fill.side = taker.side
     fill.origin = taker.origin
     state.markets[taker.instrument].last = maker.price
+    return position
 
 
 @kernel
-def _settle(state: State, taker: Taker, holding: int, slot: int, traded: int) -> int:
+def _settle(state: State, taker: Taker, holding: int, slot: int, position: int) -> int:
     """Both sides of one fill: position or asset and cash, the maker's reservation, both fees."""
     maker = state.orders[slot]
+    fill = state.fills[position]
     record = state.instruments[taker.instrument]
     market = state.markets[taker.instrument]
     price = maker.price
+    traded = fill.size
     row = int(maker.holding)
     if record.kind == SPOT:
         value = traded * price * record.unit
@@ -172,15 +245,17 @@ def _settle(state: State, taker: Taker, holding: int, slot: int, traded: int) ->
             state.holdings[row].open_buy -= traded
         else:
             state.holdings[row].open_sell -= traded
-        apply_fill(state, row, maker.side * traded, price)
-        apply_fill(state, holding, taker.side * traded, price)
+        apply_fill(state, row, maker.side * traded, price, TRADE)
+        apply_fill(state, holding, taker.side * traded, price, TRADE)
     fees = record.settlement * HOUSE_STRIDE + HOUSE_FEES
+    fill.taker_fee = 0
+    fill.maker_fee = 0
     if record.taker_fee_ppm != 0:
-        fee = mul_ppm_ceil(value, record.taker_fee_ppm)
-        pay(state, taker.account, fees, fee, FEE, taker.instrument)
+        fill.taker_fee = mul_ppm_ceil(value, record.taker_fee_ppm)
+        pay(state, taker.account, fees, fill.taker_fee, FEE, taker.instrument)
     if record.maker_fee_ppm != 0:
-        fee = mul_ppm_ceil(value, record.maker_fee_ppm)
-        pay(state, maker.account, fees, fee, FEE, taker.instrument)
+        fill.maker_fee = mul_ppm_ceil(value, record.maker_fee_ppm)
+        pay(state, maker.account, fees, fill.maker_fee, FEE, taker.instrument)
     market.volume_lots += traded
     market.volume_value += value
     if taker.side < 0:
@@ -196,7 +271,7 @@ def cancel_order(state: State, slot: int, settling: int) -> None:
         order = state.orders[slot]
         holding = int(order.holding)
         release(state, holding, order.side, order.size, order.price)
-        _forget(state, slot)
+        forget_order(state, slot)
         free_slot(state, slot)
         free_if_empty(state, holding)
         return
@@ -225,7 +300,17 @@ def reserve(state: State, holding: int, side: int, lots: int, price: int) -> Non
 
 
 @kernel
-def _forget(state: State, slot: int) -> None:
+def lift(state: State, slot: int, settling: int) -> None:
+    """Take an order that is amended out of the book and release it; its record and its number stay."""
+    remove(state, slot)
+    if settling == 1:
+        order = state.orders[slot]
+        release(state, order.holding, order.side, order.size, order.price)
+        forget_order(state, slot)
+
+
+@kernel
+def forget_order(state: State, slot: int) -> None:
     """Unlink an order from its account's own list."""
     orders = state.orders
     order = orders[slot]
@@ -242,10 +327,9 @@ def _forget(state: State, slot: int) -> None:
 
 
 @kernel
-def rest(state: State, taker: Taker, lots: int, holding: int) -> int:
-    """Put what is left of an order into the book and return its slot; reserving is the caller's affair."""
+def rest(state: State, taker: Taker, lots: int, holding: int, slot: int) -> None:
+    """Put what is left of an order into the book under its record; reserving is the caller's affair."""
     orders = state.orders
-    slot = take_slot(state)
     order = orders[slot]
     order.size = lots
     order.price = taker.limit
@@ -265,7 +349,8 @@ def rest(state: State, taker: Taker, lots: int, holding: int) -> int:
         owner.order_count += 1
         if taker.reduce_only == 1:
             owner.reduce_only_count += 1
-    return slot
+            forget(state, taker.account)
+        order_rests(state, slot)
 
 
 @kernel
@@ -294,47 +379,66 @@ def cancel_all(state: State, account: int, instrument: int) -> int:
 
 
 @kernel
+def withdraw_orders(state: State, account: int, instrument: int) -> None:
+    """The venue withdraws an account's orders in one instrument (-1: in all), and says how many."""
+    count = cancel_all(state, account, instrument)
+    if count > 0:
+        tell(state, CANCELLED_BY_ENGINE, (account, -1), (instrument, 0, count, 0), 0, 0)
+
+
+@kernel
 def prune_reduce_only(state: State, account: int, instrument: int) -> None:
-    """After a position shrank: withdraw reduce-only orders, newest first, that it can no longer feed."""
+    """After a position shrank: cut the account's reduce-only orders down to what it can still feed."""
     if state.accounts[account].reduce_only_count == 0:
         return
-    orders = state.orders
-    total = 0
+    if state.counters[REDUCE_ONLY_RULE] != REDUCE_EACH:
+        while _cut_furthest(state, account, instrument):
+            pass
+        return
     slot = int(state.accounts[account].first_order)
     while slot >= 0:
-        order = orders[slot]
-        if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
-            total += order.size
-        slot = int(order.own_next)
-    slot = int(state.accounts[account].first_order)
-    while slot >= 0 and total > 0:
-        order = orders[slot]
+        order = state.orders[slot]
         following = int(order.own_next)
         if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
-            reducible = max(-order.side * state.holdings[order.holding].size, 0)
-            if total > reducible:
-                total -= order.size
-                cancel_order(state, slot, 1)
+            _cut(state, slot, order.size - tradable_lots(state, slot))
         slot = following
 
 
 @kernel
-def fillable_lots(state: State, taker: Taker) -> int:
-    """Lots that `taker` could trade down to its limit, its own resting orders left out; stops at its size."""
-    market = state.markets[taker.instrument]
-    lots = 0
-    price = market.best_ask if taker.side > 0 else market.best_bid
-    while lots < taker.lots and within(state, taker, price):
-        slot = int(state.pages[level_index(state, taker.instrument, price)].head)
-        while slot >= 0 and lots < taker.lots:
-            order = state.orders[slot]
-            if order.account != taker.account or taker.self_trade == 0:
-                lots += max(tradable_lots(state, slot), 0)
-            elif taker.self_trade == CANCEL_TAKER:
-                return lots
-            slot = int(order.next)
-        if taker.side > 0:
-            price = level_above(state, taker.instrument, price + 1)
-        else:
-            price = level_below(state, taker.instrument, price - 1)
-    return lots
+def _cut(state: State, slot: int, lots: int) -> None:
+    """Take `lots` off a resting order, which keeps its place; all of them withdraws it."""
+    if lots <= 0:
+        return
+    order = state.orders[slot]
+    if lots >= order.size:
+        cancel_order(state, slot, 1)
+        return
+    release(state, order.holding, order.side, lots, order.price)
+    reduce_order(state, slot, lots)
+
+
+@kernel
+def _cut_furthest(state: State, account: int, instrument: int) -> bool:
+    """Cut one reduce-only order if together they exceed the position; false if they do not.
+
+    The one furthest from the market gives way first, the newest of equals. One on the wrong side goes.
+    """
+    total = 0
+    reducible = 0
+    furthest = -1
+    slot = int(state.accounts[account].first_order)
+    while slot >= 0:
+        order = state.orders[slot]
+        if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
+            reducible = max(-order.side * state.holdings[order.holding].size, 0)
+            if reducible == 0:
+                cancel_order(state, slot, 1)
+                return True
+            total += order.size
+            if furthest < 0 or order.side * order.price < order.side * state.orders[furthest].price:
+                furthest = slot
+        slot = int(order.own_next)
+    if total <= reducible:
+        return False
+    _cut(state, furthest, total - reducible)
+    return True

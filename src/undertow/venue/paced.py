@@ -1,4 +1,4 @@
-"""The paced stages as an engine calls them: a rulebook's figures, what carries over, and room in the arenas.
+"""The paced stages as an engine calls them: a rulebook's figures, and what carries over.
 
 Holds the translation of a rulebook into the rules of each paced module and the order of calls within one
 step. Holds no formula; the work is in `pacing_*`, `auto_close`, `overflow`, `disposal` and `conversion`.
@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.errors import RulebookError
+from undertow.errors import CapacityError, RulebookError
 from undertow.rulebook.model import Rulebook
 from undertow.rulebook.waterfall import Disposal as DisposalFigures
-from undertow.units import PPM
+from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.auto_close import OVERFLOW, AutoClose, auto_close_second
 from undertow.venue.backstop import Providers, Split, advance, exact_share, no_providers, open_providers
 from undertow.venue.closing import close_inventory
-from undertow.venue.compile import money
-from undertow.venue.conversion import ROUNDS, Conversion, convert, count_debtors
+from undertow.venue.conversion import Conversion, convert
 from undertow.venue.disposal import (
     FLOOR_BAND,
     FLOOR_BANKRUPTCY,
@@ -37,19 +36,18 @@ from undertow.venue.disposal import (
     open_stock,
     open_window,
 )
-from undertow.venue.frozen import Frozen, drop_listed, frozen_room, release_recovered
+from undertow.venue.dollars import money
+from undertow.venue.extent import has_deposit_room
+from undertow.venue.frozen import Frozen, drop_freed, drop_listed, frozen_room, release_recovered
 from undertow.venue.hedge import Hedge
 from undertow.venue.ledger import deposit
 from undertow.venue.overflow import close_overflow
 from undertow.venue.pacing_fillable import Block, Fillable, liquidate_block, open_block
 from undertow.venue.pacing_slices import Slices, SlicesMemory, liquidate_slices
 from undertow.venue.pacing_staged import Staged, staged
-from undertow.venue.setup import make_holding_room
 from undertow.venue.state import (
     COUNT_CANDIDATES,
-    COUNT_EVENTS,
     COUNT_HOLDINGS,
-    COUNT_POSTINGS,
     HOUSE_FUND,
     HOUSE_STRIDE,
     HOUSE_VAULT,
@@ -71,24 +69,6 @@ PARTS: dict[str, Any] = {
     "stock": Stock,
     "hedge": Hedge,
 }
-
-
-def make_log_room(engine: Engine, orders: int, events: int) -> None:
-    """Room in every arena for so many more orders, and so many events and postings beside theirs."""
-    state = engine.state
-    engine.make_room(orders)
-    state.grow("events", int(state.counters[COUNT_EVENTS]) + 4 * orders + events)
-    state.grow("postings", int(state.counters[COUNT_POSTINGS]) + 6 * orders + 2 * events)
-
-
-def make_second_room(engine: Engine, providers: int) -> int:
-    """Room for one second of slices and auto-close; returns how many rows the candidates hold at most."""
-    state = engine.state
-    found = int(state.counters[COUNT_CANDIDATES])
-    rows = min(int(state.counters[COUNT_HOLDINGS]), found * len(engine.listings))
-    make_holding_room(state, providers * len(engine.listings))
-    make_log_room(engine, rows + found, 4 * rows * (providers + 1) + 8 * found)
-    return rows
 
 
 class PacedStage:
@@ -119,7 +99,6 @@ class PacedStage:
         """The accounts under liquidation, less those that need it no more."""
         frozen = frozen_room(state, self.parts.get("frozen"))
         self.parts["frozen"] = frozen
-        state.grow("events", int(state.counters[COUNT_EVENTS] + frozen.length[0]) + 1)
         release_recovered(state, frozen)
         return frozen
 
@@ -154,7 +133,12 @@ class SlicesStage(PacedStage):
         self.parts["providers"] = no_providers()
 
     def provide(self, state: State, count: int, capital: int, settlement: int = 0) -> Providers:
-        """Open `count` providers at the rulebook's capacities, each with `capital` settlement units."""
+        """Open `count` providers at the rulebook's capacities, each with `capital` settlement units.
+
+        CapacityError, with nobody opened, for more capital than amounts may be.
+        """
+        if capital > AMOUNT_LIMIT or not has_deposit_room(state, settlement, min(count * capital, 1 << 62)):
+            raise CapacityError(f"{count} providers with {capital} units each are more than amounts may be")
         providers = open_providers(state, [self.limits] * count, settlement)
         for account in providers.account:
             deposit(state, int(account), capital)
@@ -162,29 +146,31 @@ class SlicesStage(PacedStage):
         return providers
 
     def give_volumes(self, adv_lots: NDArray[np.int64]) -> None:
-        """Average daily volume of every instrument, in lots; 0: that contract has no cap."""
+        """Average daily volume by instrument, in lots; 0, or none given: that contract has no cap."""
         self.parts["slices"] = SlicesMemory(adv_lots.copy(), np.zeros(len(adv_lots), np.int64))
 
     def __call__(self, engine: Engine, seconds: int) -> None:
         """Slices and auto-close, second by second."""
         state = engine.state
         frozen = self.let_go(state)
-        if "slices" not in self.parts:
-            self.give_volumes(np.zeros(len(state.instruments), np.int64))
+        given = self.parts["slices"].adv_lots if "slices" in self.parts else np.zeros(0, np.int64)
+        if len(given) < len(state.instruments):
+            self.give_volumes(np.pad(given, (0, len(state.instruments) - len(given))))
         slices, providers = self.parts["slices"], self.parts["providers"]
         now = int(state.counters[TIME]) // 1000
         for second in range(now - seconds + 1, now + 1):
-            rows = make_second_room(engine, len(providers.account))
+            positions = int(state.counters[COUNT_CANDIDATES]) * len(engine.listings)
+            rows = min(int(state.counters[COUNT_HOLDINGS]), positions)
             liquidate_slices(state, self.rule, self.line, slices, frozen, engine.seed, second)
             advance(providers, second)
             overflow = np.zeros(rows, OVERFLOW)
             count = auto_close_second(state, self.line, self.split, providers, overflow)
             if count:
-                make_log_room(engine, 0, 4 * int(state.counters[COUNT_HOLDINGS]))
                 draw = (engine.seed, second)
                 found = close_overflow(state, engine.closing, overflow[:count], draw, engine.ranking)
                 engine.reports += [(engine.step_number, each) for each in found]
             drop_listed(state)
+            drop_freed(state, frozen)
 
 
 class StagedStage(PacedStage):
@@ -209,7 +195,6 @@ class StagedStage(PacedStage):
     def __call__(self, engine: Engine, seconds: int) -> None:
         """One pass a step: the vault's own losses, orders, the vault, the list for allocation."""
         if self.limited and not within_limit(engine.state, self.vault):
-            make_log_room(engine, 0, 4 * int(engine.state.counters[COUNT_HOLDINGS]))
             draw = (engine.seed, engine.step_number)
             vault = self.vault.account
             found = close_inventory(engine.state, engine.closing, vault, draw, engine.ranking)
@@ -273,7 +258,6 @@ class DisposalStage(PacedStage):
         for account in self.accounts(engine):
             stock = self.parts.setdefault(f"stock {account}", open_stock(state))
             note_takeovers(state, account, stock)
-            make_log_room(engine, len(engine.listings), 0)
             if seconds > 0:
                 dispose(state, account, self.contracts, self.assets, window, stock, seconds)
 
@@ -297,13 +281,8 @@ class ConversionStage:
 
     def __call__(self, engine: Engine, seconds: int) -> None:
         """Convert every wallet that is due."""
-        state = engine.state
-        if self.rule is None:
-            return
-        debtors = int(count_debtors(state))
-        if debtors:
-            make_log_room(engine, ROUNDS * debtors, 0)
-            convert(state, self.rule)
+        if self.rule is not None:
+            convert(engine.state, self.rule)
 
 
 def require_backstop(rulebook: Rulebook, *kinds: str) -> None:

@@ -27,21 +27,29 @@ from undertow import streams
 from undertow._jit import kernel
 from undertow.streams import integer_at
 from undertow.units import mul_div_ceil, mul_div_floor, mul_ppm_floor
+from undertow.venue.dollars import in_units
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import NOTHING, lots_within, wide
 from undertow.venue.ledger import pay, tell
-from undertow.venue.liquidation import forced_order, fund_of, largest_position, recover, resolve
+from undertow.venue.liquidation import (
+    forced_order,
+    fund_of,
+    largest_position,
+    recover,
+    resolve,
+    settle_flat_debt,
+)
 from undertow.venue.margin import INVERSE, SPOT, maintenance_parts, notional, row_maintenance
 from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import COUNT_CANDIDATES, STAGE_LIQUIDATING, State
-from undertow.venue.takeover import list_bankrupt
+from undertow.venue.takeover import fund_means, list_bankrupt
 
 INSURANCE_IN = int(Cause.INSURANCE_IN)
 INSURANCE_OUT = int(Cause.INSURANCE_OUT)
 EVENT_FUND_IN = int(EventKind.FUND_IN)
 EVENT_FUND_OUT = int(EventKind.FUND_OUT)
 
-RATIO_LIMIT = 1_000_000  # equity below minus this many times maintenance ranks as this
+RATIO_LIMIT = 1_000_000  # equity further from zero than this many times maintenance ranks as this
 RATIO_SCALE = 1_000_000_000
 
 
@@ -49,13 +57,13 @@ class Fillable(NamedTuple):
     """Figures of the "fillable-price" pacing."""
 
     slice_ppm: int  # of the position's notional
-    floor: int  # settlement units: at least this much, or the whole position
-    block_cap: int  # settlement units an account may close a block
+    floor: int  # millionths of a dollar: at least this much, or the whole position
+    block_cap: int  # the same: what an account may close a block
     attempts: int  # a block
     spread_ppm: int  # of maintenance: how far the price may worsen
     adjustment_ppm: int  # how fast it worsens with the shortfall
     fee_cap_ppm: int  # of the fill's value
-    loss_limit: int  # settlement units the fund pays for an account a block; 0: no limit
+    loss_limit: int  # millionths of a dollar the fund pays for an account a block; 0: no limit
     whole_or_nothing: int  # 1: the fund covers a wallet without contracts only if it can pay all
 
 
@@ -81,8 +89,8 @@ def risk_ratio(equity: int, maintenance: int) -> int:
     """Equity over maintenance in parts per billion, rounded down; lower is riskier."""
     if maintenance <= 0:
         return RATIO_SCALE if equity >= 0 else -RATIO_LIMIT * RATIO_SCALE
-    if equity < -RATIO_LIMIT * maintenance or maintenance > 1 << 57:
-        return -RATIO_LIMIT * RATIO_SCALE
+    if abs(equity) // RATIO_LIMIT >= maintenance:
+        return RATIO_LIMIT * RATIO_SCALE if equity > 0 else -RATIO_LIMIT * RATIO_SCALE
     return mul_div_floor(equity, RATIO_SCALE, maintenance)
 
 
@@ -108,6 +116,8 @@ def fillable_discount(equity: int, maintenance: int, own: int, rule: Fillable) -
     if equity >= maintenance or maintenance <= 0:
         return 0
     most = mul_ppm_floor(own, rule.spread_ppm)
+    if float(maintenance - equity) * float(rule.adjustment_ppm) >= 2e6 * float(maintenance):
+        return most
     scaled = mul_ppm_floor(maintenance - equity, rule.adjustment_ppm)
     return most if scaled >= maintenance else mul_div_floor(most, scaled, maintenance)
 
@@ -207,7 +217,9 @@ def fillable_block(state: State, rule: Fillable, block: Block, frozen: Frozen, k
     """One block: attempts in order of risk, then every account below zero is covered or listed."""
     for position in range(state.counters[COUNT_CANDIDATES]):
         account = wide(state.candidates[position])
-        if not recover(state, account):
+        if recover(state, account):
+            continue
+        if not settle_flat_debt(state, account, wide(fund_of(state, account)), rule.whole_or_nothing):
             enter(state, frozen, account)
     collect_riskiest(state, block)
     while block.length[1] < rule.attempts:
@@ -251,6 +263,7 @@ def _finish_block(state: State, rule: Fillable, account: int) -> None:
 def _attempt(state: State, rule: Fillable, block: Block, row: int, holding: int) -> bool:
     """One order for one position. False if the account has used up its block cap."""
     account = wide(block.account[row])
+    rule = _in_wallet_units(state, rule, account)
     instrument = wide(state.holdings[holding].instrument)
     record = state.instruments[instrument]
     size = wide(state.holdings[holding].size)
@@ -282,9 +295,26 @@ def _attempt(state: State, rule: Fillable, block: Block, row: int, holding: int)
 
 
 @kernel
+def _in_wallet_units(state: State, rule: Fillable, account: int) -> Fillable:
+    """The rule with its dollar figures in a wallet's settlement units."""
+    settlement = wide(state.accounts[account].settlement)
+    return Fillable(
+        rule.slice_ppm,
+        in_units(state, settlement, rule.floor),
+        in_units(state, settlement, rule.block_cap),
+        rule.attempts,
+        rule.spread_ppm,
+        rule.adjustment_ppm,
+        rule.fee_cap_ppm,
+        in_units(state, settlement, rule.loss_limit),
+        rule.whole_or_nothing,
+    )
+
+
+@kernel
 def _fund_room(state: State, rule: Fillable, fund: int, lost: int) -> int:
     """What the fund can and may still pay for this account in this block."""
-    room = max(wide(state.accounts[fund].cash), 0)
+    room = wide(fund_means(state, fund))
     if rule.loss_limit > 0:
         room = min(room, max(rule.loss_limit - lost, 0))
     return room
@@ -294,7 +324,7 @@ def _fund_room(state: State, rule: Fillable, fund: int, lost: int) -> int:
 def _settle_slice(state: State, rule: Fillable, account: int, fund: int, delta: int, value: int) -> int:
     """The fund pays what a fill lacks to the bankruptcy price, else takes a fee. Returns its loss."""
     if delta < 0:
-        paid = min(-delta, max(wide(state.accounts[fund].cash), 0))
+        paid = min(-delta, wide(fund_means(state, fund)))
         pay(state, fund, account, paid, INSURANCE_OUT, -1)
         tell(state, EVENT_FUND_OUT, (wide(account), wide(fund)), NOTHING, paid, 0)
         return paid

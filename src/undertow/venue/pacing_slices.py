@@ -27,9 +27,10 @@ from undertow._jit import kernel
 from undertow.streams import integer_at
 from undertow.units import AMOUNT_LIMIT, mul_ppm_ceil, mul_ppm_floor
 from undertow.venue.auto_close import AutoClose, is_auto_closed
+from undertow.venue.dollars import in_units
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import lots_worth, wide
-from undertow.venue.liquidation import forced_order, recover, resolve
+from undertow.venue.liquidation import forced_order, fund_of, recover, resolve, settle_flat_debt
 from undertow.venue.margin import SPOT, maintenance_parts
 from undertow.venue.state import COUNT_CANDIDATES, State
 
@@ -41,7 +42,7 @@ class Slices(NamedTuple):
 
     probability_ppm: int  # per second and contract
     slice_ppm: int  # of the position
-    floor: int  # settlement units: at least this much, or the whole position
+    floor: int  # millionths of a dollar: at least this much, or the whole position
     volume_cap_ppm: int  # of average daily volume, one pool for all accounts
     jitter_low_ppm: int
     jitter_high_ppm: int
@@ -134,7 +135,7 @@ def slices_second(
     open_rooms(state, rule, draws.execute, memory)
     for position in range(len(visiting)):
         account = wide(visiting[position])
-        if recover(state, account):
+        if recover(state, account) or settle_flat_debt(state, account, wide(fund_of(state, account)), 0):
             continue
         enter(state, frozen, account)
         equity, maintenance, gross = maintenance_parts(state, account)
@@ -160,7 +161,8 @@ def _send_slices(state: State, rule: Slices, draws: Draws, account: int, room: N
             jitter = rule.jitter_low_ppm + integer_at(draws.jitter, identity, span)
             span = rule.cross_high_ppm - rule.cross_low_ppm + 1
             cross = rule.cross_low_ppm + integer_at(draws.cross, identity, span)
-            floor_lots = lots_worth(record.kind, record.unit, rule.floor, state.markets[instrument].mark)
+            floor = in_units(state, record.settlement, rule.floor)
+            floor_lots = lots_worth(record.kind, record.unit, floor, state.markets[instrument].mark)
             lots = wide(slice_lots(abs(row.size), floor_lots, room[instrument], rule.slice_ppm, jitter))
             limit = wide(through_limit(state, instrument, -1 if row.size > 0 else 1, cross))
             if limit > 0:

@@ -20,18 +20,19 @@ from typing import NamedTuple
 from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
 from undertow.venue.admission import band_limit
+from undertow.venue.dollars import in_units
 from undertow.venue.frozen import Frozen, enter
 from undertow.venue.integers import wide
-from undertow.venue.liquidation import forced_order, recover
+from undertow.venue.liquidation import forced_order, recover, settle_flat_debt
 from undertow.venue.margin import SPOT, maintenance_parts, notional
 from undertow.venue.state import COUNT_CANDIDATES, TIME, State
-from undertow.venue.vault import Vault, hand_over
+from undertow.venue.vault import Vault, hand_over, payer
 
 
 class Staged(NamedTuple):
     """Figures of the "staged" pacing."""
 
-    threshold: int  # settlement units of notional: larger positions go in two parts
+    threshold: int  # millionths of a dollar of notional: larger positions go in two parts
     first_ppm: int
     cooldown_ms: int
     at_band: int  # 1: market orders reach the market band; 0: the whole grid
@@ -56,7 +57,7 @@ def staged(state: State, rule: Staged, vault: Vault, frozen: Frozen) -> None:
     now = wide(state.counters[TIME])
     for position in range(state.counters[COUNT_CANDIDATES]):
         account = wide(state.candidates[position])
-        if recover(state, account):
+        if recover(state, account) or settle_flat_debt(state, account, wide(payer(state, vault, account)), 0):
             continue
         fresh = enter(state, frozen, account)
         owner = state.accounts[account]
@@ -85,7 +86,8 @@ def _send_orders(state: State, rule: Staged, account: int) -> None:
             lots = size
             if first:
                 amount = notional(record.kind, record.unit, size, market.mark)
-                lots = wide(staged_lots(size, amount, rule.threshold, rule.first_ppm))
+                threshold = in_units(state, record.settlement, rule.threshold)
+                lots = wide(staged_lots(size, amount, threshold, rule.first_ppm))
             if lots < size:
                 owner.cooldown = state.counters[TIME] + rule.cooldown_ms
             side = -1 if row.size > 0 else 1

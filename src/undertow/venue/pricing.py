@@ -10,7 +10,7 @@ rulebook names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,20 @@ from undertow.units import PPM
 from undertow.venue import funding, index, marks
 from undertow.venue.compile import Listing
 from undertow.venue.depth import impact_prices
+from undertow.venue.dollars import money
 from undertow.venue.fixed_point import decay_ppb
 from undertow.venue.records import InstrumentKind
 from undertow.venue.state import State
 
 PPB_PER_PPM = 1000
+
+Rows = TypeVar("Rows", index.IndexState, marks.MarkState, funding.FundingState)
+
+
+def _joined(rows: Rows, more: Rows) -> Rows:
+    """The same memory with more instruments at its end."""
+    columns = [np.concatenate(pair) for pair in zip(rows, more, strict=True)]
+    return type(rows)(*columns)
 
 
 class Pricing:
@@ -40,32 +49,43 @@ class Pricing:
         self.step_ms = max(1, step_ms)
         self.constituents = constituents
         self.listings: list[Listing] = []
-        self._rebuild()
+        self.window = max(1, rulebook.mark.basis_window_seconds)
+        self.index_rules = np.zeros(0, index.INDEX_RULE)
+        self.mark_rules = np.zeros(0, marks.MARK_RULE)
+        self.funding_rules = np.zeros(0, funding.FUNDING_RULE)
+        self.index_state = index.allocate_index(0, constituents)
+        self.mark_state = marks.allocate_marks(0, self.window)
+        self.funding_state = funding.allocate_funding(np.zeros(0, np.int64))
+        self.weights = np.zeros((0, constituents), np.int64)
+        self.external = np.zeros(0, np.int64)
+        self.perpetuals = np.zeros(0, np.int64)
+        self._spot: list[int] = []
 
-    def _rebuild(self) -> None:
-        count = len(self.listings)
-        self.index_rules = np.zeros(count, index.INDEX_RULE)
-        self.mark_rules = np.zeros(count, marks.MARK_RULE)
-        self.funding_rules = np.zeros(count, funding.FUNDING_RULE)
-        for row in range(count):
-            self._write_rules(row)
-        window = max(1, self.rulebook.mark.basis_window_seconds)
-        self.index_state = index.allocate_index(count, self.constituents)
-        self.mark_state = marks.allocate_marks(count, window)
-        due = np.full(count, self.rulebook.funding.interval_seconds, np.int64)
-        self.funding_state = funding.allocate_funding(due)
-        self.index_ticks = self.index_state.index_ticks
-        self.weights = np.full((count, self.constituents), PPM, np.int64)
-        self.external = np.zeros(count, np.int64)
-        self.kinds = np.array([int(listing.kind) for listing in self.listings], np.int64)
-        self.perpetuals = np.flatnonzero(self.kinds != int(InstrumentKind.SPOT))
-        self._spot = np.flatnonzero(self.kinds == int(InstrumentKind.SPOT)).tolist()
-        self._scaled = [int(row) for row in self.perpetuals if self._rises(int(row))]
+    @property
+    def index_ticks(self) -> NDArray[np.int64]:
+        """The index of every instrument."""
+        return self.index_state.index_ticks
 
     def add(self, listing: Listing) -> None:
         """Price one more instrument; before the first step."""
+        row = len(self.listings)
         self.listings.append(listing)
-        self._rebuild()
+        self.index_rules = np.append(self.index_rules, np.zeros(1, index.INDEX_RULE))
+        self.mark_rules = np.append(self.mark_rules, np.zeros(1, marks.MARK_RULE))
+        self.funding_rules = np.append(self.funding_rules, np.zeros(1, funding.FUNDING_RULE))
+        self._write_rules(row)
+        order = self.index_state.order
+        fresh = index.allocate_index(1, self.constituents)
+        self.index_state = _joined(self.index_state, fresh)._replace(order=order)
+        self.mark_state = _joined(self.mark_state, marks.allocate_marks(1, self.window))
+        due = np.array([self.rulebook.funding.interval_seconds], np.int64)
+        self.funding_state = _joined(self.funding_state, funding.allocate_funding(due))
+        self.weights = np.append(self.weights, np.full((1, self.constituents), PPM, np.int64), axis=0)
+        self.external = np.append(self.external, np.zeros(1, np.int64))
+        if listing.kind == InstrumentKind.SPOT:
+            self._spot.append(row)
+        else:
+            self.perpetuals = np.append(self.perpetuals, row)
 
     def first_funding(self, seconds: int) -> None:
         """When funding is first due, in seconds of the case's clock."""
@@ -76,7 +96,7 @@ class Pricing:
         rule = self.index_rules[row]
         rule["method"] = index.INDEX_METHODS[book.index.method]
         rule["stale_seconds"] = book.index.stale_seconds
-        rule["outlier_ppm"] = book.index.outlier_ppm
+        rule["outlier_ppm"] = min(book.index.outlier_ppm, index.WIDEST_OUTLIER_PPM)
         rule["minimum_constituents"] = min(book.index.minimum_constituents, self.constituents)
         rule["band_ppm"] = book.index.clamp.band_ppm
         if book.index.clamp.band_ppm:
@@ -136,29 +156,7 @@ class Pricing:
         state.markets["mark"][where] = self.mark_state.mark_ticks[where]
         for row in self._spot:
             state.markets["mark"][row] = self._collateral_price(state, row)
-        self._scale_initial_margin(state)
         self._set_band_reference(state)
-
-    def _rises(self, row: int) -> bool:
-        """Whether a contract's initial margin rises with open interest."""
-        rule = self.rulebook.margin_class(self.listings[row].margin_class)
-        return rule.kind == "flat" and rule.oi_upper_usd != 0
-
-    def _scale_initial_margin(self, state: State) -> None:
-        """Initial margin that rises with open interest.
-
-        base + (OI - lower) / (upper - lower) x (1 - base), rounded up.
-        """
-        for row in self._scaled:
-            listing = self.listings[row]
-            rule = self.rulebook.margin_class(listing.margin_class)
-            scale = 10**listing.decimals
-            lower, upper = int(rule.oi_lower_usd * scale), int(rule.oi_upper_usd * scale)
-            market = state.markets[row]
-            unit = int(state.instruments[row]["unit"])
-            interest = int(market["open_interest"]) * int(market["mark"]) * unit
-            above = min(max(interest - lower, 0), upper - lower)
-            market["initial_ppm"] = rule.initial_ppm - (-above * (PPM - rule.initial_ppm) // (upper - lower))
 
     def _set_band_reference(self, state: State) -> None:
         source = "index" if self.rulebook.orders.band_reference == "index" else "mark"
@@ -186,21 +184,22 @@ class Pricing:
         own = self.own_ticks(state, row) or previous
         if rule.kind == "own-book":
             return own
-        redemption = self._redemption_ticks(row, rule) or own
+        top = int(state.instruments[row]["maximum_ticks"]) - 1  # where a step refuses to begin
+        redemption = self._redemption_ticks(row, rule, top) or own
         if rule.kind == "redemption":
             return redemption
         return int(index.blended_ticks(own, redemption, rule.own_weight_ppm))
 
-    def _redemption_ticks(self, row: int, rule: CollateralPrice) -> int:
+    def _redemption_ticks(self, row: int, rule: CollateralPrice, top: int) -> int:
         """Redemption value in this instrument's ticks: units of `of` at its index, or of the settlement."""
         listing = self.listings[row]
         if not rule.of:
-            return max(1, int(rule.conversion_ppm / (listing.tick * PPM)))
+            return min(max(1, int(rule.conversion_ppm / (listing.tick * PPM))), top)
         for other, candidate in enumerate(self.listings):
             if (candidate.asset or candidate.name.split("-")[0]) == rule.of and self.index_ticks[other] > 0:
                 ratio = candidate.tick / listing.tick * rule.conversion_ppm
                 numerator, denominator = ratio.as_integer_ratio()
-                return int(self.index_ticks[other]) * numerator // (denominator * PPM)
+                return min(int(self.index_ticks[other]) * numerator // (denominator * PPM), top)
         return 0
 
     def update_funding(self, state: State, now_seconds: int) -> Sequence[tuple[int, int, int]]:
@@ -210,7 +209,7 @@ class Pricing:
         asks = np.ascontiguousarray(markets["best_ask"])
         samples = bool((self.funding_state.next_sample <= now_seconds).any())
         if samples and self.rulebook.funding.premium == "impact":
-            bids, asks = impact_prices(state, self._impact_lots(state))
+            bids, asks = impact_prices(state, self._impact_amounts())
         inputs = funding.FundingInputs(
             self.index_ticks,
             np.ascontiguousarray(markets["mark"]),
@@ -225,17 +224,14 @@ class Pricing:
         due = [int(row) for row in np.flatnonzero(memory.due) if row in self.perpetuals]
         return [(row, int(memory.charge_ticks[row]), int(memory.charge_ppb[row])) for row in due]
 
-    def _impact_lots(self, state: State) -> NDArray[np.int64]:
-        """Impact notional of each contract at its index, in lots, at least one."""
-        lots = np.ones(len(self.listings), np.int64)
+    def _impact_amounts(self) -> NDArray[np.int64]:
+        """Impact notional of each contract in its settlement units; 0 for assets."""
+        amounts = np.zeros(len(self.listings), np.int64)
         for row in self.perpetuals:
             listing = self.listings[row]
-            money = int(self.rulebook.funding.impact_notional(listing.margin_class) * 10**listing.decimals)
-            price, unit = int(self.index_ticks[row]), int(state.instruments[row]["unit"])
-            if price > 0:
-                inverse = listing.kind == InstrumentKind.INVERSE
-                lots[row] = max(1, money * price // unit if inverse else money // (price * unit))
-        return lots
+            notional = self.rulebook.funding.impact_notional(listing.margin_class)
+            amounts[row] = money(notional, listing.decimals)
+        return amounts
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over from step to step, by name (for snapshots and hashes)."""

@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel, trailing_zeros
-from undertow.units import PPM, mul_ppm_ceil
+from undertow.units import PPM
 from undertow.venue.allocation.scratch import scratch
 from undertow.venue.allocation.winners import Int64s, Need, Winners
+from undertow.venue.arenas import STAGE_LIST, check_list
 from undertow.venue.holders import (
     COLUMNS,
     HOLDING,
@@ -40,7 +41,14 @@ from undertow.venue.holders import (
     value_rows,
     winners_of,
 )
-from undertow.venue.margin import SPOT, asset_value, notional, position_value, row_maintenance
+from undertow.venue.margin import (
+    SPOT,
+    asset_value,
+    notional,
+    position_value,
+    requirement_ppm,
+    row_maintenance,
+)
 from undertow.venue.prefetch import prefetch
 from undertow.venue.state import COUNT_ACCOUNTS, State
 
@@ -113,13 +121,14 @@ def take_moved(state: State, changed: Int32s, look: int, accounts: Int64s) -> in
 
 @kernel
 def list_positions(state: State, accounts: Int64s, rows: Int32s, codes: Int64s) -> int:
-    """Every contract position of these accounts and its side; stops when `rows` is full."""
+    """Every contract position of these accounts and its side; `rows` has a place for each."""
     count = 0
     for position in range(len(accounts)):
         holding = int(state.accounts[accounts[position]].first_holding)
-        while holding >= 0 and count < len(rows):
+        while holding >= 0:
             code = side_code(state, holding)
             if code >= 0:
+                check_list(count, len(rows), STAGE_LIST)
                 rows[count] = holding
                 codes[count] = code
                 count += 1
@@ -139,7 +148,8 @@ def bound_rows(state: State, rows: Int32s, codes: Int64s, box: Box, out: NDArray
         account = np.int64(state.holdings[own].account)
         owner = state.accounts[account]
         equity = owner.cash
-        maintenance = mul_ppm_ceil(max(-owner.cash, 0), state.profiles[owner.profile].borrow_maintenance_ppm)
+        owed = max(-owner.cash, 0)
+        maintenance = requirement_ppm(owed, state.profiles[owner.profile].borrow_maintenance_ppm)
         mask = 0
         holding = int(owner.first_holding)
         while holding >= 0:
@@ -236,7 +246,7 @@ class Ranking:
             self._changed = np.concatenate([self._changed, np.zeros(accounts, np.int32)])
         who = np.empty(moved, np.int64)
         take_moved(state, self._changed, self._look, who)
-        rows = np.empty(2 * len(state.instruments) * moved, np.int32)
+        rows = np.empty(len(state.instruments) * moved, np.int32)
         codes = np.empty(len(rows), np.int64)
         count = int(list_positions(state, who, rows, codes))
         self._remember(_bounds(state, score, rows[:count], codes[:count], self._box))

@@ -80,7 +80,6 @@ class Cause(IntEnum):
     INTEREST = 3
     LIQUIDATION_FEE = 4
     TAKEOVER = 5  # what was left of a wallet passes with its positions
-    BACKSTOP_PROFIT = 6
     INSURANCE_IN = 7
     INSURANCE_OUT = 8
     ADL = 9
@@ -89,8 +88,6 @@ class Cause(IntEnum):
     DEPOSIT = 12
     WITHDRAWAL = 13
     TRANSFER = 14
-    AFFILIATE = 15
-    CONVERSION = 16
 
 
 class EventKind(IntEnum):
@@ -103,19 +100,23 @@ class EventKind(IntEnum):
     FUND_IN = 4
     FUND_OUT = 5  # amount: shortfall the fund paid
     ADL_CLOSE = 6  # account: winner; counterparty: loser; amount: profit forgone against the mark
-    SOCIALISED_LOSS = 7
-    CLAWBACK = 8
+    SOCIALISED_LOSS = 7  # account: winner; counterparty: loser; amount: money paid into the loser's wallet
+    CLAWBACK = 8  # the same, of the profits of a session
     BAD_DEBT = 9  # amount: shortfall nobody paid
     HALT_START = 10
     HALT_END = 11
     WITHDRAWALS_CLOSED = 12
     WITHDRAWALS_OPEN = 13
-    REJECTION = 14  # detail: rejection code
-    CONVERSION = 15
-    FUNDING_DUE = 16  # instrument; price: mark; detail: rate in ppb
+    REJECTION = 14  # a refused command, detail: see REFUSAL_CODES; amount: order or money
+    CONVERSION = 15  # an asset sold for negative cash: size, price: its limit; amount: value of the sale
+    FUNDING_DUE = 16  # price: what it is charged on; amount: paid by the longs; detail: rate in ppb
     AUTO_CLOSE = 17  # positions passed to a backstop provider; counterparty: the provider
-    CANCELLED_BY_ENGINE = 18  # size: number of orders withdrawn
+    CANCELLED_BY_ENGINE = 18  # size: number of orders withdrawn; instrument -1: in all
     FUND_EXHAUSTED = 19
+    TAKEN_OFF = 20  # an order its account could not carry at the match; size, price; detail: its number
+
+
+REFUSAL_CODES = 100  # detail of a REJECTION: CommandKind times this, plus the Rejection
 
 
 class Role(IntEnum):
@@ -152,10 +153,11 @@ COMMAND = np.dtype(
 
 RESULT = np.dtype(
     [
-        ("order", np.int64),  # id of the resting order, -1 if none rests
+        ("order", np.int64),  # its number, also where nothing rests; -1: refused, or no order
         ("filled", np.int64),  # lots
+        ("resting", np.int64),  # lots that rest in the book under the number
         ("value", np.int64),  # of the fills, settlement units
-        ("code", np.int16),  # a Rejection; fills before a self-trade stop still count
+        ("code", np.int16),  # a Rejection; SELF_TRADE with fills: what was left of the order is withdrawn
     ],
     align=True,
 )
@@ -167,8 +169,11 @@ FILL = np.dtype(
         ("size", np.int64),
         ("taker", np.int32),
         ("maker", np.int32),
-        ("taker_order", np.int64),  # what is left of the taker rests under this id; -1: nothing does
+        ("taker_order", np.int64),
         ("maker_order", np.int64),
+        ("trade", np.int64),  # numbered from 1 since the venue opened
+        ("taker_fee", np.int64),  # settlement units
+        ("maker_fee", np.int64),  # negative: a rebate
         ("instrument", np.int16),
         ("side", np.int8),  # the taker's
         ("origin", np.int8),

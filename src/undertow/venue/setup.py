@@ -9,8 +9,6 @@ in the order fund, fees, clearing, vault, lending, treasury; every perpetual has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,14 +17,16 @@ from undertow.units import AMOUNT_LIMIT
 from undertow.venue.book import add_book
 from undertow.venue.danger import set_bucket_origin
 from undertow.venue.ledger import holding_of
+from undertow.venue.limits import largest_worth
 from undertow.venue.records import InstrumentKind, Role
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
     COUNT_HOLDINGS,
+    COUNT_HOUSE,
     HOUSE_CLEARING,
     HOUSE_FUND,
     HOUSE_STRIDE,
-    TIER,
+    INSTRUMENT,
     State,
 )
 
@@ -64,6 +64,7 @@ def open_accounts(state: State, count: int, settlement: int, profile: int, role:
     fresh["profile"] = profile
     fresh["role"] = role
     state.counters[COUNT_ACCOUNTS] = first + count
+    state.counters[COUNT_HOUSE] += count if role >= Role.HOUSE else 0
     return first
 
 
@@ -75,21 +76,26 @@ def make_holding_room(state: State, holdings: int) -> None:
 
 
 def list_instrument(state: State, instrument: int, figures: dict[str, int], start_ticks: int) -> None:
-    """Write an instrument's figures (names of INSTRUMENT), open its book, all prices at `start_ticks`."""
-    record = state.instruments[instrument]
-    for name, figure in figures.items():
-        record[name] = figure
+    """Write an instrument's figures (names of INSTRUMENT), open its book, all prices at `start_ticks`.
+
+    What is refused is refused before anything is written, so the next instrument can have the same number.
+    """
+    fresh = np.zeros(1, INSTRUMENT)
+    for name, figure in ({"coins_per_lot": 1} | figures).items():
+        fresh[name] = figure
+    record = fresh[0]
     maximum = int(record["maximum_ticks"])
     if not 0 < start_ticks < maximum:
         raise CapacityError(f"a start price of {start_ticks} ticks is outside 1 .. {maximum - 1}")
-    largest = int(record["maximum_lots"]) * int(record["unit"])
-    if record["kind"] != InstrumentKind.INVERSE:
-        largest *= maximum
+    inverse = int(record["kind"] == InstrumentKind.INVERSE)
+    largest = int(record["maximum_lots"]) * int(largest_worth(inverse, int(record["unit"]), maximum))
     if largest > AMOUNT_LIMIT:
         raise CapacityError(
             f"the largest order, {record['maximum_lots']} lots at {maximum} ticks, does not fit into 64 bits"
         )
     add_book(state, instrument, maximum)
+    state.instruments[instrument] = record
+    record = state.instruments[instrument]
     market = state.markets[instrument]
     for name in ("mark", "index", "last", "band_reference", "previous_mark"):
         market[name] = start_ticks
@@ -103,10 +109,10 @@ def list_instrument(state: State, instrument: int, figures: dict[str, int], star
         record["clearing_holding"] = holding_of(state, settlement * HOUSE_STRIDE + HOUSE_CLEARING, instrument)
 
 
-def add_tiers(state: State, instrument: int, tiers: Sequence[tuple[int, int, int, int]]) -> None:
-    """Give an instrument its tier table: (floor, rate_ppm, deduction, initial_ppm), floors rising from 0."""
-    table: NDArray[np.void] = np.array(list(tiers), dtype=TIER)
-    record = state.instruments[instrument]
-    record["tier_start"] = len(state.tiers)
-    record["tier_count"] = len(table)
-    state.bind("tiers", np.concatenate([state.tiers, table]))
+def add_tiers(state: State, instrument: int, tiers: NDArray[np.void]) -> None:
+    """Give an instrument its tier table, floors rising from 0; nothing happens if it has no row."""
+    if len(tiers):
+        record = state.instruments[instrument]
+        record["tier_start"] = len(state.tiers)
+        record["tier_count"] = len(tiers)
+        state.bind("tiers", np.concatenate([state.tiers, tiers]))

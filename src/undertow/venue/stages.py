@@ -14,26 +14,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.errors import InputError
 from undertow.rulebook.model import Rulebook
 from undertow.units import PPM
 from undertow.venue.allocation.policy import LargestPositions, policy
 from undertow.venue.allocation.winners import Policy
 from undertow.venue.closing import BadDebt, ClosingRule
 from undertow.venue.hedge import HedgeRule, lay_off, open_hedge, profits
+from undertow.venue.margin import worth
 from undertow.venue.paced import FillableStage, PacedStage, SlicesStage, StagedStage
-from undertow.venue.pacing_one_shot import OneShot, one_shot
+from undertow.venue.pacing_one_shot import SLICINGS, OneShot, one_shot
 from undertow.venue.state import HOUSE_STRIDE, HOUSE_VAULT
-from undertow.venue.vault import worth
 
 if TYPE_CHECKING:
     from undertow.venue.engine import Engine, Stage
 
 
-def closing_rule(rulebook: Rulebook) -> ClosingRule:
-    """Stage 4 as the rulebook wants it."""
+def closing_rule(rulebook: Rulebook, given: Policy | str | None = None) -> ClosingRule:
+    """Stage 4 as the rulebook wants it, or with another policy: a registered name, or any object that is one.
+
+    InputError where there is no such policy.
+    """
     rule = rulebook.allocation
     chosen: Policy
-    if rule.policy == "bad-debt":
+    if given is not None:
+        chosen = policy_of(given)
+    elif rule.policy == "bad-debt":
         chosen = BadDebt()
     elif rule.policy == "queue" and rule.group:
         chosen = LargestPositions("largest-positions", rule.group)
@@ -48,6 +54,18 @@ def closing_rule(rulebook: Rulebook) -> ClosingRule:
     )
 
 
+def policy_of(given: Policy | str) -> Policy:
+    """A policy by its registered name, or the object itself. InputError where it is none."""
+    if isinstance(given, str):
+        return BadDebt() if given == BadDebt.name else policy(given)
+    if isinstance(getattr(given, "name", None), str) and callable(getattr(given, "allocate", None)):
+        return given
+    raise InputError(
+        f"policy: {type(given).__name__} is no allocation policy; give the name of one, or an object with a "
+        "name and a method allocate(winners, need)"
+    )
+
+
 class OneShotStage(PacedStage):
     """Pacing "one-shot": everything in the step in which an account is found."""
 
@@ -55,7 +73,7 @@ class OneShotStage(PacedStage):
         super().__init__()
         figures, insurance = rulebook.liquidation, rulebook.insurance
         self.rule = OneShot(
-            whole_position=int(figures.slicing != "smallest-restoring"),
+            slicing=SLICINGS[figures.slicing],
             all_or_nothing=int(figures.fill == "all-or-nothing"),
             at_band=int(figures.limit == "market-band"),
             fund_takes_over=int(rulebook.backstop.kind == "fund"),

@@ -25,6 +25,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.errors import CapacityError
+from undertow.units import MICROS
 from undertow.venue.memory import Memory, aligned_zeros
 from undertow.venue.records import EVENT, FILL, POSTING
 
@@ -95,19 +97,22 @@ ORDER = np.dtype(
         ("generation", np.int32),
         ("instrument", np.int16),
         ("side", np.int8),
-        ("flags", np.int8),
+        ("flags", np.int8),  # OrderFlag.REDUCE_ONLY, ORDER_POST_ONLY
         ("unused", np.int32, (3,)),
     ],
     align=True,
 )
 
+ORDER_POST_ONLY = 4  # in ORDER.flags: no amendment may make it trade at once
+
 INSTRUMENT = np.dtype(
     [
         ("unit", np.int64),  # linear, spot: settlement units per tick and lot; inverse: units x ticks per lot
+        ("coins_per_lot", np.int64),  # a lot is coins_per_lot / lots_per_coin coins
         ("lots_per_coin", np.int64),
         ("maximum_ticks", np.int64),
         ("maximum_lots", np.int64),
-        ("minimum_notional", np.int64),
+        ("minimum_notional", np.int64),  # settlement units; inverse: lots
         ("price_band_ppm", np.int64),  # limit orders, against the band reference; 0: none
         ("market_band_ppm", np.int64),  # furthest price a market order may reach; 0: none
         ("taker_fee_ppm", np.int64),
@@ -117,8 +122,11 @@ INSTRUMENT = np.dtype(
         ("rate_initial_floor_ppm", np.int64),
         ("rate_factor_ppb", np.int64),  # square-root rule on maintenance; 0: none
         ("rate_initial_factor_ppb", np.int64),
+        ("long_cap_ppm", np.int64),  # square-root rule: highest rate of a long; 0: none
         ("step_base", np.int64),  # stepped risk limits: settlement units at entry; 0: none
         ("step_size", np.int64),
+        ("interest_lower", np.int64),  # open interest from which initial margin rises, settlement units
+        ("interest_upper", np.int64),  # and at which it is the whole value; 0: it does not rise
         ("weight_total_ppm", np.int64),  # spot as collateral; 0: not accepted
         ("weight_initial_ppm", np.int64),
         ("weight_factor_ppb", np.int64),  # 1.1 / (1 + factor x sqrt(coins)); 0: none
@@ -159,7 +167,6 @@ MARKET = np.dtype(
         ("processed", np.int64),  # danger: price up to which triggers have been walked
         ("band_reference", np.int64),
         ("previous_mark", np.int64),
-        ("initial_ppm", np.int64),  # open-interest scaled initial margin; 0: none
         ("volume_lots", np.int64),  # since the last record
         ("volume_value", np.int64),
         ("sell_value", np.int64),  # part of volume_value whose taker sold
@@ -190,6 +197,7 @@ PROFILE = np.dtype(
         ("borrowing", np.int8),
         ("trigger_at_equality", np.int8),
         ("forced_assets", np.int8),  # see ASSETS_*
+        ("open_profit_leaves", np.int8),  # profit not yet realised may be withdrawn
     ],
     align=True,
 )
@@ -207,15 +215,22 @@ BUCKET = np.dtype([("best", np.int64), ("head", np.int32), ("count", np.int32)],
 BOOK = np.dtype(
     [
         ("maximum_ticks", np.int64),
-        ("bits", np.int32, (2, 4)),  # offsets into State.bits: side (0 bid, 1 ask) x bitmap level
-        ("pages", np.int32),  # offset into State.page_table
+        ("bits", np.int32, (2, 4)),  # offsets into State.bits: side (0 bid, 1 ask) x level above blocks
+        ("blocks", np.int32),  # offset into State.block_table
     ],
     align=True,
 )
 
 # Sums over the holdings of an account whose orders were checked a moment ago (slack.py).
 SLACK = np.dtype(
-    [("key", np.int64), ("equity", np.int64), ("required", np.int64), ("reserved", np.int64)], align=True
+    [
+        ("key", np.int64),
+        ("equity", np.int64),
+        ("required", np.int64),
+        ("reserved", np.int64),
+        ("loss", np.int64),  # of resting orders through the mark; -1: not known
+    ],
+    align=True,
 )
 
 # Slots of State.counters.
@@ -248,8 +263,26 @@ MAXIMUM_ORDERS = 25  # per account
 USED_PAGES = 26
 BATCH = 27  # number of the batch of commands, see slack.py
 WAKES = 28  # danger: accounts valued at ticks since the venue opened
-COUNTERS = 32
+REDUCE_ONLY_RULE = 29  # see REDUCE_*
+POST_ONLY_AMEND_RULE = 30  # 1: an amendment that makes a post-only order take withdraws it; 0: is refused
+FLAT_DEBT_RULE = 31  # 1: a debt without a position stays with its owner; 0: the fund pays it
+COUNT_HOUSE = 32  # accounts of the house, providers among them
+MATCH_RULE = 33  # what the owner of a resting order must have left when it fills, see MATCH_*
+COUNT_BLOCKS = 40  # of books: high-water mark
+COUNT_WORDS = 41  # of State.bits
+COUNT_PLACES = 42  # of State.block_table
+COUNTERS = 48
 PAGE_LEVELS = 64
+BLOCK_PAGES = 256
+BLOCK_WORDS = 2 * BLOCK_PAGES // 64  # of a block's bitmap: bids, then asks
+
+# What REDUCE_ONLY_RULE says.
+REDUCE_EACH = 0  # each reduce-only order by itself closes no more than the position
+REDUCE_TOGETHER = 1  # those that rest close no more than the position together
+REDUCE_UNOFFERED = 2  # also: a new one closes no more than no resting order offers already
+# What MATCH_RULE says.
+MATCH_EQUITY = 0  # equity not below zero
+MATCH_MARGIN = 1  # initial margin, unless the fill makes the account no riskier
 SLACK_SLOTS = 1024  # a power of two
 
 # The counter that says how far an arena is used, and the records it counts as one; the rest of it is zero.
@@ -259,6 +292,11 @@ USED_BY = {
     "orders": (COUNT_ORDERS, 1),
     "pages": (COUNT_PAGES, PAGE_LEVELS),
     "page_next": (COUNT_PAGES, 1),
+    "page_bits": (COUNT_PAGES, 2),
+    "page_table": (COUNT_BLOCKS, BLOCK_PAGES),
+    "block_bits": (COUNT_BLOCKS, BLOCK_WORDS),
+    "bits": (COUNT_WORDS, 1),
+    "block_table": (COUNT_PLACES, 1),
     "fills": (COUNT_FILLS, 1),
     "postings": (COUNT_POSTINGS, 1),
     "events": (COUNT_EVENTS, 1),
@@ -277,6 +315,8 @@ HOUSE_TREASURY = 5
 BUCKETS_PER_GROUP = 8192
 MAXIMUM_SETTLEMENTS = 16
 CAUSES = 32
+LINKED = frozenset({"accounts", "holdings", "orders", "pages"})  # by links of 32 bits
+MAXIMUM_LINK = (1 << 31) - 1
 INT32 = np.dtype(np.int32)
 INT64 = np.dtype(np.int64)
 
@@ -296,8 +336,11 @@ class State(Memory):
         "slack": (SLACK, 1),
         # books: one arena for all instruments
         "books": (BOOK, 1),
-        "bits": (INT64, 1),
-        "page_table": (INT32, 1),
+        "bits": (INT64, 1),  # blocks that hold an order, and the levels of the bitmap above
+        "block_table": (INT32, 1),  # a book's blocks, from its lowest price; -1: none yet
+        "block_bits": (INT64, 1),  # BLOCK_WORDS a block: pages that hold a bid, pages that hold an ask
+        "page_table": (INT32, 1),  # BLOCK_PAGES a block; -1: none
+        "page_bits": (INT64, 1),  # two a page: levels that hold a bid, levels that hold an ask
         "pages": (LEVEL, 1),  # PAGE_LEVELS a page; written when a page is first taken
         "page_next": (INT32, 1),
         # danger: the safe-corner trigger index
@@ -309,14 +352,20 @@ class State(Memory):
         "worklist_bits": (INT64, 1),  # one bit per account, all zero between ticks: lists once and sorts
         "debt_bits": (INT64, 1),  # one bit per account: set where cash is below zero, and perhaps elsewhere
         "moved_bits": (INT64, 1),  # one bit per account: its cash or holdings changed since ranking.py looked
+        "behind": (
+            INT32,
+            1,
+        ),  # per account under liquidation: the fund of its largest position when last seen
         "bankrupt": (INT32, 1),  # accounts whose positions nobody took: to be allocated among winners
         # log: what happened since it was last drained
         "fills": (FILL, 1),
         "postings": (POSTING, 1),
         "events": (EVENT, 1),
+        "unit_scale": (INT64, 1),  # per settlement asset: its smallest units in a whole one
         "cause_totals": (INT64, 2),  # settlement asset x cause: sum of amounts posted, ever
         "net_deposits": (INT64, 1),  # settlement assets (0..15), then 16 + instrument for spot assets
     }
+    GROWS: ClassVar[frozenset[str]] = frozenset({"fills", "postings", "events"})
 
     accounts: NDArray[np.void]
     holdings: NDArray[np.void]
@@ -329,7 +378,10 @@ class State(Memory):
     slack: NDArray[np.void]
     books: NDArray[np.void]
     bits: NDArray[np.int64]
+    block_table: NDArray[np.int32]
+    block_bits: NDArray[np.int64]
     page_table: NDArray[np.int32]
+    page_bits: NDArray[np.int64]
     pages: NDArray[np.void]
     page_next: NDArray[np.int32]
     buckets: NDArray[np.void]
@@ -340,31 +392,31 @@ class State(Memory):
     worklist_bits: NDArray[np.int64]
     debt_bits: NDArray[np.int64]
     moved_bits: NDArray[np.int64]
+    behind: NDArray[np.int32]
     bankrupt: NDArray[np.int32]
     fills: NDArray[np.void]
     postings: NDArray[np.void]
     events: NDArray[np.void]
+    unit_scale: NDArray[np.int64]
     cause_totals: NDArray[np.int64]
     net_deposits: NDArray[np.int64]
 
     def grow(self, name: str, capacity: int) -> None:
-        """Give a one-dimensional array room for `capacity` records, the new ones zero; by half at least.
+        """As `Memory.grow`; CapacityError where links to the records would not reach them."""
+        if name in LINKED and capacity > MAXIMUM_LINK:
+            raise CapacityError(f"{name}: {capacity} records are more than the {MAXIMUM_LINK} there can be")
+        super().grow(name, capacity)
 
-        Only what is used is copied: room that nobody touches costs no memory.
-        """
-        array = getattr(self, name)
-        if capacity > len(array):
-            larger = aligned_zeros(max(capacity, 3 * len(array) // 2), array.dtype)
-            used = len(array)
-            if name in USED_BY:
-                counter, records = USED_BY[name]
-                used = int(self.counters[counter]) * records
-            larger[:used] = array[:used]
-            self.bind(name, larger)
+    def used(self, name: str) -> int:
+        """Records in use, which are all that is copied: room that nobody touches costs no memory."""
+        if name not in USED_BY:
+            return super().used(name)
+        counter, records = USED_BY[name]
+        return int(self.counters[counter]) * records
 
     def grow_accounts(self, capacity: int) -> None:
         """Room for `capacity` accounts everywhere an account has a place."""
-        for name in ("accounts", "pending", "dirty", "candidates", "bankrupt"):
+        for name in ("accounts", "pending", "dirty", "candidates", "behind", "bankrupt"):
             self.grow(name, capacity)
         for name in ("worklist_bits", "debt_bits", "moved_bits"):
             self.grow(name, (capacity + 63) // 64)
@@ -387,7 +439,10 @@ def allocate(
         "slack": SLACK_SLOTS,
         "books": instrument_capacity,
         "bits": 0,
-        "page_table": 0,
+        "block_table": 0,
+        "block_bits": 64 * BLOCK_WORDS,
+        "page_table": 64 * BLOCK_PAGES,
+        "page_bits": 2 * 256,
         "pages": 256 * PAGE_LEVELS,
         "page_next": 256,
         "buckets": 2 * instrument_capacity * BUCKETS_PER_GROUP,
@@ -398,10 +453,12 @@ def allocate(
         "worklist_bits": (account_capacity + 63) // 64,
         "debt_bits": (account_capacity + 63) // 64,
         "moved_bits": (account_capacity + 63) // 64,
+        "behind": account_capacity,
         "bankrupt": account_capacity,
         "fills": 1 << 16,
         "postings": 1 << 16,
         "events": 1 << 14,
+        "unit_scale": MAXIMUM_SETTLEMENTS,
         "net_deposits": MAXIMUM_SETTLEMENTS + instrument_capacity,
     }
     for name, length in lengths.items():
@@ -409,4 +466,5 @@ def allocate(
     state.bind("cause_totals", np.zeros((MAXIMUM_SETTLEMENTS, CAUSES), np.int64))
     state.counters[[FREE_HOLDING, FREE_ORDER, FREE_PAGE]] = -1
     state.buckets["head"] = -1
+    state.unit_scale[:] = MICROS
     return state

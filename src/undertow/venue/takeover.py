@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_div_floor
+from undertow.venue.arenas import BANKRUPT, next_place
 from undertow.venue.danger import mark_dirty
 from undertow.venue.integers import NOTHING, wide
 from undertow.venue.ledger import (
@@ -25,7 +26,7 @@ from undertow.venue.ledger import (
     settle_flat,
     tell,
 )
-from undertow.venue.margin import INVERSE, SPOT, maintenance_parts, notional, row_maintenance
+from undertow.venue.margin import INVERSE, SPOT, maintenance_parts, notional, row_maintenance, worth
 from undertow.venue.records import Cause, EventKind
 from undertow.venue.state import (
     COUNT_BANKRUPT,
@@ -37,6 +38,7 @@ from undertow.venue.state import (
 )
 
 TAKEOVER = int(Cause.TAKEOVER)
+ADL = int(Cause.ADL)
 INSURANCE_IN = int(Cause.INSURANCE_IN)
 INSURANCE_OUT = int(Cause.INSURANCE_OUT)
 EVENT_TAKEOVER = int(EventKind.TAKEOVER)
@@ -105,10 +107,39 @@ def take_over(state: State, account: int, house: int) -> int:
 
 
 @kernel
+def absorb(state: State, account: int, fund: int, fund_pays: int, whole_or_nothing: int) -> None:
+    """Pass a whole wallet to a fund. What it is short of the fund pays if it can; the rest is bad debt.
+
+    `fund_pays` 0: nobody is asked, so all of it is. Either way the fund carries the hole from then on.
+    """
+    means = fund_means(state, fund)
+    equity = take_over(state, account, fund)
+    if equity >= 0:
+        tell(state, EVENT_FUND_IN, (account, fund), NOTHING, equity, 1)
+        return
+    paid = min(-equity, means) if fund_pays == 1 else 0
+    if whole_or_nothing == 1 and paid < -equity:
+        paid = 0
+    if paid > 0:
+        tell(state, EVENT_FUND_OUT, (account, fund), NOTHING, paid, 1)
+    if paid < -equity:
+        tell(state, EVENT_BAD_DEBT, (account, fund), NOTHING, -equity - paid, 1)
+
+
+@kernel
+def fund_means(state: State, fund: int) -> int:
+    """What a fund can pay now: its cash, but no more than it is worth with everything that it holds."""
+    cash: int = state.accounts[fund].cash
+    if cash <= 0:
+        return 0
+    return max(min(cash, worth(state, fund)), 0)
+
+
+@kernel
 def cover(state: State, account: int, fund: int, whole_or_nothing: int) -> int:
     """Bring a wallet without positions back to zero from the fund. Returns what stayed uncovered.
 
-    What is left over goes to the fund; what is missing the fund pays as far as its cash goes, or only if it
+    What is left over goes to the fund; what is missing the fund pays as far as its means go, or only if it
     can pay all.
     """
     owner = state.accounts[account]
@@ -118,8 +149,7 @@ def cover(state: State, account: int, fund: int, whole_or_nothing: int) -> int:
             tell(state, EVENT_FUND_IN, (account, fund), NOTHING, cash, 0)
         pay(state, account, fund, cash, INSURANCE_IN, -1)
         return 0
-    available = max(state.accounts[fund].cash, 0)
-    paid = min(-cash, available)
+    paid = min(-cash, fund_means(state, fund))
     if whole_or_nothing == 1 and paid < -cash:
         paid = 0
     if paid > 0:
@@ -127,9 +157,17 @@ def cover(state: State, account: int, fund: int, whole_or_nothing: int) -> int:
         pay(state, fund, account, paid, INSURANCE_OUT, -1)
     missing: int = -cash - paid
     if missing > 0:
-        tell(state, EVENT_BAD_DEBT, (account, fund), NOTHING, missing, 0)
-        owner.exempt = EXEMPT_BAD_DEBT
+        leave_debt(state, account, fund)
     return missing
+
+
+@kernel
+def leave_debt(state: State, account: int, fund: int) -> None:
+    """Mark what a wallet without positions still owes as bad debt; nobody is asked for it again."""
+    owner = state.accounts[account]
+    if owner.cash < 0:
+        tell(state, EVENT_BAD_DEBT, (account, fund), NOTHING, -owner.cash, 0)
+        owner.exempt = EXEMPT_BAD_DEBT
 
 
 @kernel
@@ -166,9 +204,8 @@ def sweep_flat(state: State, account: int) -> None:
 @kernel
 def list_bankrupt(state: State, account: int) -> None:
     """Hand the wallet's positions to the allocation stage of this step."""
-    position = state.counters[COUNT_BANKRUPT]
-    state.counters[COUNT_BANKRUPT] = position + 1
-    state.bankrupt[position] = account
+    place = next_place(state, BANKRUPT, COUNT_BANKRUPT)
+    state.bankrupt[place] = account
 
 
 @kernel
@@ -177,6 +214,8 @@ def fund_room(state: State, fund: int, limit_ppm: int) -> int:
     if limit_ppm <= 0:
         return 1 << 60
     equity, _maintenance, gross = maintenance_parts(state, fund)
+    if equity >= mul_div_floor(1 << 60, 1_000_000, max(limit_ppm, 1_000_000)):
+        return (1 << 60) - gross
     return mul_div_floor(max(equity, 0), limit_ppm, 1_000_000) - gross
 
 
@@ -195,8 +234,8 @@ def close_between(
 ) -> None:
     """Close `lots` of two opposite positions against each other. Pairs: (account, row)."""
     side = 1 if state.holdings[loser[1]].size > 0 else -1
-    apply_fill(state, loser[1], -side * lots, price)
-    apply_fill(state, winner[1], side * lots, price)
+    apply_fill(state, loser[1], -side * lots, price, ADL)
+    apply_fill(state, winner[1], side * lots, price, ADL)
 
 
 @kernel

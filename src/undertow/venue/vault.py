@@ -1,6 +1,6 @@
 """Stage 2, "vault": one house account that takes whole wallets over, until it has lost too much.
 
-Holds the trigger, the vault's loss limit and its worth. Holds no order (`pacing_staged`), no disposal and no
+Holds the trigger and the vault's loss limit. Holds no order (`pacing_staged`), no disposal and no
 close (`closing.close_inventory`).
 
 A wallet below its share of maintenance passes with everything in it; its owner gets nothing back. Once
@@ -8,7 +8,7 @@ the vault stands below its capital by more than the loss limit, what it holds is
 if it were bankrupt, and with empty hands it takes over again. As long as it still holds something then, it
 takes nothing more, and what it would have taken goes on in the book until it is below zero.
 
-Units: settlement units. Rounding: the trigger is compared exactly. Invariant: `worth` counts everything
+Units: settlement units. Rounding: the trigger is compared exactly. Invariant: the loss is that of everything
 at the mark, unweighted, so it moves only with prices, trades and payments.
 
 Source: Hyperliquid docs, trading/liquidations (equity below 2/3 of maintenance); the announcement of 27
@@ -22,9 +22,10 @@ from typing import NamedTuple
 
 from undertow._jit import kernel
 from undertow.units import mul_div_ceil
+from undertow.venue.dollars import in_units
 from undertow.venue.integers import wide
 from undertow.venue.liquidation import fund_of
-from undertow.venue.margin import maintenance_parts, position_value
+from undertow.venue.margin import maintenance_parts, worth
 from undertow.venue.state import STAGE_FREE, State
 from undertow.venue.takeover import cover, has_positions, list_bankrupt, sweep_flat, take_over
 
@@ -35,22 +36,8 @@ class Vault(NamedTuple):
     account: int
     numerator: int  # of maintenance margin: a wallet below this share passes
     denominator: int
-    capital: int  # settlement units it began with
-    loss_limit: int  # when it has lost more than this, what it holds is closed
-
-
-@kernel
-def worth(state: State, account: int) -> int:
-    """Everything an account owns and owes, contracts and assets at their marks, no weights."""
-    total = wide(state.accounts[account].cash)
-    holding = wide(state.accounts[account].first_holding)
-    while holding >= 0:
-        row = state.holdings[holding]
-        record = state.instruments[row.instrument]
-        mark = state.markets[row.instrument].mark
-        total += row.quote + position_value(record.kind, record.unit, row.size, mark)
-        holding = wide(row.next)
-    return total
+    capital: int  # millionths of a dollar that it began with
+    loss_limit: int  # the same: when it has lost more, what it holds is closed
 
 
 @kernel
@@ -62,13 +49,22 @@ def is_below_share(equity: int, maintenance: int, numerator: int, denominator: i
 @kernel
 def within_limit(state: State, vault: Vault) -> bool:
     """Whether the vault has not lost more than its limit."""
-    return worth(state, vault.account) >= vault.capital - vault.loss_limit
+    settlement = state.accounts[vault.account].settlement
+    return worth(state, vault.account) >= in_units(state, settlement, vault.capital - vault.loss_limit)
 
 
 @kernel
 def vault_takes(state: State, vault: Vault) -> bool:
     """Whether the vault takes a wallet over now: within its limit, or with empty hands."""
     return within_limit(state, vault) or not has_positions(state, vault.account)
+
+
+@kernel
+def payer(state: State, vault: Vault, account: int) -> int:
+    """Who pays what a wallet without positions owes: the vault of its settlement asset, else its fund."""
+    if state.accounts[account].settlement == state.accounts[vault.account].settlement:
+        return wide(vault.account)
+    return wide(fund_of(state, account))
 
 
 @kernel
@@ -82,7 +78,7 @@ def hand_over(state: State, vault: Vault, account: int) -> bool:
     within = state.accounts[account].settlement == state.accounts[vault.account].settlement
     if not has_positions(state, account):
         sweep_flat(state, account)
-        cover(state, account, wide(vault.account) if within else wide(fund_of(state, account)), 0)
+        cover(state, account, wide(payer(state, vault, account)), 0)
         if state.accounts[account].cash == 0:
             state.accounts[account].stage = STAGE_FREE
         return True

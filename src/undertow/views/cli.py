@@ -16,7 +16,7 @@ from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from undertow import __version__
 from undertow.errors import CommandLineError, InputError, InvariantError, UndertowError
-from undertow.views.draw_options import AS_GIVEN, DrawOptions, Names, Settings, Switch
+from undertow.views.draw_options import AS_GIVEN, DrawOptions, Names, Origin, Settings, Switch
 
 OK = 0
 INCOMPLETE = 1
@@ -55,6 +55,9 @@ def run(  # noqa: PLR0913 one argument for each option
     seed: int = 1,
     out: Path | None = None,
     beside: Switch = False,
+    tape: str = "lab",
+    policy: str | None = None,
+    population: Path | None = None,
     report: bool = True,
     strict: Switch = False,
     quiet: Switch = False,
@@ -79,6 +82,12 @@ def run(  # noqa: PLR0913 one argument for each option
         Folder to create the run folder CASE-SEED in; the next free name is taken. Default: runs.
     beside
         Play the case's second venue along with it: a run of its own, in the folder `beside` of the run.
+    tape
+        What the tape holds. lab: all but the single postings of trades and fees. full: those as well.
+    policy
+        Allocate losses by this policy instead of the rulebook's, by its registered name.
+    population
+        CSV or Parquet file of accounts and what they hold, instead of those drawn.
     report
         Write report.html into the run folder.
     strict
@@ -88,7 +97,22 @@ def run(  # noqa: PLR0913 one argument for each option
     """
     from undertow.views.commands import RunOptions, run_command
 
-    given = RunOptions(case, set_, without, data, accounts, seed, out, beside, report, strict, quiet)
+    given = RunOptions(
+        case,
+        set_,
+        without,
+        data,
+        accounts,
+        seed,
+        out,
+        beside,
+        tape,
+        policy,
+        population,
+        report,
+        strict,
+        quiet,
+    )
     return run_command(given)
 
 
@@ -101,13 +125,13 @@ def cases() -> int:
 
 
 @app.command(sort_key=3)
-def show(case: str, /, *, set_: Settings = (), without: Names = ()) -> int:
-    """Show what is in a case: rulebook, crowd, facts, mechanisms.
+def show(name: str, /, *, set_: Settings = (), without: Names = ()) -> int:
+    """Show what is in a case (crowd, facts, mechanisms) or in a rulebook, with its sources.
 
     Parameters
     ----------
-    case
-        Name of a case that ships, or path of a case file.
+    name
+        Name of a case or rulebook that ships, or path of a file.
     set_
         Override one value first: KEY=VALUE with a dotted key. May be repeated.
     without
@@ -115,7 +139,25 @@ def show(case: str, /, *, set_: Settings = (), without: Names = ()) -> int:
     """
     from undertow.views.commands import show_command
 
-    return show_command(case, set_, without)
+    return show_command(name, set_, without)
+
+
+@app.command(sort_key=12)
+def new(kind: str, file: Path, /, *, from_: Origin) -> int:
+    """Write a new case or rulebook file that starts from one that there is.
+
+    Parameters
+    ----------
+    kind
+        case or rulebook.
+    file
+        The file to write; its name without .toml becomes the new name.
+    from_
+        Name of what ships, or path of a file, to start from.
+    """
+    from undertow.views.commands import new_command
+
+    return new_command(kind, file, from_)
 
 
 @app.command(sort_key=4)

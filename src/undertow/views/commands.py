@@ -18,6 +18,7 @@ from undertow.errors import CommandLineError, InputError
 from undertow.views.cli import INCOMPLETE, INTERRUPTED, OK, settings_from
 
 if TYPE_CHECKING:
+    from undertow.case.model import Case
     from undertow.lab.score import Score
     from undertow.tape import RunFolder
 
@@ -38,6 +39,9 @@ class RunOptions:
     seed: int
     out: Path | None
     beside: bool
+    tape: str
+    policy: str | None
+    population: Path | None
     report: bool
     strict: bool
     quiet: bool
@@ -64,6 +68,9 @@ def run_command(options: RunOptions) -> int:
             options.out,
             progress,
             beside=options.beside,
+            tape=options.tape,
+            policy=options.policy,
+            population=options.population,
         )
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -103,37 +110,81 @@ def run_command(options: RunOptions) -> int:
 
 def cases_command() -> int:
     """List the cases that ship."""
-    from undertow.case.load import case_names, load_case
-    from undertow.views import tables
+    from undertow.case.shipped import headings
+    from undertow.views.plain_tables import case_list
 
-    tables.case_list(output(), [(name, load_case(name, {})) for name in case_names()])
+    case_list(output(), headings())
     return OK
 
 
-def show_command(case: str, pairs: Sequence[str], without: Sequence[str]) -> int:
-    """Show what is in a case."""
-    settings = changes_of(case, pairs, without)
+def show_command(name: str, pairs: Sequence[str], without: Sequence[str]) -> int:
+    """Show what is in a case or in a rulebook."""
+    if _kind_of_name(name) == "rulebook":
+        return _show_rulebook(name, pairs, without)
+    settings = changes_of(name, pairs, without)
     from undertow.case.load import load_case
     from undertow.views import tables
 
-    tables.case_in_words(output(), load_case(case, settings))
+    tables.case_in_words(output(), load_case(name, settings))
+    return OK
+
+
+def _show_rulebook(name: str, pairs: Sequence[str], without: Sequence[str]) -> int:
+    from undertow.rulebook.load import load_rulebook, parse_override, with_overrides
+    from undertow.views import rulebook_tables
+
+    if without:
+        raise CommandLineError("--without takes a case's mechanism away; a rulebook has none, use --set")
+    changes = dict(parse_override(f"{key}={value}") for key, value in settings_from(pairs).items())
+    rulebook = load_rulebook(name)
+    rulebook_tables.rulebook_in_words(output(), with_overrides(rulebook, changes) if changes else rulebook)
+    return OK
+
+
+def new_command(kind: str, file: Path, source: str) -> int:
+    """Write a new case or rulebook that starts from one that there is, and say what to do with it."""
+    from undertow.case.starting import new_case, new_rulebook
+
+    makers = {"case": new_case, "rulebook": new_rulebook}
+    if kind not in makers:
+        raise CommandLineError(f"new {kind}: is no kind of file; write new case or new rulebook")
+    makers[kind](file, source)
+    used = f"undertow run {file}" if kind == "case" else f"undertow run CASE --set rulebook={file}"
+    output().print(
+        f"{file}: a new {kind} that starts from {source}. Change it, then:\n"
+        f"  undertow check {file}\n  {used}",
+        highlight=False, soft_wrap=True, markup=False,
+    )  # fmt: skip
     return OK
 
 
 def check_command(name: str) -> int:
     """Check a case or rulebook, by name or file; the loaders raise one error that lists every fault."""
+    kind = _kind_of_name(name)
+    case = _check_case(name) if kind == "case" else None
+    title = _check_rulebook(name) if case is None else case.title
+    out = output()
+    out.print(f"{name}: a valid {kind} ({title})", highlight=False, soft_wrap=True, markup=False)
+    if case is not None:
+        from undertow.case.amounts import crowd_amounts, odd_amounts
+        from undertow.views.amounts import amounts_table
+
+        amounts_table(out, crowd_amounts(case))
+        for sentence in odd_amounts(case):
+            _say(f"warning: {name}: {sentence}")
+    return OK
+
+
+def _kind_of_name(name: str) -> str:
+    """Whether a name or path is a case's or a rulebook's."""
     from undertow.case.load import case_names
     from undertow.rulebook.load import preset_names
 
     if name in case_names():
-        kind = "case"
-    elif name in preset_names():
-        kind = "rulebook"
-    else:
-        kind = _kind_of(Path(name), [*case_names(), *preset_names()])
-    title = _check_case(name) if kind == "case" else _check_rulebook(name)
-    output().print(f"{name}: a valid {kind} ({title})", highlight=False, soft_wrap=True)
-    return OK
+        return "case"
+    if name in preset_names():
+        return "rulebook"
+    return _kind_of(Path(name), [*case_names(), *preset_names()])
 
 
 def _kind_of(file: Path, known: Sequence[str]) -> str:
@@ -229,15 +280,18 @@ def compare_command(runs: Sequence[Path], everything: bool) -> int:
 
 
 def warmup_command() -> int:
-    """Compile every kernel by running a small case once."""
+    """Compile every kernel by running a small case once, and say whether that was needed."""
+    from undertow._cache import cache_root
     from undertow.lab.warmup import warm_up
     from undertow.views.progress import listener
 
     progress = listener(Console(stderr=True))
     try:
-        warm_up(progress)
+        compiled = warm_up(progress)
     finally:
         progress.end()
+    done = "the engine is compiled" if compiled else "the engine was compiled already; nothing to do"
+    output().print(f"{done} ({cache_root()})", highlight=False, soft_wrap=True, markup=False)
     return OK
 
 
@@ -263,7 +317,7 @@ def check_numbers(accounts: int | None, seed: int, data: Path | None, out: Path 
         raise CommandLineError(f"--out {out}: is a file; name a folder")
 
 
-def _check_case(name: str) -> str:
+def _check_case(name: str) -> Case:
     from undertow.case.load import check_case
     from undertow.errors import CaseError
     from undertow.lab.score import check_facts
@@ -271,7 +325,7 @@ def _check_case(name: str) -> str:
     case, faults = check_case(name, check_facts)
     if case is None or faults:
         raise CaseError("\n".join(faults))
-    return str(case.title)
+    return case
 
 
 def _check_rulebook(name: str) -> str:

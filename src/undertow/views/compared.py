@@ -17,7 +17,7 @@ from undertow.lab.compare_draws import DrawsComparison
 from undertow.lab.drawn import Drawn
 from undertow.lab.paired import FEWEST, Change
 from undertow.lab.saved import By, Fate, Lives, Saved, band_words, size_words
-from undertow.views.tables import add_row, plain_table, print_table
+from undertow.views.plain_tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING, counted, distance_text, dollars, figures, in_unit, span
 
 _SIZES = [size_words(place) for place in range(5)]

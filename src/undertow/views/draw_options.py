@@ -15,6 +15,7 @@ Settings = Annotated[
     tuple[str, ...], Parameter(name="--set", negative=(), show_default=False, consume_multiple=False)
 ]
 Names = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, consume_multiple=False)]
+Origin = Annotated[str, Parameter(name="--from")]
 Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 

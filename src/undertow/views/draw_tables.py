@@ -13,7 +13,7 @@ from rich.text import Text
 from undertow.lab.drawn import Drawn
 from undertow.lab.ensemble import Ensemble
 from undertow.lab.spread import FactSpread, Spread
-from undertow.views.tables import add_row, plain_table, print_table
+from undertow.views.plain_tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING, distance_text, in_unit
 
 _SHOWN = (

@@ -16,7 +16,7 @@ from undertow.lab.calibrate import Calibration, figure_text
 from undertow.lab.sensitivity import Sensitivity
 from undertow.lab.spread import Spread
 from undertow.lab.stability import Stability, met_of
-from undertow.views.tables import add_row, plain_table, print_table
+from undertow.views.plain_tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING
 
 

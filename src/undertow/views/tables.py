@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -23,13 +22,11 @@ from undertow.lab.score import Score, bounded, in_words
 from undertow.lab.standing import Standing, standing_of
 from undertow.tape import RunFolder
 from undertow.views.notes import draw_note, reach_text
+from undertow.views.plain_tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING, dollars, figures, in_unit, label, sections, value_text
 
 if TYPE_CHECKING:
     from undertow.case.model import Case
-
-NARROWEST = 120  # columns of a table that is read in a file or a pipe
-WIDEST = 200
 
 _SHOWN_FIRST = (
     "liquidated_traders", "liquidated_people", "liquidated_accounts", "liquidated_loss", "orders",
@@ -94,14 +91,6 @@ def score_table(console: Console, score: Score) -> None:
         passed, total = score.count(calibrated)
         if total:
             console.print(f"{name} facts met: {passed} of {total}", highlight=False)
-
-
-def case_list(console: Console, cases: Sequence[tuple[str, Case]]) -> None:
-    """The cases that ship, by name."""
-    table = plain_table("Case", "Title", "Rulebook", "Facts", left=(0, 1, 2))
-    for name, case in cases:
-        add_row(table, name, case.title, case.rulebook, str(len(case.facts)))
-    print_table(console, table)
 
 
 def case_in_words(console: Console, case: Case) -> None:
@@ -208,30 +197,3 @@ def _show(console: Console, table: Table) -> None:
     """A table and an empty line."""
     print_table(console, table)
     console.print()
-
-
-def print_table(console: Console, table: Table) -> None:
-    """A table; where no terminal sets the width, as wide as it needs, up to a limit."""
-    if not console.is_terminal:
-        console.width = WIDEST
-        console.width = max(NARROWEST, Measurement.get(console, console.options, table).maximum)
-    console.print(table)
-    if not console.is_terminal:
-        console.width = NARROWEST
-
-
-def add_row(table: Table, *cells: str | Text) -> None:
-    """A row whose texts are shown as they are: square brackets in a file are no markup."""
-    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
-
-
-def plain_table(*headings: str, left: Sequence[int] = (0,)) -> Table:
-    """A plain table; columns named in `left` are texts, the others numbers.
-
-    The first column holds a name or key, which stays in one piece, so that it can be copied.
-    """
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings))
-    for place, heading in enumerate(headings):
-        justify: JustifyMethod = "left" if place in left else "right"
-        table.add_column(Text(heading), justify=justify, overflow="fold", no_wrap=place == 0)
-    return table

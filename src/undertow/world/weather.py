@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+LOAD_OF_ALL = 16_600.0  # if everybody's liquidation began in one second: 0.01 x 1.66 million people
 BUSY = 0.95  # of capacity: from here on the queue is what makes a message late
 
 
@@ -53,8 +54,11 @@ class WeatherRules(_Figures):
     capacity: float = Field(12.0, gt=1, description="capacity over ordinary load (mu / lam_0; 6 to 30)")
     per_move: float = Field(0.5, ge=0, description="load per calm sigma of the last minute (c_r; x/÷ 3)")
     per_message: float = Field(0.5, ge=0, description="load per ordinary message rate beyond one (own)")
-    per_liquidation: float = Field(
-        0.01, ge=0, description="load per person a second whose liquidation begins (c_l, x/÷ 3, is per order)"
+    per_liquidation: float | None = Field(
+        None,
+        ge=0,
+        description="load per person a second whose liquidation begins; none: 16,600 over all people "
+        "(c_l, x/÷ 3, is per order: 0.01 where 1.66 million have a position)",
     )
     retries: float = Field(2.0, ge=0, description="retries per refusal (R; 0.5 to 10)")
     latency_s: float = Field(0.01, ge=0, description="s in calm, programs (tau_0)")
@@ -66,6 +70,15 @@ class WeatherRules(_Figures):
         120.0, ge=0, description="s from which the ordinary message rate is learnt (own)"
     )
     incidents: tuple[Incident, ...] = Field((), description="recorded windows")
+
+
+def per_liquidation(rules: WeatherRules, people: int) -> float:
+    """Load per person a second whose liquidation begins: as stated, else the more the fewer people there are.
+
+    An ordinary hour's load is that of all people, so one of few weighs more than one of many.
+    """
+    stated = rules.per_liquidation
+    return LOAD_OF_ALL / max(people, 1) if stated is None else stated
 
 
 class Sky(NamedTuple):
@@ -85,9 +98,11 @@ class Weather:
         volatility: NDArray[np.float64],
         turnover: NDArray[np.float64],
         start_ticks: NDArray[np.float64],
+        people: int,
         step_seconds: float = 1.0,
     ) -> None:
         self.rules, self.step_seconds = rules, step_seconds
+        self._per_liquidation = per_liquidation(rules, people)
         self._volatility = volatility
         self._weights = turnover / max(float(turnover.sum()), 1e-12)
         self._ring = np.tile(np.asarray(start_ticks, np.float64), (max(1, round(60.0 / step_seconds)), 1))
@@ -138,7 +153,7 @@ class Weather:
         )
         load = 1.0 + rules.per_move * numbers[5] + rules.per_message * busier
         again = rules.retries * numbers[3] if rules.refusals else 0.0  # what is not refused is not sent again
-        load = (load + rules.per_liquidation * numbers[1]) * (1.0 + again)
+        load = (load + self._per_liquidation * numbers[1]) * (1.0 + again)
         numbers[4] = load
         numbers[3] += (max(0.0, 1.0 - rules.capacity / load) - numbers[3]) * share
         numbers[6] += (load / rules.capacity - 1.0) * seconds

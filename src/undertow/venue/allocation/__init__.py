@@ -29,7 +29,15 @@ from undertow.venue.allocation.policy import (
 )
 from undertow.venue.allocation.prorata import share, water_fill
 from undertow.venue.allocation.report import Report, compare, report
-from undertow.venue.allocation.winners import Allocation, Need, Policy, Winners, allocate, scope_of
+from undertow.venue.allocation.winners import (
+    Allocation,
+    Need,
+    Policy,
+    Winners,
+    allocate,
+    scope_of,
+    takes_money,
+)
 
 __all__ = [
     "Allocation",
@@ -61,5 +69,6 @@ __all__ = [
     "scope_of",
     "share",
     "socialise",
+    "takes_money",
     "water_fill",
 ]

@@ -6,8 +6,9 @@ proportion (`ContractProRata`, `LargestPositions`) and money taken from profit (
 `winners.allocate` with any object.
 
 Money policies close `need_lots` by contract pro-rata first (there must be a counterparty), at the price
-given, and then take what is still missing. For the scopes "both" and "session" the engine asks for money
-only.
+given, and then take what is still missing; the engine gives the mark, so the closes cost nobody anything and
+the whole loss is shared as money. For the scopes "both" and "session" the engine asks for money only. The
+engine gives no more profit than an account is worth: losses elsewhere have used up the rest.
 Units: lots, micro-dollars, ppm. Invariant: every policy here is a pure function of its arguments.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -111,6 +112,8 @@ class MoneyPolicy:
     to non-negative weights: the caps themselves give one haircut rate for all, ones give equal burdens.
     """
 
+    takes_money: ClassVar[bool] = True
+
     name: str
     weight: Callable[[Winners, Int64s], Int64s]
     cap_ppm: int = PPM
@@ -128,7 +131,12 @@ class MoneyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Socialised:
-    """The loss per lot over both sides, whatever a holder's profit. Source: drift-labs/protocol-v2."""
+    """The loss per lot over both sides, whatever a holder's profit. Source: drift-labs/protocol-v2.
+
+    What would take a holder below zero the others bear in the same proportion.
+    """
+
+    takes_money: ClassVar[bool] = True
 
     name: str
     scope: str = "both"
@@ -137,7 +145,8 @@ class Socialised:
         """Close the lots in proportion (normally none), then charge every row by its size."""
         close = close_in_proportion(winners.size_lots, need.need_lots)
         missing = _still_missing(close, forgone_per_lot(winners, need), need)
-        take = share(missing, winners.size_lots)
+        means = np.clip(winners.equity_micros, 0, missing)
+        take = water_fill(missing, means, winners.size_lots)
         return Allocation(close, take, touched_rows(close, take))
 
 

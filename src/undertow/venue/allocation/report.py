@@ -51,7 +51,7 @@ def report(name: str, winners: Winners, need: Need, allocation: Allocation) -> R
     """Measure an allocation against the need. Shares are of all lots and of all positive profit offered."""
     close, take, _ = allocation
     per_lot = forgone_per_lot(winners, need)
-    closed, taken = int(close.sum()), int(take.sum())
+    closed, taken = int(close.sum()), sum_of(take)
     paid = per_lot * closed + taken
     lots, profit = int(winners.size_lots.sum()), sum_of(np.maximum(winners.profit_micros, 0))
     unclosed = need.need_lots - closed

@@ -30,8 +30,7 @@ _SURELY_BEYOND = float(SCORE_LIMIT + (SCORE_LIMIT >> 1))
 def ratio_floor(left: int, right: int, divisor: int) -> int:
     """left * right / divisor rounded down and held at SCORE_LIMIT; exact.
 
-    Needs left and right in [0, 2**60) and divisor in (0, 2**60): for the quotients that are divided out, the
-    float64 guess is at most three off, so the remainder it leaves stays below 2**62.
+    Needs left, right and divisor inside what `mul_div_floor` takes, none below zero, the divisor above it.
     """
     if float(left) * float(right) / float(divisor) >= _SURELY_BEYOND:
         return SCORE_LIMIT

@@ -71,7 +71,8 @@ class Policy(Protocol):
     """A rule that says who pays. Any object with a name and this method will do.
 
     A policy may also carry `scope`, which rows it wants: "opposing" (the default), "both" sides of the
-    contract, or "session" (every account, `profit_micros` being its net profit of the session).
+    contract, or "session" (every account, `profit_micros` being its net profit of the session); and
+    `takes_money`, by which positions are closed at the mark and what the loser is short of is paid in money.
     """
 
     @property
@@ -87,6 +88,11 @@ class Policy(Protocol):
 def scope_of(policy: Policy) -> str:
     """Which rows the policy wants: "opposing", "both" or "session"."""
     return str(getattr(policy, "scope", "opposing"))
+
+
+def takes_money(policy: Policy) -> bool:
+    """Whether the policy pays a loss in money; one that asks more than the opposing side always does."""
+    return bool(getattr(policy, "takes_money", scope_of(policy) != "opposing"))
 
 
 def allocate(policy: Policy, winners: Winners, need: Need) -> Allocation:

@@ -120,5 +120,5 @@ def _side(tape: Tape, shared: Sequence[str], link: str) -> Side:
         short,
         rows["time_ms"][kept],
         gap[kept],
-        who_paid(tape),
+        who_paid(tape).payers,
     )

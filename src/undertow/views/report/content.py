@@ -33,7 +33,7 @@ from undertow.views.report.stock import House, house_of
 
 @dataclass(frozen=True)
 class Content:
-    """A run as its report sees it. Money in `payers` and the like: smallest units; elsewhere dollars."""
+    """A run as its report sees it. Money in `paid` and the like: smallest units; elsewhere dollars."""
 
     folder: RunFolder
     record: dict[str, Any]
@@ -45,7 +45,7 @@ class Content:
     stage_minutes: Any
     stages: dict[Stage, Floats]
     house: dict[Role, tuple[Any, Floats, Floats]]
-    payers: dict[int, list[money.Payer]]
+    paid: dict[int, money.Paid]
     fund_lines: list[money.FundLine]
     causes: list[tuple[str, int]]
     winners: list[money.Winner]
@@ -120,7 +120,7 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         stage_minutes=minutes,
         stages=stages,
         house=series.house_by_role(tape),
-        payers={settlement: money.who_paid(tape, settlement) for settlement in money.settlements(tape)},
+        paid={settlement: money.who_paid(tape, settlement) for settlement in money.settlements(tape)},
         fund_lines=money.fund_statement(tape),
         causes=money.moved_by_cause(tape),
         winners=money.winners(tape),

@@ -1,11 +1,12 @@
 """Who paid: every account's result, added up by who it was, exactly.
 
 A result is equity at the end less equity at the start, deposits and withdrawals aside. Trades, fees, funding,
-fund and ADL only move money between accounts, so over all accounts of one settlement asset the results add up
-to zero. What is left over when accounts also hold spot assets is their change of price against the outside,
-shown as a row of its own. What an account lost beyond its own money was not paid by it: it stands apart.
+fund and ADL only move money between accounts. So over all accounts of one settlement asset the results add up
+to what the spot assets among their holdings gained or lost in price, which nobody was paid. Both sides are
+computed from the tape, from different tables, and must agree. What an account lost beyond its own money was
+not paid by it: it stands apart.
 
-Units: the settlement asset's smallest unit, Python integers. Invariant: the rows of `who_paid` sum to zero.
+Units: the settlement asset's smallest unit, Python integers. Invariant: `Paid.difference` is zero.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from undertow.venue.records import Cause, EventKind, Role
 from undertow.views.report.crowd import group_name, plural
 
 UNPAID = "Left unpaid by accounts below zero"
-REVALUED = "Assets held: change of price outside"
-UNBALANCED = "Does not balance"
 
 _ROLE_NAMES = {
     Role.HOUSE: "House",
@@ -45,8 +44,7 @@ _KIND_NAMES = {"liquidated": "liquidated", "adl": "closed by ADL", "other": "unt
 class Payer:
     """One row: who, how many accounts, what they had and what became of it.
 
-    `kind`: liquidated, adl, other, house, unpaid, revalued or unbalanced. `end` is start + deposited +
-    result.
+    `kind`: liquidated, adl, other, house or unpaid. `end` is start + deposited + result.
     """
 
     who: str
@@ -56,6 +54,24 @@ class Payer:
     deposited: int
     end: int
     result: int
+
+
+@dataclass(frozen=True)
+class Paid:
+    """Everybody's results in one settlement asset, and what they must add up to."""
+
+    payers: list[Payer]
+    revalued: int  # what all spot assets held gained in price
+
+    @property
+    def total(self) -> int:
+        """The sum of all results."""
+        return sum(payer.result for payer in self.payers)
+
+    @property
+    def difference(self) -> int:
+        """By how much the books are off: zero, unless the engine is at fault."""
+        return self.total - self.revalued
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,8 @@ class Shortfall:
     """What accounts fell short by in one instrument, by who covered it."""
 
     instrument: str
-    by_fund: int
+    by_fund: int  # paid in money
+    by_fund_taken: int  # below zero when it took the wallet over
     by_winners: int
     by_nobody: int
 
@@ -97,6 +114,14 @@ select case when role != {Role.CUSTOMER:d} then 'house' when liquidated > 0 then
        count(*) as accounts, sum(equity_start) as start, sum(deposits - withdrawals) as deposited,
        sum(equity_end) as ended, sum(least(equity_end, 0)) as below_zero
 from accounts where settlement = {settlement} group by all order by all"""
+
+
+def revalued_query(settlement: int) -> str:
+    """SQL for what the spot assets held gained in price: their worth, less what came in and went out."""
+    return (
+        "select coalesce(sum(value_end - value_start - deposits + withdrawals), 0) from assets "
+        f"where settlement = {settlement}"
+    )
 
 
 FUND_QUERY = f"""
@@ -124,14 +149,15 @@ select count(*) from accounts where role = {Role.CUSTOMER:d} and adl_lots > 0 an
 
 SHORTFALLS_QUERY = f"""
 select coalesce(i.name, 'the whole account') as name,
-       coalesce(sum(amount) filter (e.kind = {EventKind.FUND_OUT:d}), 0) as by_fund,
+       coalesce(sum(amount) filter (e.kind = {EventKind.FUND_OUT:d} and e.detail = 0), 0) as by_fund,
+       coalesce(sum(amount) filter (e.kind = {EventKind.FUND_OUT:d} and e.detail = 1), 0) as by_fund_taken,
        coalesce(sum(amount) filter (
            e.kind in ({EventKind.SOCIALISED_LOSS:d}, {EventKind.CLAWBACK:d})), 0) as by_winners,
        coalesce(sum(amount) filter (e.kind = {EventKind.BAD_DEBT:d}), 0) as by_nobody
 from events e left join instruments i using (instrument)
 where e.kind in ({EventKind.FUND_OUT:d}, {EventKind.SOCIALISED_LOSS:d}, {EventKind.CLAWBACK:d},
                  {EventKind.BAD_DEBT:d})
-group by 1 order by by_fund + by_winners + by_nobody desc, 1"""
+group by 1 order by by_fund + by_fund_taken + by_winners + by_nobody desc, 1"""
 
 
 def settlements(tape: Tape) -> list[int]:
@@ -139,8 +165,8 @@ def settlements(tape: Tape) -> list[int]:
     return [int(row[0]) for row in tape.rows("select distinct settlement from accounts order by 1")]
 
 
-def who_paid(tape: Tape, settlement: int = 0) -> list[Payer]:
-    """Everyone's results by who they were, largest loss first; they sum to zero."""
+def who_paid(tape: Tape, settlement: int = 0) -> Paid:
+    """Everyone's results by who they were, largest loss first."""
     groups = tape.record.get("groups", [])
     rows = []
     unpaid = 0
@@ -164,12 +190,8 @@ def who_paid(tape: Tape, settlement: int = 0) -> list[Payer]:
         )
     if unpaid:
         rows.append(Payer(UNPAID, "unpaid", 0, 0, 0, unpaid, unpaid))
-    left_over = -sum(row.result for row in rows)
-    if left_over:
-        holds_assets = bool(tape.value("select count(*) from instruments where kind = 'spot'"))
-        name, kind = (REVALUED, "revalued") if holds_assets else (UNBALANCED, "unbalanced")
-        rows.append(Payer(name, kind, 0, 0, 0, left_over, left_over))
-    return sorted(rows, key=lambda row: (row.result, row.who))
+    rows.sort(key=lambda row: (row.result, row.who))
+    return Paid(rows, int(tape.value(revalued_query(settlement))))
 
 
 def fund_statement(tape: Tape) -> list[FundLine]:

@@ -25,7 +25,8 @@ def fund(content: Content, divs: Mapping[str, str]) -> str:
     if "equity" in divs:
         body += chart(
             divs["equity"],
-            "Equity of the house accounts that stand behind losses, positions valued at the mark.",
+            "Equity of the house accounts that stand behind losses; positions at the mark, assets at their "
+            "stock price, the median of the last five minutes’ marks.",
             series.HOUSE_QUERY,
             "Equity, USD",
             marks,
@@ -98,7 +99,12 @@ def bad_debt(content: Content) -> str:
     lead = f"{covered} Customers' accounts that ended below zero: {negative}."
     if not content.shortfalls:
         return section("bad-debt", "Bad debt", "<p>No account fell short.</p>", lead)
-    columns = [("Insurance fund", "by_fund"), ("Winners", "by_winners"), ("Nobody", "by_nobody")]
+    columns = [
+        ("Insurance fund, in money", "by_fund"),
+        ("Insurance fund, with wallets it took over", "by_fund_taken"),
+        ("Winners", "by_winners"),
+        ("Nobody", "by_nobody"),
+    ]
     used = [(name, key) for name, key in columns if any(getattr(one, key) for one in content.shortfalls)]
     rows = [
         [escaped(one.instrument), *(_short(content, getattr(one, key)) for _, key in used)]
@@ -109,6 +115,9 @@ def bad_debt(content: Content) -> str:
     body = (
         "<h3>Shortfalls, by who covered them</h3>"
         + table(["Coin", *(name for name, _ in used)], rows, total=True)
+        + '<p class="small">Money is what the fund’s statement says it paid. A wallet that was worth less '
+        "than nothing when the fund took it over cost what it lacked without a payment: that is in what the "
+        "statement has as passed with positions, and as the result of those.</p>"
         + query_block(money.SHORTFALLS_QUERY)
         + queries_block(named_queries(content, ("bad_debt", "negative_accounts")))
     )
@@ -116,14 +125,15 @@ def bad_debt(content: Content) -> str:
 
 
 def who_paid(content: Content) -> str:
-    """Everyone's results, as a picture that returns to zero and a table that adds up."""
+    """Everyone's results, as a picture that ends where the assets' prices went and a table that adds up."""
     body = ""
-    for settlement, payers in content.payers.items():
-        if len(content.payers) > 1:
+    for settlement, paid in content.paid.items():
+        if len(content.paid) > 1:
             name = content.settlement_name if settlement == 0 else f"settlement asset {settlement}"
             body += f"<h3>{escaped(name)}</h3>"
-        body += _flow(content, payers) + _payers_table(content, payers)
+        body += _flow(content, paid) + _payers_table(content, paid)
         body += query_block(money.who_paid_query(settlement))
+        body += queries_block([("What assets held gained in price", money.revalued_query(settlement))])
     if content.closed_and_liquidated:
         count, among = content.closed_and_liquidated, len(content.winners)
         were = "was" if count == 1 else "were"
@@ -142,7 +152,8 @@ def who_paid(content: Content) -> str:
         )
     lead = (
         "Result of every account, deposits and withdrawals aside, added up by who it was. Each bar starts "
-        "where the one above ends; one account's loss is another's gain, so the last ends at zero."
+        "where the one above ends. One account's loss is another's gain, but for what the assets that "
+        "accounts hold gained or lost in price: the last bar ends there."
     )
     return section("who-paid", "Who paid", body or "<p>No accounts were recorded.</p>", lead)
 
@@ -170,9 +181,9 @@ def _winners_table(content: Content) -> str:
     return table(headings, rows, left=(0, 1, 2))
 
 
-def _flow(content: Content, payers: Sequence[money.Payer]) -> str:
+def _flow(content: Content, paid: money.Paid) -> str:
     """A waterfall in HTML: bars that start where the one above ends."""
-    reached = 0
+    reached, payers = 0, paid.payers
     spans = []
     for payer in payers:
         spans.append((min(reached, reached + payer.result), max(reached, reached + payer.result)))
@@ -196,8 +207,8 @@ def _flow(content: Content, payers: Sequence[money.Payer]) -> str:
     return f'<div class="flow">{"".join(lines)}{total}</div>'
 
 
-def _payers_table(content: Content, payers: Sequence[money.Payer]) -> str:
-    names = ("start", "deposited", "end", "result")
+def _payers_table(content: Content, paid: money.Paid) -> str:
+    names, payers = ("start", "deposited", "end", "result"), paid.payers
     rows = []
     for payer in payers:
         amounts = [getattr(payer, name) for name in names]
@@ -207,11 +218,12 @@ def _payers_table(content: Content, payers: Sequence[money.Payer]) -> str:
     accounts = sum(payer.accounts for payer in payers)
     rows.append(["Sum", f"{accounts:,}", *(_exact(content, amount) for amount in sums)])
     headings = ["Who", "Accounts", "Equity at start", "Deposited, net", "Equity at end", "Result"]
-    note = ""
-    if any(payer.kind == "unbalanced" for payer in payers):
-        note = (
-            '<p class="partial"><b>The books do not balance.</b> This is a defect of the engine; please '
-            "report it.</p>"
+    note = f'<p class="small">Price change of all spot assets held: {_exact(content, paid.revalued)}.</p>'
+    if paid.difference:
+        note += (
+            '<p class="partial"><b>The books do not balance</b>: results and the price change of assets '
+            f"differ by {_exact(content, paid.difference)}. This is a defect of the engine; please report "
+            "it.</p>"
         )
     if any(payer.kind == "unpaid" for payer in payers):
         note += (

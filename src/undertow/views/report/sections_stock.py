@@ -73,8 +73,8 @@ def stock(content: Content, divs: Mapping[str, str]) -> str:
     if "stock" in divs:
         body += chart(
             divs["stock"],
-            "Positions and assets that fund, vault and providers hold, at the mark; short positions without "
-            "their sign.",
+            "Positions and assets that fund, vault and providers hold: positions at the mark, short ones "
+            "without their sign; assets at their stock price, the median of the last five minutes’ marks.",
             STOCK_QUERY,
             "Stock by kind, USD",
             stock_marks(house),
@@ -82,8 +82,8 @@ def stock(content: Content, divs: Mapping[str, str]) -> str:
     if "stock-result" in divs:
         body += chart(
             divs["stock-result"],
-            "Change since the first sample. Between the two lie assets at the mark and what open contracts "
-            "stand to gain or lose.",
+            "Change since the first sample. Between the two lie assets at their stock price and what open "
+            "contracts stand to gain or lose.",
             RESULT_QUERY,
             "Running result of fund, vault and providers, USD",
             RESULT_MARKS,
