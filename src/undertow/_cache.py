@@ -27,22 +27,68 @@ KERNELS = "kernels-"
 POPULATIONS = "populations"
 KERNEL_FOLDERS = 4  # the newest that are kept
 DAY_S = 86_400
+SUPERUSER = 0
 POPULATION_BYTES = 1 << 30  # of all drawn populations together
 
 
 def cache_root() -> Path:
     """Where everything is kept: the folder named for it, the user's own, or a temporary one of this user.
 
-    InputError where no folder can be written.
+    InputError where no folder can be written, or somebody else can write to the one that is used.
     """
     named = os.environ.get(PLACE)
     if named:
-        return Path(named)
+        return _trusted(Path(named))
     try:
         own = Path.home() / ".cache" / "undertow"
     except RuntimeError:  # a user without a home
         return _temporary_root()
-    return own if can_be_written(own) else _temporary_root()
+    return _trusted(own) if can_be_written(own) else _temporary_root()
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can write to, and look that its files are his. InputError if not."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not hasattr(os, "getuid") or not folder.is_dir():
+        return
+    _trusted(folder)
+    for file in folder.iterdir():
+        if file.lstat().st_uid not in (os.getuid(), SUPERUSER):
+            raise InputError(f"{file}: belongs to another user, so it is not run; remove {folder}")
+
+
+def _trusted(folder: Path) -> Path:
+    """The folder, if nobody else can put files into it or another folder in its place.
+
+    Compiled kernels are programs: whoever writes one there has it run. Every existing folder on the way must
+    belong to the user or the superuser and be writable by nobody else; a group that is the owner's alone (its
+    number is his) and a folder like /tmp, where everybody may remove only his own, are let pass.
+    """
+    if not hasattr(os, "getuid"):
+        return folder
+    place = Path(os.path.realpath(folder))
+    for part in (place, *place.parents):
+        try:
+            found = os.stat(part)
+        except OSError:
+            continue  # not there yet
+        wrong = _fault_of(found, part == place)
+        if wrong:
+            raise InputError(
+                f"{part}: {wrong}, so no compiled kernels are read below it; take the right to write from "
+                f"others (chmod go-w), or set {PLACE} to a folder that only you can write"
+            )
+    return folder
+
+
+def _fault_of(found: os.stat_result, is_last: bool) -> str:
+    """Why a folder on the way cannot be trusted; empty if it can."""
+    if found.st_uid not in (os.getuid(), SUPERUSER):
+        return "belongs to another user"
+    shared = found.st_mode & (stat.S_IWOTH | (0 if found.st_gid == found.st_uid else stat.S_IWGRP))
+    sticky = found.st_mode & stat.S_ISVTX and not is_last
+    return "others can write it" if shared and not sticky else ""
 
 
 def can_be_written(folder: Path) -> bool:
@@ -60,10 +106,9 @@ def _temporary_root() -> Path:
         found = os.lstat(folder)
     except OSError:
         raise InputError(f"no folder for compiled kernels can be written; {_advice()}") from None
-    shared = user is not None and (found.st_uid != user or found.st_mode & 0o022)
-    if not stat.S_ISDIR(found.st_mode) or shared:
-        raise InputError(f"{folder}: others can write it, so no kernels are kept there; {_advice()}")
-    return folder
+    if not stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{folder}: is no folder of its own, so no kernels are kept there; {_advice()}")
+    return _trusted(folder)
 
 
 def _advice() -> str:

@@ -22,7 +22,8 @@ import numba
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from undertow._cache import KERNELS, PLACE, cache_root, can_be_written, used_now
+from undertow._cache import KERNELS, PLACE, cache_root, can_be_written, make_private, used_now
+from undertow._kernel_cache import SealedCache
 from undertow._plain import plain_kernel, plain_zeros
 from undertow.errors import InputError
 
@@ -94,8 +95,10 @@ def tell_of_compiling(tell: Callable[[str], None] | None = None) -> None:
     (tell or logging.getLogger("undertow").warning)(sentence)
 
 
-if not numba.config.DISABLE_JIT and not can_be_written(cache_folder()):
-    raise InputError(f"{cache_root()}: cannot be written; set {PLACE} to a folder that you can write")
+if not numba.config.DISABLE_JIT:
+    if not can_be_written(cache_folder()):
+        raise InputError(f"{cache_root()}: cannot be written; set {PLACE} to a folder that you can write")
+    make_private(cache_folder())
 numba.config.CACHE_DIR = str(cache_folder())
 
 
@@ -119,7 +122,8 @@ def kernel(function: _Function) -> _Function:
     if numba.config.DISABLE_JIT:
         return cast(_Function, plain_kernel(function))
     options = {"error_model": "numpy", "nogil": True}
-    jitted = numba.njit(cache=True, **options)(function)
+    jitted = numba.njit(**options)(function)
+    jitted._cache = SealedCache(function)
     inner = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
 
     def call_template(arguments: Any, keywords: Any) -> Any:

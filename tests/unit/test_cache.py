@@ -41,11 +41,11 @@ def test_a_user_without_one_has_a_temporary_folder(homeless: Path) -> None:
 def test_code_is_read_from_no_folder_that_others_can_write(homeless: Path) -> None:
     folder = _cache.cache_root()
     folder.chmod(0o777)
-    with pytest.raises(InputError, match=r"others can write it.*set UNDERTOW_CACHE_DIR to a folder"):
+    with pytest.raises(InputError, match=r"others can write it.*UNDERTOW_CACHE_DIR to a folder that only"):
         _cache.cache_root()
     folder.rmdir()
     folder.symlink_to(homeless)
-    with pytest.raises(InputError, match="others can write it"):
+    with pytest.raises(InputError, match=r"is no folder of its own.*set UNDERTOW_CACHE_DIR"):
         _cache.cache_root()
 
 
@@ -86,3 +86,82 @@ def test_a_switch_that_changes_code_has_a_folder_of_its_own(
 
     assert folder() == folder()
     assert folder(**{f"NUMBA_{switch}": value}) not in ("", folder())
+
+
+MODES = {
+    "others may write the folder": (0o707, "", "others can write it"),
+    "others may write what it lies in": (0o700, "parent", "others can write it"),
+    "nobody else may write": (0o755, "", ""),
+    "a folder like /tmp lies above": (0o700, "sticky", ""),
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_named_folder_is_looked_at_with_all_that_it_lies_in(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mode, above, wrong = MODES[name]
+    parent = tmp_path / "above"
+    folder = parent / "cache"
+    folder.mkdir(parents=True)
+    folder.chmod(mode)
+    parent.chmod({"": 0o755, "parent": 0o777, "sticky": 0o1777}[above])
+    monkeypatch.setenv(_cache.PLACE, str(folder))
+    if not wrong:
+        assert _cache.cache_root() == folder
+        return
+    with pytest.raises(InputError, match=rf"{wrong}, so no compiled kernels are read .*chmod go-w"):
+        _cache.cache_root()
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is asked, a stranger's folder holds a stranger's programs."""
+    monkeypatch.setattr(_cache.os, "getuid", lambda: 12_345)
+    monkeypatch.setattr(_cache, "SUPERUSER", 54_321)
+    monkeypatch.setenv(_cache.PLACE, str(tmp_path))
+    with pytest.raises(InputError, match="belongs to another user"):
+        _cache.cache_root()
+    with pytest.raises(InputError, match="belongs to another user"):
+        _cache.make_private(tmp_path / "kernels")
+
+
+def test_a_kernel_of_another_user_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kernel.nbi").write_text("")
+    monkeypatch.setattr(_cache, "_trusted", lambda folder: folder)
+    monkeypatch.setattr(_cache.os, "getuid", lambda: 12_345)
+    monkeypatch.setattr(_cache, "SUPERUSER", 54_321)
+    with pytest.raises(InputError, match=r"kernel\.nbi: belongs to another user, so it is not run; remove "):
+        _cache.make_private(tmp_path)
+
+
+PROGRAM = """
+import numba, numpy as np
+from undertow._jit import kernel
+from undertow.units import mul_ppm_floor
+print(mul_ppm_floor(3_000_000, 500_000))
+"""
+
+
+def run_program(repository: Path, folder: Path) -> tuple[str, str]:
+    environment = {**os.environ, "PYTHONPATH": str(repository / "src"), _cache.PLACE: str(folder)}
+    environment.pop("NUMBA_DISABLE_JIT", None)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment
+    )
+    return done.stdout, done.stderr
+
+
+def test_a_damaged_cache_says_so_and_mends_itself(tmp_path: Path, repository: Path) -> None:
+    assert run_program(repository, tmp_path) == ("1500000\n", "")
+    files = [file for file in tmp_path.rglob("*.nb?") if file.stat().st_size]
+    assert {file.suffix for file in files} == {".nbi", ".nbc"}
+    for suffix in (".nbi", ".nbc"):
+        for file in (file for file in tmp_path.rglob(f"*{suffix}")):
+            content = bytearray(file.read_bytes())
+            content[len(content) // 2] ^= 0x20
+            file.write_bytes(content)
+        answer, said = run_program(repository, tmp_path)
+        assert answer == "1500000\n"
+        assert said.count("\n") == 1 and str(tmp_path) in said
+        assert "compiled kernels were damaged and are compiled again" in said
+        assert run_program(repository, tmp_path) == ("1500000\n", "")

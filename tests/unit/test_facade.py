@@ -440,7 +440,7 @@ def test_a_backstop_is_given_its_means() -> None:
     accounts = providers.open_backstop("500000", providers=3)
     assert [providers.account(account).role for account in accounts] == ["provider"] * 3
     assert {providers.account(account).cash for account in accounts} == {500_000}
-    with pytest.raises(UndertowError, match="providers is 0; give a whole number, at least 1"):
+    with pytest.raises(UndertowError, match="providers is 0; give a whole number from 1 to 1000"):
         providers.open_backstop("1", providers=0)
     vault = Venue("hyperliquid-2025")
     assert vault.open_backstop() == [vault.house("vault")]

@@ -68,6 +68,20 @@ def test_parquet_says_the_same(tmp_path: Path) -> None:
         assert np.array_equal(column, getattr(second, name)), name
 
 
+@pytest.mark.parametrize("name", ["people[1].csv", "p*.csv", "p?ople.csv", "~.csv", "cash_usd=7/people.csv"])
+def test_a_file_is_read_whatever_it_and_its_folder_are_called(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people1.csv").write_text(HEADER + "decoy,1,,,,,\n")
+    (tmp_path / "pxople.csv").write_text(HEADER + "decoy,1,,,,,\n")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    written(tmp_path, ROWS).rename(path)
+    monkeypatch.chdir(path.parent)
+    found = read_population(Path(path.name), LISTED, RULES)
+    assert found.cash_micros[:3].tolist() == [20_000_000_000, 5_000_000_000, 100_000_000]
+
+
 def test_columns_that_may_be_left_out(tmp_path: Path) -> None:
     header = "account,cash_usd,instrument,size_coins,entry_price\n"
     found = read_population(written(tmp_path, ["1,10,,,"], header), LISTED, RULES)
@@ -80,6 +94,7 @@ def test_columns_that_may_be_left_out(tmp_path: Path) -> None:
         (["a,1,DOGE,1,2,,"], "row 1, column instrument: is not listed; one of BTC-PERP, ETH"),
         (["a,1,,,,,", "b,x,,,,,"], "row 2, column cash_usd: is no number"),
         (["a,,,,,,"], "row 1, column cash_usd: is empty; write 0 for none"),
+        (["a,1e308,,,,,"], "row 1, column cash_usd: is more than the venue can count"),
         (["a,1e30,,,,,"], "row 1, column cash_usd: is more than the venue can count"),
         (["a,inf,,,,,"], "row 1, column cash_usd: is no number"),
         (["a,1,BTC-PERP,,5,,"], "row 1, column size_coins: is empty or zero; leave the row out"),
@@ -88,6 +103,13 @@ def test_columns_that_may_be_left_out(tmp_path: Path) -> None:
         (["a,1,ETH,1,5,,"], "row 1, column entry_price: is given for an asset"),
         (["a,1,BTC-PERP,0.0001,5,,"], "row 1, column size_coins: is less than half a lot"),
         (["a,1,BTC-PERP,1e15,5,,"], "row 1, column size_coins: is worth more than the venue can count"),
+        (["a,1,BTC-PERP,1e308,5,,"], "row 1, column size_coins: is worth more than the venue can count"),
+        (["a,1,BTC-PERP,1,1e308,,"], "row 1, column size_coins: is worth more than the venue can count"),
+        ([f"{name},9e11,,,,," for name in "ab"], "its rows together are worth more than the venue can count"),
+        (
+            [f"{name},1,BTC-PERP,{size}6e6,100000,," for name, size in (("a", ""), ("b", "-"))],
+            "its rows together are worth more than the venue can count",
+        ),
         (["a,1,,2,,,"], "row 1, column size_coins: is given without an instrument"),
         (["a,1,,,,margin,"], "row 1, column profile: must be one of cross, multi, portfolio, isolated"),
         (["a,1,,,,,0.5"], "row 1, column people: must be a whole number from 1"),
@@ -114,7 +136,6 @@ def test_faults_name_row_and_column(tmp_path: Path, rows: list[str], sentence: s
         ("people.csv", HEADER.replace("people", "shoe"), "has a column shoe, which means nothing"),
         ("people.xlsx", HEADER, "give a file that ends in .csv or .parquet"),
         ("people.parquet", HEADER, "not readable"),
-        ("p*.csv", HEADER, "stands for several files"),
     ],
 )
 def test_a_file_that_is_no_population(tmp_path: Path, name: str, header: str, sentence: str) -> None:

@@ -356,3 +356,45 @@ def test_every_mechanism_has_a_sentence(model: type, table: str, key: str) -> No
     for value in get_args(model.model_fields[key].annotation):  # type: ignore[attr-defined]
         sentences = rulebook_sentences({table: {key: value}})
         assert len(sentences) == 1, value
+
+
+NASTY_NAMES = (
+    "<!--<script>",
+    "</script><script>alert(1)</script>",
+    "--><img src=x onerror=alert(1)>",
+    "<![CDATA[",
+    "\"'&amp;<b>",
+    "${data}",
+    "\\u003c/script>",
+    "</SCRIPT >",
+    "\u2028 line",
+)
+
+
+def tags_of(page: str) -> list[str]:
+    elements = Elements()
+    elements.feed(page)
+    return [name for name, _ in elements.elements]
+
+
+@pytest.mark.parametrize("name", NASTY_NAMES)
+def test_no_name_is_taken_for_a_part_of_the_page(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An instrument's, a case's, a rulebook's: the page has the same elements, and its data the name."""
+    sizes = Sizes(steps=120, accounts=200)
+
+    def page_of(word: str) -> str:
+        names = [*NAMES]
+        names[5] = word
+        monkeypatch.setattr("support.synthetic_run.NAMES", names)
+        run = make_synthetic_run(tmp_path / "run", sizes)
+        run.update(case=word, title=word, rulebook=word, settings={word: word})
+        return write_report(run).read_text("utf-8")
+
+    plain, page = page_of("PLAIN"), page_of(name)
+    assert tags_of(page) == tags_of(plain)
+    for opening in ("<!--", "<script", "</script", "<![CDATA["):
+        assert page.lower().count(opening.lower()) == plain.lower().count(opening.lower()), opening
+    data = re.search(r'<script type="application/json" id="undertow-data">(.*?)</script>', page, re.DOTALL)
+    assert data and name in json.loads(data[1])["instruments"]

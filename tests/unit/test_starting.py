@@ -72,3 +72,13 @@ def test_a_copy_that_would_lose_its_rulebook_is_not_left_behind(
     assert "write the new file into the folder of the one it starts from" in capsys.readouterr().err
     assert not (tmp_path / "far.toml").exists()
     assert new("case", home / "near.toml", "--from", home / "day.toml") == 0
+
+
+def test_a_byte_order_mark_is_not_copied(tmp_path: Path) -> None:
+    source = tmp_path / "theirs.toml"
+    assert new("case", source, "--from", "calm-2025") == 0
+    text = source.read_text()
+    line = 'name = "theirs"\n'
+    source.write_bytes(b"\xef\xbb\xbf" + (line + text.replace(line, "", 1)).encode())
+    assert new("case", tmp_path / "mine.toml", "--from", source) == 0
+    assert (tmp_path / "mine.toml").read_bytes().startswith(b'name = "mine"\n')

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from undertow.errors import DataError, InputError, InvariantError
-from undertow.tape import RunFolder, Tape, TapeWriter
-from undertow.tape.schema import Stage
+from undertow.tape import RunFolder, Tape, TapeWriter, seal
+from undertow.tape.schema import TABLES, Stage
 from undertow.venue.records import EVENT, FILL, POSTING, EventKind, Origin
 
 LISTED = {
@@ -195,6 +195,9 @@ def test_a_folder_that_is_no_run_is_refused_with_a_hint(tmp_path: Path) -> None:
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     run, _ = write(tmp_path / "run", 1000)
     (run.path / "fills.parquet").write_bytes(b"PAR1 not really PAR1")
+    with pytest.raises(DataError, match=r"fills\.parquet: its bytes are not those that the run wrote; "):
+        Tape(run)
+    run.update(files={})  # a run that told no hashes
     with pytest.raises(DataError, match=r"run: cannot read fills\.parquet: "):
         Tape(run)
     (run.path / "run.json").write_text("{")
@@ -233,3 +236,77 @@ def test_run_json_carries_the_record_and_changes_whole(tmp_path: Path) -> None:
     assert run.status == "complete"
     assert run.read()["steps_done"] == 7
     assert sorted(path.name for path in run.path.iterdir()) == ["run.json"]
+
+
+FOLDERS = (
+    "x*",
+    "a?b",
+    "[ab]",
+    "it's",
+    'quo"te',
+    "two words",
+    "größe",
+    "~",
+    "{a,b}",
+    "day=1",
+    "per%cent",
+    "#1",
+)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_run_reads_itself_and_no_neighbour(name: str, tmp_path: Path) -> None:
+    """Whatever its folder is called; every neighbour's name is one that the name would match as a pattern."""
+    for neighbour in ("x1", "xy", "aab", "a", "b", "day=2"):
+        write(tmp_path / neighbour, 1000)
+    run, _ = write(tmp_path / name, 1000)
+    spilled, _ = write(tmp_path / "parts" / name, 7, part_rows=100)
+    assert spilled.path.name == run.path.name == name
+    with Tape(run) as tape, Tape(spilled) as again, Tape(tmp_path / "x1") as neighbour_tape:
+        for table in tape.tables:
+            columns = [row[0] for row in tape.rows(f"describe select * from {table}")]
+            assert columns == list(TABLES[table])
+            rows = tape.value(f"select count(*) from {table}")
+            assert rows == again.value(f"select count(*) from {table}")
+            assert rows == neighbour_tape.value(f"select count(*) from {table}")
+        assert tape.content_hash() == again.content_hash() == neighbour_tape.content_hash()
+
+
+def test_flipped_bytes_are_named_and_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERTOW_CACHE_DIR", str(tmp_path / "cache"))
+    run, _ = write(tmp_path / "run", 1000)
+    file = run.path / "fills.parquet"
+    sealed = run.read()["files"]
+    assert set(sealed) == {path.name for path in run.path.glob("*.parquet")}
+    hashed: list[str] = []
+    plain = seal._digest
+
+    def counted(path: Path) -> str:
+        hashed.append(path.name)
+        return plain(path)
+
+    monkeypatch.setattr(seal, "_digest", counted)
+    Tape(run).close()
+    assert sorted(hashed) == sorted(sealed)
+    Tape(run).close()
+    assert sorted(hashed) == sorted(sealed)  # remembered
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"run/fills\.parquet: its bytes are not those that the run wrote"):
+        Tape(run)
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    Tape(run).close()
+    assert hashed.count("fills.parquet") == 3
+
+
+def test_without_a_folder_to_remember_in_every_opening_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = write(tmp_path / "run", 1000)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)  # others can write it, so nothing is believed that stands there
+    monkeypatch.setenv("UNDERTOW_CACHE_DIR", str(tmp_path / "cache"))
+    Tape(run).close()
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -29,7 +29,7 @@ KERNEL_ARGUMENTS = 8
 LINE_COLUMNS = 110
 
 # A room may import from rooms of a smaller number, and from itself. The ground's single files are one room.
-GROUND = {"_cache", "_jit", "_plain", "errors", "streams", "units"}
+GROUND = {"_cache", "_jit", "_kernel_cache", "_plain", "errors", "streams", "units"}
 LAYERS = {
     "ground": 0,
     "rulebook": 1,

@@ -19,10 +19,13 @@ from pydantic import BaseModel
 
 from undertow.case.facts import as_utc
 from undertow.rulebook.faults import Loc, shown, suggest
+from undertow.rulebook.limits import MOST_USD
 from undertow.units import MICROS
 
 Finding = tuple[Loc, str]
 Table = Mapping[str, Any]
+MOST_STEPS = 1_000_000  # of a case; a week of seconds is 604,800
+MOST_POWER = 20  # of ten
 PARTS_OF_A_SECOND = tuple(Decimal(part) for part in ("0.1", "0.2", "0.25", "0.5"))
 
 
@@ -80,14 +83,14 @@ def moment_of(value: Any) -> datetime | None:
 
 
 def number_of(value: Any) -> Decimal | None:
-    """A figure as the file wrote it; None if it is none."""
+    """A figure as the file wrote it; None if it is none, or so large or small that its model refuses it."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= MOST_POWER else None
 
 
 def _times(case: Table) -> Iterator[Finding]:
@@ -110,6 +113,9 @@ def _times(case: Table) -> Iterator[Finding]:
         yield ("step_seconds",), f"is {step}; below one second, a step is {known}"
     elif step is not None and step > 1 and step % 1:
         yield ("step_seconds",), f"is {step}; from one second on, a step is a whole number of seconds"
+    elif step is not None and step > 0 and Decimal(seconds) / step > MOST_STEPS:
+        wrong = f"is {_when(end)}, {Decimal(seconds) / step:.0f} steps of {step} s after start"
+        yield ("end",), f"{wrong}; give at most {MOST_STEPS} steps"
     elif step is not None and step > 0 and Decimal(seconds) % step:
         yield (
             ("step_seconds",),
@@ -241,6 +247,14 @@ def _instruments(case: Table) -> Iterator[Finding]:
     contracts = [row for row in rows if row.get("kind") in ("linear", "inverse")]
     if rows and not any(number_of(row.get("open_interest_usd")) for row in contracts):
         yield ("instruments",), "has no contract with open interest; give one an open_interest_usd"
+    held = [
+        number_of(row.get(key)) or Decimal(0)
+        for row in rows
+        for key in ("open_interest_usd", "collateral_usd")
+    ]
+    if sum(held) > MOST_USD:
+        wrong = f"has open interest and collateral of {sum(held):f} dollars in all"
+        yield ("instruments",), f"{wrong}; one venue counts up to {MOST_USD}"
     shares = [number_of(row.get("collateral_share")) or Decimal(0) for row in rows]
     if sum(shares) > 1:
         wrong = f"has collateral_share of {sum(shares):f} in all"

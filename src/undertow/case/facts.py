@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from undertow.rulebook.limits import Moment
+
 TIMESTAMP = "timestamp"
+MOST = 1e15  # of a published value and its tolerance, in any unit
 
 # Unit of a fact -> what it measures, and how many base units it is worth.
 UNITS: dict[str, tuple[str, float]] = {
@@ -46,7 +49,7 @@ class Tolerance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["abs", "rel", "log"]
-    amount: float = Field(gt=0, allow_inf_nan=False)
+    amount: float = Field(gt=0, le=MOST, allow_inf_nan=False)
 
     def distance(self, published: float, simulated: float) -> float:
         """How many tolerances lie between the two; infinite where a logarithm does not exist."""
@@ -92,7 +95,7 @@ class Fact(BaseModel):
     id: str = Field(min_length=1)
     block: Block | None = None
     definition: str = Field(min_length=1)
-    value: float | datetime
+    value: Annotated[float, Field(ge=-MOST, le=MOST)] | Moment
     unit: str
     tolerance: Tolerance
     source: str = Field(min_length=1)
@@ -166,4 +169,7 @@ def scaled(amount: float, unit: str) -> tuple[float, str]:
 
 def as_utc(moment: datetime) -> datetime:
     """A moment in UTC; one without a zone is taken as UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:  # at either end of the calendar, which no model lets through
+        return moment.replace(tzinfo=UTC)

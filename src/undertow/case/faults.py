@@ -18,11 +18,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from undertow.case.checks import number_of
 from undertow.case.model import Case
 from undertow.rulebook.faults import Loc, child_of, keys_of, owner_of, shown, suggest, wrong_choice
+from undertow.rulebook.limits import UTC_TIME, is_remote
 
 Finding = tuple[Loc, str]
-UTC_TIME = "a UTC time such as 2025-10-10T20:40:00Z"
 NUMBERS: tuple[type, ...] = (int, float, Decimal)
 _UNITS = {"_seconds": " of seconds", "_s": " of seconds", "_usd": " of dollars", "_bp": " of basis points"}
 
@@ -106,6 +107,7 @@ def right(place: Loc) -> str:
 
 def _number(name: str, kind: type, field: FieldInfo | None) -> str:
     metadata = field.metadata if field is not None else []
+    metadata = [entry for entry in metadata if not is_remote(name, kind, entry)]
     limits = {
         sign: getattr(entry, sign)
         for entry in metadata
@@ -116,6 +118,8 @@ def _number(name: str, kind: type, field: FieldInfo | None) -> str:
     words = f"{'a whole number' if kind is int else 'a number'}{unit}"
     if {"ge", "le"} <= limits.keys():
         return f"{words} from {limits['ge']} to {limits['le']}"
+    if {"gt", "le"} <= limits.keys():
+        return f"{words} above {limits['gt']} and at most {limits['le']}"
     signs = (("ge", ", {} or more"), ("gt", " above {}"), ("le", ", {} or less"), ("lt", " below {}"))
     bounds = [phrase.format(limits[sign]) for sign, phrase in signs if sign in limits]
     return words + " and".join(bounds)
@@ -137,9 +141,22 @@ def _translated(entry: Any, place: Loc) -> Finding:
     if kind == "literal_error" and isinstance(given, str):
         choices = [str(choice) for choice in get_args(_kinds(_annotation(place))[0])]
         return place, f"is {given!r}{wrong_choice(given, right(place), choices)}"
+    words = right(place)
     if kind == "string_pattern_mismatch":
-        return place, f"is {_shown(given)}; must be lower-case words joined by hyphens"
-    return place, f"is {_shown(given)}; must be {right(place)}"
+        words = "lower-case words joined by hyphens"
+    elif kind in ("less_than_equal", "greater_than_equal"):
+        words = _within(place, kind, entry)
+    return place, f"is {_shown(given)}; must be {words}"
+
+
+def _within(place: Loc, kind: str, entry: Any) -> str:
+    """What belongs at a place, or the bound gone beyond where that is so remote that it is not part of it."""
+    said, given = right(place), number_of(entry["input"])
+    bound = Decimal(str(entry["ctx"]["le" if kind == "less_than_equal" else "ge"]))
+    plain = f"{bound.to_integral_value() if bound % 1 == 0 else bound:f}"
+    if plain in said or (bound > 0 and given is not None and given <= 0):
+        return said
+    return f"at most {plain}" if kind == "less_than_equal" else f"at least {plain}"
 
 
 def _asked(place: Loc) -> str:

@@ -28,6 +28,7 @@ from undertow.case.overrides import elsewhere, typed, write
 from undertow.case.rulebooks import beside, change_faults, find_rulebook, is_path, name_faults, rulebook_of
 from undertow.case.shipped import EXTENDS, case_names, case_path
 from undertow.errors import CaseError, InputError, RulebookError
+from undertow.rulebook.extent import MOST_LEVELS
 from undertow.rulebook.faults import Loc, dotted, read_toml, shown
 from undertow.rulebook.model import Rulebook
 
@@ -153,8 +154,15 @@ def _override(
         if key.split(".")[0] == EXTENDS:
             faults.append(f"{OVERRIDE}: {key}: is read before anything is changed; write it into a case file")
             continue
+        if key.count(".") > MOST_LEVELS:
+            faults.append(f"{OVERRIDE}: {key[:40]}...: has more than {MOST_LEVELS} parts; no key has so many")
+            continue
         if key.startswith(RULEBOOK_PREFIX):
-            figures = flat({key.removeprefix(RULEBOOK_PREFIX): typed(value)})
+            try:
+                figures = flat({key.removeprefix(RULEBOOK_PREFIX): typed(value)})
+            except InputError as error:
+                faults.append(f"{OVERRIDE}: {key}: {error}")
+                continue
             table = data.setdefault("rulebook_overrides", {})
             if isinstance(table, dict):
                 data["rulebook_overrides"] = {**flat(table), **figures}

@@ -34,18 +34,20 @@ from undertow.crowd.rules_between import BetweenRules
 from undertow.crowd.rules_hedges import HedgeRules
 from undertow.crowd.rules_people import HolderRules, SellerRules
 from undertow.rulebook.base import Part
+from undertow.rulebook.limits import MOST_USD, Bounded, Moment
 from undertow.world.prices import Anchor, CoinPath, Shape, shaped
 from undertow.world.weather import WeatherRules
 
 Text = Annotated[str, Field(min_length=1)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Dollars = Annotated[float, Field(ge=0)]
+Dollars = Annotated[float, Field(ge=0, le=MOST_USD)]
+Step = Annotated[Decimal, Field(gt=0, ge=Decimal("1e-12"), le=1_000_000_000)]  # a tick or lot
 MILLISECONDS = 1000
 MOST_DRAWS = 1_000_000
 
 
-class CasePart(Part):
-    """A table of a case: frozen, every key known, all figures finite."""
+class CasePart(Bounded, Part):
+    """A table of a case: frozen, every key known, all figures finite and bounded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -53,8 +55,8 @@ class CasePart(Part):
 class AnchorRow(CasePart):
     """Where a coin stood off the venue: a price, or a fall since its first anchor."""
 
-    time: datetime = Field(description="UTC")
-    price: float | None = Field(default=None, gt=0, description="USD")
+    time: Moment = Field(description="UTC")
+    price: float | None = Field(default=None, gt=0, le=1e9, description="USD")
     fall: float | None = Field(default=None, lt=1, description="0.3: 30 % below the first anchor")
     low: bool = Field(default=False, description="the lowest of all: noise may not go below it")
     source: Text = Field(description="where it was published or recorded")
@@ -125,10 +127,10 @@ class InstrumentRow(CasePart):
         default="default",
         description="class of the rulebook; default: the one that the rulebook falls back on",
     )
-    tick_usd: Decimal = Field(
-        gt=0, description="USD, not above the first price; tick times lot is whole micro-dollars"
+    tick_usd: Step = Field(
+        description="USD, not above the first price; tick times lot is whole micro-dollars"
     )
-    lot: Decimal = Field(gt=0, description="coins; may be more than one, or no simple part of one")
+    lot: Step = Field(description="coins; may be more than one, or no simple part of one")
     open_interest_usd: Dollars = Field(default=0.0, description="USD, one side, at the start")
     turnover_usd: Dollars = Field(default=0.0, description="USD on an ordinary day")
     volatility_bp: float = Field(default=7.0, gt=0, description="in calm, basis points per root minute")
@@ -138,7 +140,9 @@ class InstrumentRow(CasePart):
     collateral_usd: Dollars = Field(
         default=0.0, description="USD of it that those accounts hold in all, instead of a share; spot only"
     )
-    per_coin: float = Field(default=1.0, gt=0, description="units of the coin that one unit redeems for")
+    per_coin: float = Field(
+        default=1.0, gt=0, le=1e9, description="units of the coin that one unit redeems for"
+    )
     source: Text = Field(description="where its figures come from")
 
 
@@ -148,7 +152,7 @@ class House(CasePart):
     fund_usd: Dollars = Field(description="USD in the insurance fund")
     provider_count: int = Field(default=0, ge=0, le=64, description="backstop providers")
     interest_percent_a_year: float = Field(default=0.0, ge=0, le=100, description="% a year on borrowed cash")
-    first_funding: datetime = Field(description="UTC; when funding is first paid")
+    first_funding: Moment = Field(description="UTC; when funding is first paid")
     source: Text = Field(description="where these come from")
 
 
@@ -202,8 +206,8 @@ class FreeParameter(CasePart):
     """A figure that a calibration may choose, the same for all coins."""
 
     key: Text = Field(description="dotted key of a number under crowd. or weather.")
-    low: float = Field(description="lowest value tried")
-    high: float = Field(description="highest value tried")
+    low: float = Field(ge=-MOST_USD, le=MOST_USD, description="lowest value tried")
+    high: float = Field(ge=-MOST_USD, le=MOST_USD, description="highest value tried")
     scale: Literal["log", "linear"] = Field(default="log", description="log or linear: how it is spread")
     meaning: Text = Field(description="what it is, in words")
     source: Text = Field(description="where the range comes from")
@@ -272,8 +276,8 @@ class Case(CasePart):
     rulebook_overrides: dict[str, Any] = Field(
         default_factory=dict, description="figures of the rulebook that differ: dotted key = value"
     )
-    start: datetime = Field(description="UTC")
-    end: datetime = Field(description="UTC; a whole number of steps later")
+    start: Moment = Field(description="UTC")
+    end: Moment = Field(description="UTC; a whole number of steps later")
     step_seconds: Decimal = Field(
         default=Decimal(1), ge=Decimal("0.1"), le=60, description="s a step: whole, or 0.1, 0.2, 0.25, 0.5"
     )

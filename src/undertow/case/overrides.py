@@ -12,7 +12,6 @@ import json
 import tomllib
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
 from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_origin
@@ -21,19 +20,26 @@ from pydantic import BaseModel
 
 from undertow.case.model import Case
 from undertow.errors import InputError
+from undertow.rulebook.extent import parsed, require_extent
 from undertow.rulebook.faults import Loc, child_of, dotted, owner_of, suggest
 
 _NAMES = ("name", "coin", "id")
 
 
 def typed(value: Any, annotation: Any = None) -> Any:
-    """A value from a command line as TOML reads it; what is no TOML, or belongs where text does, is text."""
-    if not isinstance(value, str):
-        return value
+    """A value from a command line as TOML reads it; what is no TOML, or belongs where text does, is text.
+
+    InputError for a number or nesting beyond what a file may hold.
+    """
     try:
-        found = tomllib.loads(f"value = {value}", parse_float=Decimal)
+        if not isinstance(value, str):
+            require_extent({"value": value})
+            return value
+        found = parsed(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return value
+    except ValueError as error:
+        raise InputError(str(error).removeprefix("value: ")) from None
     if len(found) != 1 or (annotation is str and not isinstance(found["value"], str)):
         return value
     return found["value"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from undertow.case.load import case_path, load_case
 from undertow.errors import InputError
 from undertow.rulebook.load import load_rulebook, preset_names, preset_path
+from undertow.rulebook.text import text_of
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_LINE = re.compile(r'^name\s*=\s*"[^"]*"', re.MULTILINE)
@@ -38,7 +39,7 @@ def _write(file: Path, source: str, path: Path) -> None:
     if file.suffix != ".toml" or not NAME.fullmatch(file.stem):
         right = "small letters, digits and single hyphens, then .toml: my-venue.toml"
         raise InputError(f"{file}: is no name for a case or rulebook; {right}")
-    text, changed = NAME_LINE.subn(f'name = "{file.stem}"', path.read_text("utf-8"), count=1)
+    text, changed = NAME_LINE.subn(f'name = "{file.stem}"', text_of(path.read_bytes(), source), count=1)
     if not changed:
         raise InputError(f"{source}: its name stands in no line of its own; copy the file by hand")
     try:

@@ -23,6 +23,7 @@ from undertow.crowd import holdings
 from undertow.crowd.population import Population
 from undertow.crowd.rules import Holder, Integers, MarginProfile, PopulationRules
 from undertow.errors import DataError
+from undertow.rulebook.one_file import ONLY_ITS_COLUMNS, one_file
 from undertow.units import AMOUNT_LIMIT, MICROS
 
 NEEDED = ("account", "cash_usd", "instrument", "size_coins", "entry_price")
@@ -62,7 +63,8 @@ def read_population(path: Path, listed: Listed, rules: PopulationRules) -> Popul
 
     DataError names the file, the row and the column of the first fault, and what would be right.
     """
-    rows = _checked(path, listed, _read(path))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large, or none, is refused by its row
+        rows = _checked(path, listed, _read(path))
     traders, assets, cash, profile, people = _by_account(rows, listed)
     lot_micros = listed.prices_ticks * listed.unit_micros
     books = holdings.closing_books(traders, lot_micros, np.zeros(len(listed.names)), rules)
@@ -113,17 +115,18 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     """The file's columns as text or floats, in the order of the file."""
     import duckdb
 
-    readers = {".csv": "read_csv(?, all_varchar = true, header = true)", ".parquet": "read_parquet(?)"}
+    readers = {
+        ".csv": f"read_csv(?, all_varchar = true, header = true, {ONLY_ITS_COLUMNS})",
+        ".parquet": f"read_parquet(?, {ONLY_ITS_COLUMNS})",
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: is no population; give a file that ends in .csv or .parquet")
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; give a CSV or Parquet file")
-    if any(sign in str(path) for sign in "*?["):
-        raise DataError(f"{path}: a name with *, ? or [ stands for several files; rename it")
     with duckdb.connect() as database:
         try:
-            there = database.execute(f"select * from {reader} limit 0", [str(path)]).fetchnumpy()
+            there = database.execute(f"select * from {reader} limit 0", [one_file(path)]).fetchnumpy()
             _check_columns(path, list(there))
             wanted = {name: name for name in NEEDED} | {
                 name: name if name in there else default for name, default in ALLOWED.items()
@@ -135,7 +138,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
                 for name, what in wanted.items()
             ]  # fmt: skip
             query = f"select {', '.join(parts)} from {reader} limit {ROWS_LIMIT + 1}"
-            found: dict[str, NDArray[Any]] = database.execute(query, [str(path)]).fetchnumpy()
+            found: dict[str, NDArray[Any]] = database.execute(query, [one_file(path)]).fetchnumpy()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{path}: not readable ({reason}); give a CSV or Parquet file") from None
@@ -204,6 +207,9 @@ def _checked(path: Path, listed: Listed, found: dict[str, NDArray[Any]]) -> _Row
     refuse("entry_price", contract & (ticks < 1), "is less than half a tick")
     limit = AMOUNT_LIMIT / (np.maximum(listed.prices_ticks[at], ticks) * listed.unit_micros[at])
     refuse("size_coins", np.abs(lots) > limit, "is worth more than the venue can count")
+    worth = np.abs(lots) * np.maximum(listed.prices_ticks[at], ticks) * listed.unit_micros[at]
+    if max(float(worth.sum()), float((np.abs(cash) * people).sum()) * MICROS) > AMOUNT_LIMIT:
+        raise DataError(f"{path}: its rows together are worth more than the venue can count; give less")
     _names, first, number = np.unique(texts["account"].astype(str), return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from enum import IntEnum
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from undertow.crowd.scale import Basis, Scale, amount, amount_of
+from undertow.rulebook.limits import Bounded
 
+MOST_PEOPLE = 10_000_000_000
 TAIL_WIDTH = 4.0  # least cap over start of the tail, and start over median, of a venue without a stated cap
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Leverage = Annotated[float, Field(gt=0, le=1000)]
+Hours = Annotated[float, Field(gt=0, le=87_660)]
 
 
 class MarginProfile(IntEnum):
@@ -40,8 +44,8 @@ class Holder(IntEnum):
     HEDGE_BOOK = 2  # a maker's hedge, either side
 
 
-class Figures(BaseModel):
-    """A table of figures: frozen, every key known, all finite."""
+class Figures(Bounded):
+    """A table of figures: frozen, every key known, all finite and bounded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -54,6 +58,7 @@ class PopulationRules(Figures):
         1 / 24_700,
         usual=(1 / 138_000, 1 / 13_700),
         ge=1,
+        le=MOST_PEOPLE,
         description="people; fewer accounts stand for several each "
         "(1.1: 0.8 to 3 million where open interest is 41 billion, 0.1 million where it is 13.8)",
     )
@@ -84,7 +89,7 @@ class PopulationRules(Figures):
     leverage_spread: float = Field(
         0.70, ge=0, description="standard deviation of ln leverage (1.4; 0.6 to 1)"
     )
-    leverage_limits: tuple[float, float] = Field(
+    leverage_limits: tuple[Leverage, Leverage] = Field(
         (0.1, 75.0), description="lowest and highest leverage (1.4; the brackets bind as well)"
     )
     long_accounts: float = Field(0.68, description="share of accounts net long (1.6; 0.55 to 0.80)")
@@ -110,7 +115,7 @@ class PopulationRules(Figures):
     daily_volatility: float = Field(
         0.04, ge=0, description="a day's standard deviation of the past prices of entry (1.6)"
     )
-    entry_hours: tuple[float, float] = Field(
+    entry_hours: tuple[Hours, Hours] = Field(
         (1.0, 720.0), description="hours since entry, log-uniform between (1.6; 1 h to 90 d)"
     )
 

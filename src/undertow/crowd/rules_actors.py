@@ -10,12 +10,14 @@ Invariant: rules that exist are usable.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from undertow.crowd.rules import Figures
+from undertow.crowd.rules import MOST_PEOPLE, Figures
 from undertow.crowd.scale import Basis, amount
+
+Share = Annotated[float, Field(ge=0, le=100)]
 
 
 class ActorRules(Figures):
@@ -300,7 +302,7 @@ class TraderRules(ActorRules):
     )
     top_up_share: float = Field(0.08, ge=0, le=1, description="accounts that add margin (5; 0.03 to 0.20)")
     top_up_ratio: float = Field(1.5, ge=1, description="equity over maintenance below which they do (5)")
-    top_up_size: tuple[float, float] = Field(
+    top_up_size: tuple[Share, Share] = Field(
         (0.3, 1.0), description="what they add, share of equity at the start (5)"
     )
     top_up_minutes: float = Field(5.0, gt=0, description="minutes until they do, on average (5)")
@@ -320,6 +322,7 @@ class TraderRules(ActorRules):
         0.002,
         usual=(1e-4, 4e-2),
         gt=0,
+        le=MOST_PEOPLE,
         description="people a coin whose turn comes in a second, of those who leave (own: x/÷ 20)",
     )
     most_turns: float = Field(
@@ -332,6 +335,7 @@ class TraderRules(ActorRules):
         20_000.0,
         usual=(1_000.0, 400_000.0),
         ge=0,
+        le=400_000,
         description="load of a person's message over that of one of the crowd's programs (own: x/÷ 20)",
     )
     failure_weight: float = Field(1.5, ge=0, description="messages of an app fail more often (6)")
@@ -382,7 +386,9 @@ class LooperRules(ActorRules):
         description="margin, flexible and VIP loans, no debt (2.3, mix_m; each share ± 0.15)",
     )
     accounts: int = Field(400, ge=1, description="accounts a product and asset (own)")
-    people: int = Field(12_000, ge=1, description="people they stand for (2.3, n_loop; 3,000 to 40,000)")
+    people: int = Field(
+        12_000, ge=1, le=MOST_PEOPLE, description="people they stand for (2.3, n_loop; 3,000 to 40,000)"
+    )
     median_equity_usd: float = Field(
         5_000.0, gt=0, description="USD; median equity, before all are scaled to the asset's figure (2.3)"
     )

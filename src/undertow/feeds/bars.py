@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from undertow.errors import DataError
 from undertow.feeds import checks
 from undertow.feeds.times import utc_text
+from undertow.rulebook.one_file import ONLY_ITS_COLUMNS, one_file
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "vwap")
 AMOUNT_COLUMNS = ("volume", "notional", "buy_volume", "trades")
@@ -88,7 +89,9 @@ def _query(path: Path, wanted: list[tuple[str, str]]) -> dict[str, NDArray[Any]]
         raise DataError(f"{path}: there is no such file; a parquet file of bars is needed")
     with duckdb.connect() as connection:
         try:
-            schema = connection.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
+            schema = connection.execute(
+                f"describe select * from read_parquet(?, {ONLY_ITS_COLUMNS})", [one_file(path)]
+            ).fetchall()
         except duckdb.Error:
             raise DataError(f"{path}: not a parquet file; a parquet file of bars is needed") from None
         types = {str(row[0]): str(row[1]) for row in schema}
@@ -99,11 +102,12 @@ def _query(path: Path, wanted: list[tuple[str, str]]) -> dict[str, NDArray[Any]]
         moment = "time_utc" if zoned else "time_utc::timestamp"  # also of seconds and of nanoseconds
         query = (
             f"select file_row_number + 1 as row, venue, symbol, epoch_us({moment}) as time_utc, {numbers} "
-            f"from read_parquet(?, file_row_number = true) where {places} or venue is null or symbol is null "
+            f"from read_parquet(?, file_row_number = true, {ONLY_ITS_COLUMNS}) "
+            f"where {places} or venue is null or symbol is null "
             "order by row"
         )
         try:
-            given = [str(path), *(text for pair in wanted for text in pair)]
+            given = [one_file(path), *(text for pair in wanted for text in pair)]
             table: dict[str, NDArray[Any]] = connection.execute(query, given).fetchnumpy()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]

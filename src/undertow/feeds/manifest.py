@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from undertow.errors import DataError, InputError
+from undertow.rulebook.extent import MOST_BYTES, parsed
 from undertow.rulebook.text import text_of
 
 Name = Annotated[str, Field(min_length=1)]
@@ -97,11 +98,14 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
     else:
         label = str(path)
         try:
-            raw = path.read_bytes()
-        except OSError:
+            with path.open("rb") as file:
+                raw = file.read(MOST_BYTES + 1)
+        except (OSError, ValueError):
             raise DataError(f"{path}: not readable; a TOML file that lists tapes is needed") from None
+    if len(raw) > MOST_BYTES:
+        raise DataError(f"{label}: has more than {MOST_BYTES // 1024} KiB; it lists tapes, and holds none")
     try:
-        return Manifest.model_validate(tomllib.loads(text_of(raw, label)))
+        return Manifest.model_validate(parsed(text_of(raw, label)))
     except InputError as error:
         raise DataError(str(error)) from None
     except tomllib.TOMLDecodeError as error:
@@ -112,3 +116,5 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
             place = ".".join(str(part) for part in one["loc"]) or "file"
             faults.append(f"  {place}: {one['msg'].removeprefix('Value error, ')}")
         raise DataError("\n".join([f"{label}: {len(faults)} fault(s)", *faults])) from None
+    except ValueError as error:
+        raise DataError(f"{label}: {error}") from None

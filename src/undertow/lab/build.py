@@ -31,13 +31,14 @@ from undertow.crowd.view import Desk, Market, Opening
 from undertow.errors import CaseError, DataError
 from undertow.feeds.manifest import load_manifest
 from undertow.feeds.outside import LARGEST_RATIO, load_outside
+from undertow.lab.countable import endow
 from undertow.rulebook.model import Rulebook
 from undertow.units import MICROS, PPM
 from undertow.venue.allocation import Policy
 from undertow.venue.compile import Listing
 from undertow.venue.dollars import money
 from undertow.venue.engine import Engine
-from undertow.venue.inject import Holders, place_population
+from undertow.venue.inject import Holders
 from undertow.venue.paced import SlicesStage
 from undertow.venue.records import InstrumentKind
 from undertow.venue.state import HOUSE_VAULT
@@ -228,10 +229,10 @@ def _open_actors(
 def _endow_house(case: Case, rulebook: Rulebook, engine: Engine, start_ticks: NDArray[np.int64]) -> None:
     """The fund's money, the vault's capital, providers with their limits, daily volumes."""
     fund = _cash_only(round(case.house.fund_usd * MICROS))
-    place_population(engine.state, engine.fund_account(), fund)
+    endow(engine.state, engine.fund_account(), fund)
     if rulebook.backstop.kind == "vault":
         capital = _cash_only(money(rulebook.backstop.capital_usd))
-        place_population(engine.state, HOUSE_VAULT, capital)
+        endow(engine.state, HOUSE_VAULT, capital)
     if isinstance(engine.liquidate, SlicesStage):
         lot_micros = start_ticks * engine.state.instruments["unit"][: len(start_ticks)]
         turnover = np.array([row.turnover_usd for row in case.instruments]) * MICROS
@@ -322,7 +323,7 @@ def _open_population(engine: Engine, population: Population) -> int:
     accounts["profile"] = np.array(numbers, np.int8)[population.profile]
     held = population._fields[5:13]  # the columns of Holders
     columns = [np.ascontiguousarray(getattr(population, name), np.int64) for name in held]
-    place_population(engine.state, first, Holders(*columns))
+    endow(engine.state, first, Holders(*columns))
     return first
 
 
@@ -339,7 +340,7 @@ def _open_actor(engine: Engine, opening: Opening) -> int:
         asset_instrument=np.tile(assets, opening.count),
         asset_lots=lots.reshape(-1),
     )
-    place_population(engine.state, first, holders)
+    endow(engine.state, first, holders)
     return first
 
 

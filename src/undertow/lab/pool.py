@@ -10,21 +10,24 @@ keyed by the task's place, so nothing depends on who finished first.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from undertow.errors import CapacityError, CommandLineError
 from undertow.lab.progress import Progress, Silent
+from undertow.lab.stops import STOPS, deaf
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 JOBS_LIMIT = 64
 LOOK_SECONDS = 0.25
+TERMINATED = 143  # exit code of a process that a termination signal ended
 
 
 class Batch(NamedTuple, Generic[ResultT]):
@@ -39,13 +42,22 @@ class _Told(Silent):
 
     def __init__(self, steps: Any, stop: Any) -> None:
         self.steps, self.stop = steps, stop
+        self.busy, self.terminated = False, False
 
     def advance(self, steps: int = 1) -> None:
-        """Count; raises KeyboardInterrupt when the batch is being stopped."""
-        with self.steps.get_lock():
-            self.steps.value += steps
-        if self.stop.value:
+        """Count; raises KeyboardInterrupt when the batch, or this process, is being stopped."""
+        # A worker that died while it counted keeps the lock for ever: nobody waits for it long.
+        if self.steps.get_lock().acquire(timeout=LOOK_SECONDS):
+            self.steps.get_obj().value += steps
+            self.steps.get_lock().release()
+        if self.stop.value or self.terminated:
             raise KeyboardInterrupt
+
+    def terminate(self, _signal: int, _frame: FrameType | None) -> None:
+        """A termination signal: the task ends at its next step; without one, or when told again, all ends."""
+        if not self.busy or self.terminated:
+            os._exit(TERMINATED)
+        self.terminated = True
 
 
 class _Passed(Silent):
@@ -64,15 +76,32 @@ _told: Progress = Silent()
 
 def _begin(steps: Any, stop: Any) -> None:
     global _told  # noqa: PLW0603 a worker has one listener, set once when it starts
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    for each in STOPS:
+        signal.signal(each, signal.SIG_IGN)  # stops go to the whole group; the parent decides
     _told = _Told(steps, stop)
+    signal.signal(signal.SIGTERM, _told.terminate)  # but what is told alone must be able to end
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
+
+
+def _outlive_nobody() -> None:
+    """End with the parent, also where it was killed and could tell nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(TERMINATED)
 
 
 def _call(function: Callable[[TaskT, Progress], ResultT | None], task: TaskT) -> ResultT | None:
+    told = _told
     try:
-        return function(task, _told)
+        if isinstance(told, _Told):
+            told.busy = True
+        return function(task, told)
     except KeyboardInterrupt:
         return None
+    finally:
+        if isinstance(told, _Told):
+            told.busy = False
 
 
 class Pool:
@@ -83,7 +112,7 @@ class Pool:
             raise CommandLineError(f"--jobs must be between 1 and {JOBS_LIMIT}, not {jobs}")
         self.jobs = jobs
         context = multiprocessing.get_context("spawn")
-        self._steps, self._stop = context.Value("q", 0), context.Value("b", 0)
+        self._steps, self._stop = context.Value("q", 0), context.Value("b", 0, lock=False)
         self._workers: ProcessPoolExecutor | None = None
         if jobs > 1:
             self._workers = ProcessPoolExecutor(jobs, context, _begin, (self._steps, self._stop))
@@ -112,7 +141,7 @@ class Pool:
         places: dict[Future[ResultT | None], int] = {}
         interrupted = False
         try:
-            with _deaf():
+            with deaf():
                 for place, task in enumerate(tasks):
                     places[self._workers.submit(_call, function, task)] = place
             self._collect(places, results, progress)
@@ -149,14 +178,14 @@ class Pool:
         self, places: dict[Future[ResultT | None], int], results: dict[int, ResultT], progress: Progress
     ) -> None:
         """Take results as they come, telling how many steps all workers have done."""
-        waiting, seen = set(places), self._steps.value
+        waiting, seen = set(places), self._steps.get_obj().value  # read without the lock: it may be lost
         while waiting:
             done, waiting = wait(waiting, LOOK_SECONDS, FIRST_COMPLETED)
             for future in done:
                 result = future.result()
                 if result is not None:
                     results[places[future]] = result
-            now = self._steps.value
+            now = self._steps.get_obj().value
             if now > seen:
                 progress.advance(now - seen)
                 seen = now
@@ -166,23 +195,10 @@ class Pool:
         self._stop.value = 1
         for future in places:
             future.cancel()
-        with _deaf():
+        with deaf():
             for future, place in places.items():
                 if not future.cancelled() and future.exception() is None:
                     result = future.result()
                     if result is not None:
                         results[place] = result
         self._stop.value = 0
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Ctrl-C is not heard in between, and never by processes started meanwhile."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -29,11 +29,13 @@ from undertow.crowd.between import Between
 from undertow.errors import CaseError, InputError
 from undertow.lab.at_start import below_at_start
 from undertow.lab.build import Built, Choices
+from undertow.lab.countable import countable
 from undertow.lab.outcomes import outcomes, write_summary
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.score import Score, check_facts, not_owed, score_run, write_score
 from undertow.lab.stopwatch import Stopwatch
 from undertow.lab.venues import Running, build_venues, play_second
+from undertow.rulebook.faults import shown
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 from undertow.tape.query import Tape
 from undertow.tape.schema import FULL, LAB, TAPE_LEVELS
@@ -72,7 +74,7 @@ def run_case(  # noqa: PLR0913 one argument for each choice of a run
     can be read. Raises InputError for anything wrong with what was given.
     """
     if tape not in TAPE_LEVELS:
-        raise InputError(f"tape: {tape!r} is no level of detail; one of {', '.join(TAPE_LEVELS)}")
+        raise InputError(f"tape: {shown(tape)} is no level of detail; one of {', '.join(TAPE_LEVELS)}")
     listener = progress or Silent()
     changes = dict(settings or {})
     if accounts is not None:
@@ -83,7 +85,8 @@ def run_case(  # noqa: PLR0913 one argument for each choice of a run
     tell_of_compiling(listener.note if progress else None)
     listener.begin("Preparing the venue" if not beside else "Preparing two venues")
     choices = Choices(tape == FULL, policy, population)
-    venues = build_venues(loaded, data, seed, beside, choices)
+    with countable(loaded.name):
+        venues = build_venues(loaded, data, seed, beside, choices)
     listener.end()
     watch.lap("prepare")
     place = (out or Path("runs")) / f"{loaded.name}-{seed}"
@@ -100,7 +103,8 @@ def run_case(  # noqa: PLR0913 one argument for each choice of a run
         folders[0].update(other_venue=BESIDE_FOLDER)
         folders[1].update(other_venue="..", beside_of={"case": loaded.name, "accounts": loaded.accounts})
     running = tuple(Running(built, folder) for built, folder in zip(venues.built, folders, strict=True))
-    status = _play(running, venues.between, listener, watch)
+    with countable(loaded.name):
+        status = _play(running, venues.between, listener, watch)
     listener.begin("Measuring")
     results = [_measured(venue, status) for venue in running]
     listener.end()

@@ -21,10 +21,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from undertow.errors import InputError
+from undertow.rulebook.extent import MOST_BYTES, parsed
 from undertow.rulebook.text import text_of
 
 Loc = tuple[str | int, ...]
 
+_TOO_LARGE = "a case or rulebook is smaller; recordings are named by --data, not written into it"
 _UNITS = {"_ppm": " of parts per million", "_ppb": " of parts per billion", "_seconds": " of seconds"}
 _EMPTY = {"too_short", "string_too_short"}
 _PLAIN = {bool: "true or false", str: "text", date: "a date such as 2025-10-10"}
@@ -54,7 +56,11 @@ def dotted(loc: Loc) -> str:
 def read_toml(path: Path, label: str) -> dict[str, Any]:
     """A TOML file as a dictionary, decimals exact. InputError with place and reason if it cannot be read."""
     try:
-        found = tomllib.loads(text_of(path.read_bytes(), label), parse_float=Decimal)
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"{label}: has more than {MOST_BYTES // 1024} KiB; {_TOO_LARGE}")
+        found = parsed(text_of(content, label))
     except FileNotFoundError:
         raise InputError(f"{label}: there is no such file; give the path of a TOML file") from None
     except IsADirectoryError:
@@ -64,6 +70,8 @@ def read_toml(path: Path, label: str) -> dict[str, Any]:
         raise InputError(f"{label}: cannot be read ({reason.lower()}); give a readable TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{label}: {toml_fault(str(error))}") from None
+    except ValueError as error:
+        raise InputError(f"{label}: {error}") from None
     if not found:
         raise InputError(f"{label}: holds nothing but comments; a case or a rulebook has at least a name")
     return found
@@ -122,7 +130,8 @@ def shown(value: Any) -> str:
         return "a list"
     if isinstance(value, str):
         return repr(value if len(value) <= 40 else f"{value[:37]}...")
-    return str(value)
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _inner(annotation: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from undertow.errors import InputError, RulebookError
 from undertow.rulebook.base import Loc, Part
+from undertow.rulebook.extent import parsed
 from undertow.rulebook.faults import child_of, dotted, keys_of, owner_of, read_toml, sentences, suggest
 from undertow.rulebook.model import Rulebook, citations
 
@@ -90,9 +90,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not mark or not key or not value:
         raise RulebookError(f"--set {text!r}: is not KEY=VALUE; write for example mark.update_seconds=3")
     try:
-        return key, tomllib.loads(f"value = {value}", parse_float=Decimal)["value"]
+        return key, parsed(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value
+    except ValueError as error:
+        raise RulebookError(f"--set {key}: {error}") from None
 
 
 def _locate(name_or_path: str | Path) -> tuple[Path, str]:

@@ -24,6 +24,7 @@ from undertow.errors import DataError, InputError
 RUN_FILE = "run.json"
 PARTIAL = "partial"
 COMPLETE = "complete"
+SEAL_KEY = "files"  # hash of each file of the tape, by its name (`undertow.tape.seal`)
 TABLES_KEY = "tables"  # names of the tables that were written; absent while the run goes on
 _SHAPES = {
     "start_utc": (str, "a text"),
@@ -37,6 +38,7 @@ _SHAPES = {
     "groups": (list, "a list"),
     "profiles": (list, "a list"),
     TABLES_KEY: (list, "a list"),
+    SEAL_KEY: (dict, "an object"),
 }
 
 

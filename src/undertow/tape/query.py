@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import DataError
-from undertow.tape.folder import PARTIAL, TABLES_KEY, RunFolder
-from undertow.tape.schema import TABLES, TEXT, Columns, quoted, sql_type
+from undertow.tape.folder import PARTIAL, SEAL_KEY, TABLES_KEY, RunFolder
+from undertow.tape.schema import TABLES, TEXT, Columns, rows_of, sql_type
+from undertow.tape.seal import require_seal
 from undertow.tape.waterfall import waterfall_query
 
 DROPPED = "dropped"  # said in run.json of draws that keep their score alone
@@ -54,6 +55,7 @@ class Tape:
                 f"{self.folder.path}: its tape was dropped, as it is one draw of several; run its case.toml "
                 "for one that is kept"
             )
+        require_seal(self.folder.path, self.record.get(SEAL_KEY, {}))
         self._database = connection()
         self._answers: dict[str, list[tuple[Any, ...]]] = {}
         self.tables = tuple(name for name in TABLES if self._add_view(name))
@@ -63,7 +65,7 @@ class Tape:
         file = self.folder.path / f"{table}.parquet"
         recorded = file.is_file()
         if recorded:
-            source = f"select * from read_parquet({quoted(str(file))})"
+            source = f"select * from {rows_of(file)}"
         elif table in self.record.get(TABLES_KEY, ()):
             raise DataError(f"{file}: missing, and the run recorded it; bring it back or run the case again")
         elif table == "waterfall":

@@ -12,9 +12,11 @@ content hash runs over; appending a column is a change of format.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
 import numpy as np
 
+from undertow.rulebook.one_file import ONLY_ITS_COLUMNS, one_file
 from undertow.venue.records import EVENT, FILL, POSTING
 
 Columns = dict[str, np.dtype[np.generic]]
@@ -226,6 +228,11 @@ def sql_type(dtype: np.dtype[np.generic]) -> str:
 def quoted(text: str) -> str:
     """A string as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def rows_of(*files: Path) -> str:
+    """The rows of these files, one after the other, as a table of SQL."""
+    return f"read_parquet([{', '.join(quoted(one_file(file)) for file in files)}], {ONLY_ITS_COLUMNS})"
 
 
 def column_list(table: str) -> str:

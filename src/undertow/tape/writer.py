@@ -9,18 +9,21 @@ depends on the rows alone, not on how they were cut into flushes; the same rows 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import InputError, InvariantError
-from undertow.tape.folder import TABLES_KEY, RunFolder
+from undertow.tape.folder import SEAL_KEY, TABLES_KEY, RunFolder
 from undertow.tape.query import TableHash, combined_hash, connection
-from undertow.tape.schema import TABLES, TEXT, Columns, column_list, quoted
+from undertow.tape.schema import TABLES, TEXT, Columns, column_list, quoted, rows_of
+from undertow.tape.seal import seal_of
 from undertow.tape.waterfall import waterfall_query
 
 PARTS = "parts"  # sub-folder of a run that is being written
@@ -113,7 +116,9 @@ class TapeWriter:
         self._database.close()
         self._finished = True
         if self._folder is not None:
-            self._folder.update(**{TABLES_KEY: [name for name in TABLES if name in self._written()]})
+            tables = [name for name in TABLES if name in self._written()]
+            seal = seal_of(self._path / f"{name}.parquet" for name in tables)
+            self._folder.update(**{TABLES_KEY: tables, SEAL_KEY: seal})
         return self.tape_hash()
 
     def tape_hash(self) -> str:
@@ -150,7 +155,10 @@ class TapeWriter:
     def _spill(self, table: str, held: _Table) -> None:
         """Move what is held of a table into its next part file."""
         folder = self._path / PARTS
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot write the tape: {reason_of(error)}") from None
         self._write(table, held, folder / f"{table}-{held.parts:05d}.parquet")
         held.parts += 1
         held.clear()
@@ -164,8 +172,7 @@ class TapeWriter:
         if held.count:
             self._spill(table, held)
         files = sorted((self._path / PARTS).glob(f"{table}-[0-9]*.parquet"))
-        parts = ", ".join(quoted(str(path)) for path in files)
-        self._copy(f"select {column_list(table)} from read_parquet([{parts}])", target)
+        self._copy(f"select {column_list(table)} from {rows_of(*files)}", target)
 
     def _write(self, table: str, held: _Table, target: Path) -> None:
         data = held.columns()
@@ -183,19 +190,28 @@ class TapeWriter:
                 f"(format parquet, compression zstd, row_group_size {ROW_GROUP})"
             )
             os.replace(unfinished, target)
-        except OSError as error:
-            raise InputError(f"{target}: cannot write the tape: {error}") from None
+        except (OSError, duckdb.Error) as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise InputError(f"{target}: cannot write the tape: {reason_of(error)}") from None
 
     def _write_waterfall(self) -> None:
         for name in ("fills", "events", "instruments"):
             file = self._path / f"{name}.parquet"
             if not file.is_file():
                 return
-            source = f"select * from read_parquet({quoted(str(file))})"
+            source = f"select * from {rows_of(file)}"
             self._database.execute(f"create or replace view {name} as {source}")
         rows = self._database.execute(waterfall_query(self._step_ms)).fetchnumpy()
         self.table("waterfall", rows)
         self._finish_table("waterfall", self._tables["waterfall"])
+
+
+def reason_of(error: Exception) -> str:
+    """What an operating system or a database says, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).splitlines()[0]
 
 
 class _Table:

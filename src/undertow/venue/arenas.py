@@ -6,7 +6,8 @@ Holds the check that every append makes, and what happens where it finds no room
   get depends on what a command or a stage meets, so nobody has to foresee it.
 * Orders, pages and blocks of the books, and holdings, stay where they are while a kernel runs, since kernels
   keep views of their records. A batch of commands stops before a command for which one of them may be full,
-  and goes on from there once it is larger (`execution`); a step makes room for the house's holdings when it begins.
+  and goes on from there once it is larger (`execution`); a step makes room for what the house
+  may hold when it begins.
 * Lists with one place an account, and the lists of a stage, are as long as they can get.
 
 Holds no record layout (`state`). Units: records. Invariant: nothing is written where there is no room. An

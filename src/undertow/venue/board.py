@@ -24,9 +24,11 @@ from undertow.venue.door import (
     Instrument,
     Number,
     Settlement,
-    figure,
+    figure_on_grid,
     known,
     share_ppm,
+    table,
+    text,
     whole_seconds,
 )
 from undertow.venue.engine import Engine
@@ -58,8 +60,7 @@ class Board:
         settlement: str | None,
     ) -> None:
         """List an instrument: `family` is (margin class, asset), `figures` are (tick, lot, price or None)."""
-        if not str(name).strip():
-            raise InputError(f"the name of an instrument is {name!r}; give a text such as 'BTC-PERP'")
+        text(name, "the name of an instrument")
         if name in self.instruments or name in self.waiting or name in self.settlements:
             raise InputError(f"{name!r} is listed already; choose another name")
         if self.engine.step_number > 0:
@@ -67,14 +68,14 @@ class Board:
         if len(self.instruments) + len(self.waiting) >= len(self.prices):
             raise InputError(f"there is no room for {name!r}; open the venue with a larger instruments=N")
         wallet = self.settlement(settlement)
-        tick, lot = figure(figures[0], f"{name}: tick"), figure(figures[1], f"{name}: lot")
+        tick, lot = figure_on_grid(figures[0], f"{name}: tick"), figure_on_grid(figures[1], f"{name}: lot")
         listing = Listing(
             name, kind, family[0], tick, lot, Decimal(0), wallet.number, wallet.decimals, family[1]
         )
         if figures[2] is None:
             self.waiting[name] = listing
         else:
-            self._open_market(listing._replace(start=figure(figures[2], f"{name}: price")))
+            self._open_market(listing._replace(start=figure_on_grid(figures[2], f"{name}: price")))
 
     def _open_market(self, listing: Listing) -> None:
         if listing.tick <= listing.start:  # a tick above the price has a sentence of its own
@@ -96,14 +97,16 @@ class Board:
         ages: Mapping[str, int],
     ) -> None:
         """Outside prices of one instrument from the next step on; the first one opens a market that waits."""
-        prices = price if isinstance(price, Mapping) else {"": price}
+        known({**self.instruments, **self.waiting}, name, "instrument")
+        prices = table(price, f"{name}: price") if isinstance(price, Mapping) else {"": price}
         if not prices:
             raise InputError(f"{name}: no constituent is given; give at least one price")
         if name in self.waiting:
-            start = figure(next(iter(prices.values())), f"{name}: price")
+            start = figure_on_grid(next(iter(prices.values())), f"{name}: price")
             self._open_market(self.waiting[name]._replace(start=start))
         market = self.instrument(name)
         ticks = {place: market.ticks(value) for place, value in prices.items()}
+        weights, ages = table(weights, "weights"), table(ages, "ages")
         shares = {place: share_ppm(value, f"weight of {place!r}") for place, value in weights.items()}
         seconds = {place: whole_seconds(value, f"age of {place!r}", 0) for place, value in ages.items()}
         columns = {place: self._column(market, place) for place in (*ticks, *shares, *seconds)}
@@ -135,8 +138,10 @@ class Board:
 
     def instrument(self, name: str) -> Instrument:
         """The instrument of that name."""
-        if name in self.waiting:
-            self.require_prices()
+        if self.waiting:
+            known({**self.instruments, **self.waiting}, name, "instrument")
+            if name in self.waiting:
+                self.require_prices()
         return known(self.instruments, name, "instrument")
 
     def asset(self, name: str, account: int, wallet: Settlement) -> Instrument:
@@ -148,7 +153,7 @@ class Board:
             raise InputError(
                 f"account {account} is a wallet in {wallet.name}, not {name}; open one in {name}"
             )
-        hint = suggest(str(name), sorted({*assets, *self.settlements}))
+        hint = suggest(name, sorted({*assets, *self.settlements}))
         raise InputError(f"asset {name!r} is unknown; {hint}")
 
     def settlement(self, name: str | None) -> Settlement:

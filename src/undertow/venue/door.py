@@ -12,14 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from fractions import Fraction
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from undertow.errors import InputError
 from undertow.rulebook.faults import suggest
+from undertow.rulebook.load import load_rulebook
+from undertow.rulebook.model import Rulebook
 from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.compile import Listing
 from undertow.venue.limits import MAXIMUM_DECIMALS
 from undertow.venue.records import InstrumentKind
+from undertow.venue.state import MAXIMUM_SETTLEMENTS
 
 Number = Decimal | int | str
 Entry = TypeVar("Entry")
@@ -27,6 +30,13 @@ Entry = TypeVar("Entry")
 EXACT = Context(prec=60)  # products of a Decimal and an int64 stay exact, whatever the caller's own context
 LARGEST_LEVERAGE = 1000
 DIGITS = 20  # before and after the point: more cannot be meant
+LONGEST_NUMBER = 100  # characters, or digits of an integer
+LONGEST_PATH = 255  # characters, of a rulebook's file
+LONGEST_NAME = 64  # characters
+LONGEST_SHOWN = 60  # characters of a wrong value that a message repeats
+MOST_SECONDS = 315_360_000  # ten years: of a step, of an age, of a venue's clock
+MOST_STEPS = 100_000  # of one call
+DOLLAR_DECIMALS, COIN_DECIMALS = 6, 8
 
 
 class Settlement(NamedTuple):
@@ -70,7 +80,9 @@ class Instrument(NamedTuple):
         label = f"{self.name}: {what}"
         ticks = whole_steps(positive(price, label), self.listing.tick, label, "tick")
         if ticks >= self.maximum_ticks:
-            raise InputError(f"{label} is {price}, beyond the highest this listing takes, {self.highest:f}")
+            raise InputError(
+                f"{label} is {number(price, label)}, beyond the highest this listing takes, {self.highest:f}"
+            )
         return ticks
 
     @property
@@ -99,18 +111,78 @@ class Instrument(NamedTuple):
         return rounded(ticks * Fraction(self.listing.tick), self.listing.tick)
 
 
+def shown(value: object) -> str:
+    """A value as a message repeats it, however long it is and whatever its type says of itself."""
+    if isinstance(value, int) and abs(value) >= 10**LONGEST_SHOWN:
+        return "an integer of more digits than can be meant"
+    text = repr(value[: LONGEST_SHOWN + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= LONGEST_SHOWN + 2 else f"{text[:LONGEST_SHOWN]}..."
+
+
+def text(value: object, what: str) -> str:
+    """A name: text that can be printed on one line, not empty and not too long."""
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise InputError(f"{what} is {shown(value)}; give a text such as 'BTC-PERP'")
+    if len(value) > LONGEST_NAME:
+        raise InputError(f"{what} is {shown(value)}; give at most {LONGEST_NAME} characters")
+    return value
+
+
+def flag(value: object, what: str) -> bool:
+    """True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, bool):
+        raise InputError(f"{what} is {shown(value)}; give True or False")
+    return value
+
+
+def table(value: object, what: str) -> Mapping[str, Any]:
+    """A mapping whose keys are names."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{what} is {shown(value)}; give a mapping from names, such as {{'A': '0.5'}}")
+    for name in value:
+        text(name, f"a name in {what}")
+    return value
+
+
+def rulebook_of(value: object) -> Rulebook:
+    """A rulebook, or the one that a name or a path stands for."""
+    is_long = isinstance(value, str) and len(value) > LONGEST_PATH
+    if is_long or not isinstance(value, str | Rulebook):
+        raise InputError(f"rulebook is {shown(value)}; give a rulebook, or the name of one")
+    return load_rulebook(value) if isinstance(value, str) else value
+
+
+def own_settlement(rulebook: Rulebook) -> dict[str, int]:
+    """A rulebook's own settlement asset with its decimals."""
+    return {rulebook.settlement: COIN_DECIMALS if rulebook.contract == "inverse" else DOLLAR_DECIMALS}
+
+
+def settlement_table(value: object) -> dict[str, int]:
+    """Settlement assets with their decimals."""
+    assets = table(value, "settlements")
+    if not 1 <= len(assets) <= MAXIMUM_SETTLEMENTS:
+        raise InputError(f"settlements has {len(assets)} assets; give 1 to {MAXIMUM_SETTLEMENTS}")
+    return {name: settlement_decimals(name, places) for name, places in assets.items()}
+
+
 def number(value: object, what: str) -> Decimal:
     """A finite Decimal from text, an integer or a Decimal; InputError says what is wrong."""
     if isinstance(value, float):
         raise InputError(f"{what} is the float {value!r}; write it as text, '{value!r}', so that it is exact")
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise InputError(f"{what} is {value!r}; give a number as text, such as '12.5', or as a Decimal")
+        raise InputError(f"{what} is {shown(value)}; give a number as text, such as '12.5', or as a Decimal")
+    if isinstance(value, int) and abs(value) >= 10**LONGEST_NUMBER:
+        raise InputError(f"{what} has more than {LONGEST_NUMBER} digits, which is too large")
+    if isinstance(value, str) and len(value) > LONGEST_NUMBER:
+        raise InputError(f"{what} is written with more than {LONGEST_NUMBER} characters; write fewer")
     try:
         amount = Decimal(value)
     except InvalidOperation:
-        raise InputError(f"{what} is {value!r}, which is no number; write it like '12.5'") from None
+        raise InputError(f"{what} is {shown(value)}, which is no number; write it like '12.5'") from None
     if not amount.is_finite():
-        raise InputError(f"{what} is {value}; it must be a finite number")
+        raise InputError(f"{what} is {amount}; it must be a finite number")
+    if len(amount.as_tuple().digits) > LONGEST_NUMBER:
+        raise InputError(f"{what} has more than {LONGEST_NUMBER} digits; write fewer")
     return amount
 
 
@@ -118,20 +190,18 @@ def positive(value: object, what: str) -> Decimal:
     """As `number`, above zero."""
     amount = number(value, what)
     if amount <= 0:
-        raise InputError(f"{what} is {value}; it must be above 0")
+        raise InputError(f"{what} is {amount}; it must be above 0")
     return amount
 
 
-def figure(value: object, what: str) -> Decimal:
-    """As `positive`, with no more digits before and after the point than can be meant."""
-    amount = positive(value, what)
-    if amount.adjusted() > DIGITS:
-        raise InputError(f"{what} is {amount:.3g}, which is too large")
-    if amount.adjusted() < -DIGITS or len(amount.as_tuple().digits) > 2 * DIGITS:
-        raise InputError(
-            f"{what} is {amount:.3g} with too many digits; at most {DIGITS} after the point count"
-        )
-    return amount
+def figure_on_grid(value: object, what: str) -> Decimal:
+    """A tick, lot or first price, with no more digits before and after the point than can be meant."""
+    step = positive(value, what)
+    if abs(step.adjusted()) > DIGITS:
+        raise InputError(f"{what} is {step:.3g}; give one between 1e-{DIGITS} and 1e{DIGITS}")
+    if len(step.as_tuple().digits) > 2 * DIGITS:
+        raise InputError(f"{what} is {step:.3g} with too many digits; at most {2 * DIGITS} count")
+    return step
 
 
 def whole_steps(amount: Decimal, step: Decimal, what: str, grid: str) -> int:
@@ -185,29 +255,32 @@ def known(entries: Mapping[str, Entry], name: object, what: str) -> Entry:
     """The entry of that name; InputError says which one may have been meant, or which there are."""
     if isinstance(name, str) and name in entries:
         return entries[name]
-    raise InputError(f"{what} {name!r} is unknown; {suggest(str(name), sorted(entries))}")
+    word = name[:LONGEST_NAME] if isinstance(name, str) else ""
+    raise InputError(f"{what} {shown(name)} is unknown; {suggest(word, sorted(entries))}")
 
 
 def leverage_floor(leverage: Number) -> int:
     """1/leverage in ppm, rounded up."""
     chosen = number(leverage, "leverage")
     if not 1 <= chosen <= LARGEST_LEVERAGE:
-        raise InputError(f"leverage is {leverage}; give a number from 1 to {LARGEST_LEVERAGE}")
+        raise InputError(f"leverage is {chosen}; give a number from 1 to {LARGEST_LEVERAGE}")
     numerator, denominator = chosen.as_integer_ratio()
     return -(-PPM * denominator // numerator)
 
 
 def whole_seconds(seconds: object, what: str, least: int = 1) -> int:
-    """A whole number of seconds, at least `least`."""
+    """A whole number of seconds, from `least` to ten years."""
     if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < least:
-        raise InputError(f"{what} is {seconds!r}; give a whole number of seconds, at least {least}")
+        raise InputError(f"{what} is {shown(seconds)}; give a whole number of seconds, at least {least}")
+    if seconds > MOST_SECONDS:
+        raise InputError(f"{what} is {shown(seconds)}; give at most {MOST_SECONDS} seconds, ten years")
     return seconds
 
 
-def whole_number(count: object, what: str) -> int:
-    """A whole number above zero."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise InputError(f"{what} is {count!r}; give a whole number, at least 1")
+def whole_number(count: object, what: str, most: int, least: int = 1) -> int:
+    """A whole number from `least` to `most`."""
+    if isinstance(count, bool) or not isinstance(count, int) or not least <= count <= most:
+        raise InputError(f"{what} is {shown(count)}; give a whole number from {least} to {most}")
     return count
 
 
@@ -221,15 +294,8 @@ def settlement_decimals(name: str, decimals: object) -> int:
     raise InputError(f"{wrong}; {right}, and with more the largest would be small")
 
 
-def at_most(count: int, limit: int, what: str) -> int:
-    """A size of a venue; InputError beyond what it may be."""
-    if whole_number(count, what) > limit:
-        raise InputError(f"{what} is {count}; a venue has room for {limit}")
-    return count
-
-
 def order_number(order: object) -> int:
     """An order's id, as `place` gave it."""
     if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order < 1 << 62:
-        raise InputError(f"order is {order!r}; give the number that `place` returned as `order`")
+        raise InputError(f"order is {shown(order)}; give the number that `place` returned as `order`")
     return order

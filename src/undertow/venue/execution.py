@@ -375,6 +375,7 @@ def _after_trade(state: State, taker: Taker, result: Any) -> None:
         result.resting = state.orders[slot].size if slot >= 0 else 0
 
 
+@kernel
 def _expected_price(state: State, taker: Taker, market_order: bool, time_in_force: int) -> int:
     """The price the order is admitted at: its limit, if it may rest or fills whole or not at all.
 

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from undertow._jit import tell_of_compiling
 from undertow.errors import InputError, InvariantError
-from undertow.rulebook.load import load_rulebook
 from undertow.rulebook.model import Rulebook
 from undertow.venue.account_view import AccountView, view_account
 from undertow.venue.allocation.winners import Policy
@@ -30,21 +29,26 @@ from undertow.venue.audit import clearing_balance
 from undertow.venue.board import Board
 from undertow.venue.danger import mark_dirty
 from undertow.venue.door import (
+    MOST_STEPS,
     Instrument,
     Number,
     Settlement,
-    at_most,
+    flag,
     known,
     leverage_floor,
     number,
     order_number,
-    settlement_decimals,
+    own_settlement,
+    rulebook_of,
+    settlement_table,
+    shown,
+    table,
+    text,
     whole_number,
     whole_seconds,
 )
 from undertow.venue.engine import Engine
 from undertow.venue.extent import has_deposit_room
-from undertow.venue.limits import MAXIMUM_CONSTITUENTS, MAXIMUM_INSTRUMENTS
 from undertow.venue.market_view import (
     History,
     MarketView,
@@ -80,7 +84,9 @@ HOUSE = {
     "lending": HOUSE_LENDING,
     "treasury": HOUSE_TREASURY,
 }
-DOLLAR_DECIMALS, COIN_DECIMALS = 6, 8
+MOST_INSTRUMENTS, MOST_PROVIDERS = 1_000, 1_000
+MOST_SEED = (1 << 63) - 1
+SNAPSHOT = {"engine", "board", "now"}
 
 
 class Venue:
@@ -103,21 +109,19 @@ class Venue:
         oracle: bool = False,
         policy: Policy | str | None = None,
     ) -> None:
-        self.rulebook = load_rulebook(rulebook) if isinstance(rulebook, str) else rulebook
-        if settlements is None:
-            decimals = COIN_DECIMALS if self.rulebook.contract == "inverse" else DOLLAR_DECIMALS
-            settlements = {self.rulebook.settlement: decimals}
-        for name, decimals in settlements.items():
-            settlement_decimals(name, decimals)
-        at_most(constituents, MAXIMUM_CONSTITUENTS, "constituents")
-        at_most(instruments, MAXIMUM_INSTRUMENTS, "instruments")
+        self.rulebook = rulebook_of(rulebook)
+        wallets = own_settlement(self.rulebook) if settlements is None else settlement_table(settlements)
+        whole_number(constituents, "constituents", MAXIMUM_CONSTITUENTS)
+        whole_number(instruments, "instruments", MOST_INSTRUMENTS)
+        whole_number(seed, "seed", MOST_SEED, 0)
+        flag(oracle, "oracle")
         tell_of_compiling()
         self.step_seconds = whole_seconds(step_seconds, "step_seconds")
         self.now = 0  # seconds
         self.engine = Engine(
             self.rulebook,
-            settlements=len(settlements),
-            decimals=list(settlements.values()),
+            settlements=len(wallets),
+            decimals=list(wallets.values()),
             instruments=instruments,
             accounts=64,
             seed=seed,
@@ -126,7 +130,7 @@ class Venue:
             oracle=oracle,
             policy=policy,
         )
-        self._board = Board(self.engine, settlements, constituents)
+        self._board = Board(self.engine, wallets, constituents)
 
     # ---- listing
 
@@ -146,9 +150,10 @@ class Venue:
         `tick` in dollars, `lot` in coins (inverse: in dollars, the contract). The margin class is the name's
         first part (`BTC-PERP`: `BTC`) unless given; an unknown one falls under the rulebook's default class.
         """
-        coin = self.rulebook.contract == "inverse" if inverse is None else inverse
+        coin = self.rulebook.contract == "inverse" if inverse is None else flag(inverse, "inverse")
         kind = InstrumentKind.INVERSE if coin else InstrumentKind.LINEAR
-        family = str(name).partition("-")[0] if margin_class is None else margin_class
+        name = text(name, "the name of an instrument")
+        family = name.partition("-")[0] if margin_class is None else text(margin_class, "margin_class")
         self._board.add(name, kind, (family, ""), (tick, lot, price), settlement)
 
     def list_spot(
@@ -162,6 +167,7 @@ class Venue:
         settlement: str | None = None,
     ) -> None:
         """List the pair of `asset` against the settlement asset, under the rulebook's rule for that asset."""
+        asset = text(asset, "asset")
         self._board.add(name, InstrumentKind.SPOT, (asset, asset), (tick, lot, price), settlement)
 
     def list_asset(
@@ -229,7 +235,8 @@ class Venue:
             units = self._wallet(place).units(limit, "credit_limit") if limit != 0 else 0
             state.accounts[place]["credit_limit"] = units
         if exempt is not None:
-            state.accounts[place]["exempt"] = EXEMPT_PRIVILEGE if exempt else EXEMPT_NOT
+            favoured = flag(exempt, "exempt")
+            state.accounts[place]["exempt"] = EXEMPT_PRIVILEGE if favoured else EXEMPT_NOT
             mark_dirty(state, place)
 
     def house(self, name: str, settlement: str | None = None) -> int:
@@ -243,6 +250,7 @@ class Venue:
         receive it. InputError where the rulebook has no backstop.
         """
         kind, wallet = self.rulebook.backstop.kind, self._board.settlement(None)
+        whole_number(providers, "providers", MOST_PROVIDERS)
         if capital is None and kind == "vault":
             capital = self.rulebook.backstop.capital_usd
         if kind == "none":
@@ -308,7 +316,7 @@ class Venue:
         A market order that is also post-only is refused.
         """
         market = self._board.instrument(instrument)
-        flags = OrderFlag.REDUCE_ONLY if reduce_only else OrderFlag.NONE
+        flags = OrderFlag.REDUCE_ONLY if flag(reduce_only, "reduce_only") else OrderFlag.NONE
         if price is None:
             flags |= OrderFlag.MARKET
         return self._send(
@@ -360,7 +368,7 @@ class Venue:
     ) -> Result:
         place = self._account(account)
         wallet = self._wallet(place)
-        if asset == wallet.name:
+        if text(asset, "asset") == wallet.name:
             units = wallet.units(amount, f"{asset}: amount")
             return self._send(None, kind=kinds[0], account=place, size=units)
         market = self._board.asset(asset, place, wallet)
@@ -399,13 +407,19 @@ class Venue:
         It holds from the next step on, until it is set again; a constituent left out has no price. `weights`
         are shares such as '0.25' and stay; `ages` are seconds since a constituent last traded, 0 by default.
         """
-        self._board.set_index(instrument, price, weights or {}, ages or {})
+        shares = {} if weights is None else weights
+        self._board.set_index(instrument, price, shares, {} if ages is None else ages)
 
     def step(self, seconds: int | None = None) -> None:
-        """Let time pass, step after step of `step_seconds`, at the outside prices as they are set."""
+        """Let time pass, step after step of `step_seconds`, at the outside prices as they are set.
+
+        At most `MOST_STEPS` steps a call, and ten years in all.
+        """
         passing = self.step_seconds if seconds is None else whole_seconds(seconds, "seconds")
         if passing % self.step_seconds:
             raise InputError(f"seconds is {seconds}, not a multiple of the step, {self.step_seconds}")
+        whole_number(passing // self.step_seconds, "the number of steps", MOST_STEPS)
+        whole_seconds(self.now + passing, "the venue's clock")
         self._board.require_prices()
         count = len(self._board.instruments)
         for _ in range(passing // self.step_seconds):
@@ -468,6 +482,8 @@ class Venue:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go back to a snapshot of this same venue."""
+        if table(saved, "a snapshot").keys() != SNAPSHOT:
+            raise InputError(f"a snapshot is {shown(saved)}; give what `snapshot` gave")
         self.engine.restore(saved["engine"])
         self._board.restore(saved["board"])
         self.now = saved["now"]
@@ -477,7 +493,9 @@ class Venue:
     def _account(self, account: object) -> int:
         count = int(self.engine.state.counters[COUNT_ACCOUNTS])
         if isinstance(account, bool) or not isinstance(account, int) or not 0 <= account < count:
-            raise InputError(f"account {account!r} is unknown; accounts are the numbers 0 to {count - 1}")
+            raise InputError(
+                f"account {shown(account)} is unknown; accounts are the numbers 0 to {count - 1}"
+            )
         return account
 
     def _wallet(self, account: int) -> Settlement:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 
 from cyclopts import App, Group
@@ -346,27 +348,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; `sys.exit` is the caller's."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        make_ready()
         result = app(tokens, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        return _refused(f"{_plain(error)} (try: undertow --help)")
-    except InputError as error:
-        return _refused(str(error))
-    except InvariantError as error:
-        return _say(f"an internal invariant broke, please report it: {error}", BROKEN)
-    except UndertowError as error:
-        return _say(str(error), INCOMPLETE)
-    except KeyboardInterrupt:
-        return _say("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich leaves by the second when nobody reads any more
+        leave_output()
         return OK
-    except Exception as error:  # a defect of ours: still one message, no traceback
-        if os.environ.get("UNDERTOW_TRACEBACK"):
+    except (Exception, KeyboardInterrupt) as error:
+        code, message = _ending(error)
+        if code == BROKEN and not isinstance(error, InvariantError) and os.environ.get("UNDERTOW_TRACEBACK"):
             raise
-        name = type(error).__name__
-        hint = "please report it (UNDERTOW_TRACEBACK=1 shows more)"
-        return _say(f"internal error, {hint}: {name}: {error}", BROKEN)
+        return _say(message, code)
     return result if isinstance(result, int) else OK
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    """The exit code of a failure and its message: never a traceback, also of a defect of ours."""
+    name = type(error).__name__
+    if isinstance(error, OSError):
+        return INCOMPLETE, f"{_place_of(error)}: {error.strerror or error}"
+    endings: tuple[tuple[type[BaseException], int, str], ...] = (
+        (CycloptsError, BAD_INPUT, "{plain} (try: undertow --help)"),
+        (InputError, BAD_INPUT, "{error}"),
+        (InvariantError, BROKEN, "an internal invariant broke, please report it: {error}"),
+        (UndertowError, INCOMPLETE, "{error}"),
+        (KeyboardInterrupt, INTERRUPTED, "interrupted"),
+        (MemoryError, INCOMPLETE, "there is not enough memory; give fewer --accounts or --jobs"),
+        (
+            BaseException,
+            BROKEN,
+            "internal error, please report it (UNDERTOW_TRACEBACK=1 shows more): {name}: {error}",
+        ),
+    )
+    code, words = next((code, words) for kind, code, words in endings if isinstance(error, kind))
+    plain = _plain(error) if isinstance(error, CycloptsError) else ""
+    return code, words.format(plain=plain, error=error, name=name)
 
 
 def settings_from(pairs: Sequence[str]) -> dict[str, str]:
@@ -390,10 +406,41 @@ def _plain(error: CycloptsError) -> str:
     return " ".join(str(error).split()).rstrip(" .,")
 
 
+def make_ready() -> None:
+    """Standard output and error that any text can be written to; CommandLineError if output is closed.
+
+    A letter that the terminal's encoding lacks is written as `?`.
+    """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 for as long as the process lives
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        raise CommandLineError("standard output is closed; send it to a file, or to /dev/null")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def leave_output() -> None:
+    """Nothing more is written to standard output, not even what it still holds when the process ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _place_of(error: OSError) -> str:
+    """The file that could not be read or written; an error without one is that of the output."""
+    if error.filename is not None:
+        return str(error.filename)
+    leave_output()
+    return "the output cannot be written"
+
+
 def _refused(message: str) -> int:
     return _say(message, BAD_INPUT)
 
 
 def _say(message: str, code: int) -> int:
-    sys.stderr.write(f"undertow: {message}\n")
+    with suppress(OSError):  # who is gone is told nothing; the code says it
+        sys.stderr.write(f"undertow: {message}\n")
+        sys.stderr.flush()
     return code

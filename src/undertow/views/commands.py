@@ -6,7 +6,6 @@ go to stdout, progress and messages to stderr.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from undertow.errors import CommandLineError, InputError
+from undertow.lab.stops import stoppable
 from undertow.views.cli import INCOMPLETE, INTERRUPTED, OK, settings_from
 
 if TYPE_CHECKING:
@@ -57,24 +57,23 @@ def run_command(options: RunOptions) -> int:
 
     errors = Console(stderr=True)
     progress = listener(errors, options.quiet)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # being stopped is being interrupted
-    try:
-        result = run_case(
-            options.case,
-            settings,
-            options.data,
-            options.accounts,
-            options.seed,
-            options.out,
-            progress,
-            beside=options.beside,
-            tape=options.tape,
-            policy=options.policy,
-            population=options.population,
-        )
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        progress.end()
+    with stoppable():
+        try:
+            result = run_case(
+                options.case,
+                settings,
+                options.data,
+                options.accounts,
+                options.seed,
+                options.out,
+                progress,
+                beside=options.beside,
+                tape=options.tape,
+                policy=options.policy,
+                population=options.population,
+            )
+        finally:
+            progress.end()
     results = [result] if result.beside is None else [result, result.beside]
     folders = [_folder_of(one.folder) for one in results]
     if options.report:

@@ -5,7 +5,6 @@ Heavy modules are imported inside the functions. Results go to stdout, progress 
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from undertow.errors import CommandLineError
+from undertow.lab.stops import stoppable
 from undertow.views.cli import INCOMPLETE, INTERRUPTED, OK
 from undertow.views.commands import SEED_LIMIT, changes_of, check_numbers, output, say_note, score_run_command
 from undertow.views.draw_options import DrawOptions
@@ -185,9 +185,8 @@ def seeds_of(options: DrawOptions, draws: int) -> range:
 def working(quiet: bool) -> Iterator[Progress]:
     """A listener on stderr; being stopped counts as being interrupted while it lasts."""
     progress = listener(Console(stderr=True), quiet)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield progress
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        progress.end()
+    with stoppable():
+        try:
+            yield progress
+        finally:
+            progress.end()

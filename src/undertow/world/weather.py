@@ -20,13 +20,15 @@ from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from undertow.rulebook.limits import Bounded
 
 LOAD_OF_ALL = 16_600.0  # if everybody's liquidation began in one second: 0.01 x 1.66 million people
 BUSY = 0.95  # of capacity: from here on the queue is what makes a message late
 
 
-class _Figures(BaseModel):
+class _Figures(Bounded):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -51,7 +53,9 @@ class WeatherRules(_Figures):
     """The venue's machinery under load (section 6)."""
 
     mode: Literal["load", "recorded", "both", "none"] = Field("both", description="which part is at work")
-    capacity: float = Field(12.0, gt=1, description="capacity over ordinary load (mu / lam_0; 6 to 30)")
+    capacity: float = Field(
+        12.0, gt=1, le=1e9, description="capacity over ordinary load (mu / lam_0; 6 to 30)"
+    )
     per_move: float = Field(0.5, ge=0, description="load per calm sigma of the last minute (c_r; x/÷ 3)")
     per_message: float = Field(0.5, ge=0, description="load per ordinary message rate beyond one (own)")
     per_liquidation: float | None = Field(

@@ -14,7 +14,6 @@ Units: lots, micro-dollars, ppm. Invariant: every policy here is a pure function
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
@@ -22,6 +21,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from undertow.errors import InputError
+from undertow.rulebook.faults import shown, suggest
 from undertow.units import PPM
 from undertow.venue.allocation import scores
 from undertow.venue.allocation.prorata import fill_endowment, risk_weights, share, water_fill
@@ -204,9 +204,7 @@ def policy(name: str) -> Policy:
     """The policy of that name; InputError with a suggestion when there is none."""
     if name in _register:
         return _register[name]
-    close = difflib.get_close_matches(name, _register, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_register)}"
-    raise InputError(f"there is no allocation policy {name!r}; {hint}")
+    raise InputError(f"there is no allocation policy {shown(name)}; {suggest(name, _register)}")
 
 
 register(RankedQueue("profit-margin-ratio", scores.profit_margin_ratio, bounded=True))

@@ -113,10 +113,11 @@ def allocate(policy: Policy, winners: Winners, need: Need) -> Allocation:
         raise InvariantError(f"allocation {policy.name}: the winners hold over {AMOUNT_LIMIT} lots together")
     if need.need_lots < 0 or need.deficit_micros < 0:
         raise InvariantError(f"allocation {policy.name}: need and deficit must not be negative, got {need}")
-    if faults[1] == 0:
-        result = policy.allocate(winners, need)
-    else:
-        result = _in_account_order(policy, winners, need, count)
+    with np.errstate(divide="warn", over="warn", invalid="warn"):  # its own arithmetic, as NumPy has it
+        if faults[1] == 0:
+            result = policy.allocate(winners, need)
+        else:
+            result = _in_account_order(policy, winners, need, count)
     return checked(policy.name, result, size, need)
 
 

@@ -25,7 +25,7 @@ from undertow.views.report import (
 )
 from undertow.views.report.content import Content, content_of
 from undertow.views.report.series import page_values
-from undertow.views.report.template import page
+from undertow.views.report.template import page, script_element
 
 REPORT_FILE = "report.html"
 
@@ -93,8 +93,8 @@ def _figures(content: Content) -> tuple[str, dict[str, str]]:
             plots["ladder"] = charts_leverage.ladder_chart(content.leverage.ladders[0])
     if not plots:
         return "", {}
-    script, divs = components(plots)
-    return str(script), {name: str(div) for name, div in divs.items()}
+    script, divs = components(plots, wrap_script=False)
+    return script_element(str(script)), {name: str(div) for name, div in divs.items()}
 
 
 def _page_data(content: Content) -> str:

@@ -24,9 +24,20 @@ def page(title: str, scripts: str, body: str, data: str) -> str:
         style=_resource("report.css"),
         scripts=scripts,
         body=body,
-        data=data.replace("</", "<\\/"),
+        data=in_script(data),
         script=_resource("report.js"),
     )
+
+
+def in_script(data: str) -> str:
+    """JSON that no text inside it can end, or open a comment in, while it stands in a script element."""
+    return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def script_element(code: str) -> str:
+    """A script whose strings may hold any text: none of it opens a comment or another script."""
+    plain = re.sub(r"<(?=!--|/?script)", r"\\x3c", code, flags=re.IGNORECASE)
+    return f"<script>{plain}</script>"
 
 
 def section(anchor: str, title: str, body: str, lead: str = "") -> str:
