@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.danger import set_bucket_origin
-from undertow.venue.margin import account_health, refresh_rates
+from undertow.venue.margin import account_health
+from undertow.venue.rates import refresh_rates
 from undertow.venue.records import InstrumentKind
 from undertow.venue.state import (
     COLLATERAL_WEIGHTED,

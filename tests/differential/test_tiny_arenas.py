@@ -25,20 +25,17 @@ PROVIDERS = {
     **dotted("liquidation", AUTO_CLOSES[1]),
     **dotted("backstop", {"price_split_ppm": 666_667, "per_minute_usd": 5_000, "per_hour_usd": 20_000}),
     "backstop.kind": "providers",
-    "backstop.trigger": "auto-close-fraction",
     "backstop.overflow_to_allocation": True,
 }
 VAULT = {
     "backstop.kind": "vault",
-    **dotted(
-        "backstop", {"maintenance_share_ppm": 666_667, "capital_usd": 20_000, "trigger": "maintenance-share"}
-    ),
+    **dotted("backstop", {"maintenance_share_ppm": 666_667, "capital_usd": 20_000}),
     "backstop.loss_threshold_ppm": 50_000,
     "backstop.disposal": {"rate_ppm_per_second": 300_000, "max_turnover_share_ppm": 0},
 }
 FUND = {
     "backstop.kind": "fund",
-    "backstop.trigger": "after-order",
+    "backstop.net_position_limit_ppm": 0,
     "backstop.disposal": {"rate_ppm_per_second": 300_000, "max_turnover_share_ppm": 0},
 }
 NONE = {"backstop.kind": "none"}

@@ -135,10 +135,10 @@ def test_every_tile_has_the_range_of_the_draws(
 
 
 def test_a_run_alone_says_how_to_have_the_others(out: Path) -> None:
-    assert main(["run", "oct-2025", "--set", "end=2025-10-10T20:40:30Z", "--accounts", "200", "--quiet",
+    assert main(["run", "oct-2025", "--set", "end=2025-10-10T20:40:30Z", "--accounts", "2000", "--quiet",
                  "--out", str(out / "alone")]) == 0  # fmt: skip
     page = (out / "alone" / "oct-2025-1" / "report.html").read_text()
-    command = "undertow score oct-2025 --draws 8 --set end=2025-10-10T20:40:30Z --set accounts=200"
+    command = "undertow score oct-2025 --draws 8 --set end=2025-10-10T20:40:30Z --set accounts=2000"
     assert f"<code>{command}</code>" in page
     assert 'class="reach"' not in page
 

@@ -216,6 +216,7 @@ EXPECTED = {
         Rejection.POST_ONLY_WOULD_TAKE,
         Rejection.SELF_TRADE,
         Rejection.INSUFFICIENT_MARGIN,
+        Rejection.POSITION_LIMIT,
         Rejection.INSTRUMENT_HALTED,
         Rejection.REDUCE_ONLY_GATE,
     },
@@ -258,6 +259,7 @@ def test_every_refusal_is_reached_and_changes_nothing() -> None:
         counters[FREEZE_RULE] = 1
         counters[MAXIMUM_ORDERS] = 1 if seed % 4 == 0 else 200
         desk.state.profiles[0]["borrowing"] = seed % 2
+        desk.state.instruments[LINEAR]["largest_notional"] = 2_000_000 if seed % 5 == 0 else 0
         for wallet in desk.wallets:
             desk.do(CommandKind.DEPOSIT_ASSET, account=wallet, instrument=SPOT, size=5)
         play(desk, [*INTO_ITS_OWN, *random_steps(generator, 60)], seen)

@@ -129,7 +129,7 @@ def loss_limit(decimals: int) -> Any:
     """The fund makes good at most so many dollars for an account and block: the order goes no lower."""
     found = []
     for limit in (100, 300):
-        changes = {"insurance.loss_limit_usd": limit, "liquidation.slice_ppm": 1_000_000}
+        changes = {"liquidation.loss_limit_usd": limit, "liquidation.slice_ppm": 1_000_000}
         venue = opened("dydx-v4", decimals, changes)
         venue.deposit(venue.house("fund"), "USDC", "100000")
         account, other = funded(venue, "100000"), funded(venue, "100000")
@@ -201,7 +201,7 @@ FIGURES: dict[str, tuple[Callable[[int], Any], Any]] = {
     "Backstop.per_minute_usd": (capacity, 7),
     "Backstop.per_hour_usd": (capacity, 7),
     "Backstop.capital_usd": (vault_limit, [1, 0]),
-    "Insurance.loss_limit_usd": (loss_limit, [0, 100]),
+    "Liquidation.loss_limit_usd": (loss_limit, [0, 100]),
     "AutoConversion.cash_floor_usd": (cash_floor, [100, Decimal("94.99")]),
     "Orders.min_notional_usd": (least_order, ["min-notional", "none"]),
     "Funding.impact_notional_usd": (impact, Decimal("0.000043403")),

@@ -53,7 +53,7 @@ def test_bad_debt_stays_with_the_fund() -> None:
 @pytest.mark.parametrize(("fund", "covered"), [("999.999999", False), ("1000", True)])
 def test_a_fund_that_cannot_pay_takes_nothing_over(fund: str, covered: bool) -> None:
     """The hole is 1,000: a fund one millionth short leaves it to the winners, who close at 105."""
-    no_limit = {"insurance.net_position_limit_ppm": 0}
+    no_limit = {"backstop.net_position_limit_ppm": 0}
     venue, winner, loser, house = bankrupt_short("binance-2025", no_limit, fund)
     kinds = {event.kind for event in venue.history().events}
     assert venue.account(loser).equity == 0

@@ -95,6 +95,26 @@ def test_average_premium_over_a_day_of_hours(vectors: dict[str, dict[str, Any]])
     assert funding.funding_amount(LINEAR, 100, -lots, *charge) == vector["expected"]["long_pays"] * 1e6
 
 
+@pytest.mark.parametrize(
+    ("caps", "previous_ppb", "charge"),
+    [
+        ({}, 0, 5_000_000_000),  # 120 / 24 = 5 ticks an hour
+        ({"cap_ppb": 20_000}, 0, 4_000_000_000),  # 0.002 % of 200,000 ticks
+        ({"change_cap_ppb": 10_000}, 5_000, 3_000_000_000),  # 0.0005 % before, 0.001 % more at most
+        ({"cap_ppb": 10_000, "change_cap_ppb": 10_000}, 5_000, 2_000_000_000),
+    ],
+)
+def test_caps_hold_under_an_average_premium_too(caps: dict[str, int], previous_ppb: int, charge: int) -> None:
+    """A cap of the rate is a cap of the money per coin: rate x index."""
+    rules = rules_of(premium=funding.PREMIUM_TICKS, **caps)
+    for sign in (1, -1):
+        state = state_due_at(HOUR)
+        state.rate_ppb[0] = sign * previous_ppb
+        inputs = inputs_of(index_ticks=200_000, mark_ticks=200_000 + sign * 120)
+        assert funding.update_funding(rules, inputs, state, HOUR) == 1
+        assert (state.charge_ticks[0], state.charge_ppb[0]) == (1, sign * charge)
+
+
 def test_impact_premium_hourly_share_and_oracle_notional(vectors: dict[str, dict[str, Any]]) -> None:
     """hl-funding: premium 0.1 %, eight-hour rate 0.05 %, hourly 6.25e-5, two coins pay 1.25.
 

@@ -141,7 +141,7 @@ def test_the_fund_keeps_what_sells_above_the_bankruptcy_price_and_pays_below() -
     """
     at_market = {
         "backstop.disposal": {"rate_ppm_per_second": 1_000_000, "max_turnover_share_ppm": 0},
-        "insurance.net_position_limit_ppm": 0,
+        "backstop.net_position_limit_ppm": 0,
     }
     venue = plain_venue("binance-2025", at_market)
     venue.list_perpetual("BTC-PERP", tick="0.05", lot="0.1", price="100")

@@ -354,7 +354,7 @@ def test_a_whole_isolated_market_in_one_liquidation(pacing: str, fund: str) -> N
     }
     if pacing == "one-shot":
         slow = {"rate_ppm_per_second": 0, "max_turnover_share_ppm": 0}
-        changes |= {"backstop.trigger": "after-order", "backstop.disposal": slow}
+        changes |= {"backstop.net_position_limit_ppm": 0, "backstop.disposal": slow}
         changes["backstop.collateral_disposal"] = slow
     venue = Venue(with_overrides(load_rulebook("dydx-v4"), changes))
     venue.list_perpetual("ISO-PERP", tick="0.01", lot="1", price="100", margin_class="isolated")

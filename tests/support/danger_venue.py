@@ -9,7 +9,8 @@ import numpy as np
 
 from undertow.units import PPM
 from undertow.venue.danger import mark_dirty, set_bucket_origin, unlink_row
-from undertow.venue.margin import account_health, refresh_rates
+from undertow.venue.margin import account_health
+from undertow.venue.rates import refresh_rates
 from undertow.venue.records import InstrumentKind, Role
 from undertow.venue.state import (
     COUNT_ACCOUNTS,

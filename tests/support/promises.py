@@ -112,7 +112,7 @@ def check_order_of_stages(log: Drained, rulebook: Rulebook, could_order: dict[in
     sold = liquidation.slicing != "tier-down"
     tried: set[int] = set()
     exhausted: set[int] = set()
-    unlimited = rulebook.insurance.net_position_limit_ppm == 0
+    unlimited = rulebook.backstop.net_position_limit_ppm == 0
     for kind, account in losers_of(log.events):
         if kind == ORDER:
             tried.add(account)

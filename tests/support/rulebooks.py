@@ -37,6 +37,7 @@ PACINGS: list[dict[str, Any]] = [
         "spread_to_maintenance_ppm": 1_500_000,
         "bankruptcy_adjustment_ppm": 1_000_000,
         "fee_cap_ppm": 15_000,
+        "loss_limit_usd": 0,
     },
 ]
 AUTO_CLOSES: list[dict[str, Any]] = [
@@ -88,16 +89,14 @@ GATES: list[dict[str, Any]] = [
 
 BACKSTOPS = {"one-shot": "fund", "random-slices": "providers", "staged": "vault", "fillable-price": "none"}
 BACKSTOP_FIGURES: dict[str, dict[str, Any]] = {
-    "one-shot": {"trigger": "after-order", "disposal": FAST, "collateral_disposal": NO_DISPOSAL},
+    "one-shot": {"net_position_limit_ppm": 0, "disposal": FAST, "collateral_disposal": NO_DISPOSAL},
     "random-slices": {
-        "trigger": "auto-close-fraction",
         "price_split_ppm": 666_667,
         "per_minute_usd": 20_000,
         "per_hour_usd": 100_000,
         "overflow_to_allocation": True,
     },
     "staged": {
-        "trigger": "maintenance-share",
         "maintenance_share_ppm": 666_667,
         "capital_usd": 50_000,
         "loss_threshold_ppm": 200_000,
@@ -117,19 +116,19 @@ def backstops(draw: st.DrawFn, pacing: str) -> dict[str, Any]:
     """A backstop that goes with the pacing, and an auto-close that goes with the backstop."""
     kinds = {"one-shot": "fund", "random-slices": "providers", "staged": "vault"}
     kind = draw(st.sampled_from([kinds.get(pacing, "none")] * 3 + ["none"]))
-    changes = {"backstop.kind": kind}
+    changes: dict[str, Any] = {"backstop.kind": kind}
     close = draw(st.sampled_from(AUTO_CLOSES)) if pacing == "random-slices" else AUTO_CLOSES[0]
     if kind == "providers":
         close = AUTO_CLOSES[1]
         figures = {"price_split_ppm": 666_667, "per_minute_usd": 20_000, "per_hour_usd": 100_000}
-        changes |= dotted("backstop", {**figures, "trigger": "auto-close-fraction"})
+        changes |= dotted("backstop", figures)
         changes["backstop.overflow_to_allocation"] = draw(st.booleans())
     elif kind == "vault":
         figures = {"maintenance_share_ppm": 666_667, "capital_usd": 50_000, "loss_threshold_ppm": 200_000}
-        changes |= dotted("backstop", {**figures, "trigger": "maintenance-share"})
+        changes |= dotted("backstop", figures)
         changes["backstop.disposal"] = draw(st.sampled_from(DISPOSALS))
     elif kind == "fund":
-        changes["backstop.trigger"] = "after-order"
+        changes["backstop.net_position_limit_ppm"] = draw(st.sampled_from([0, 1_000_000]))
         changes["backstop.disposal"] = draw(st.sampled_from(DISPOSALS))
         changes["backstop.collateral_disposal"] = draw(st.sampled_from(DISPOSALS[:2]))
     return changes | dotted("liquidation", close)
@@ -145,7 +144,8 @@ def allocations(draw: st.DrawFn) -> dict[str, Any]:
     }
     if policy == "queue":
         changes["allocation.score"] = draw(st.sampled_from(QUEUES))
-        changes["allocation.group"] = draw(st.sampled_from([0, 2]))
+        ranked = changes["allocation.score"] == "opposing-size"
+        changes["allocation.group"] = draw(st.sampled_from([0, 2])) if ranked else 0
     if policy == "queue" or policy in CLOSING:
         changes["allocation.price"] = draw(st.sampled_from(PRICES))
     return changes
@@ -179,7 +179,6 @@ def rulebooks(draw: st.DrawFn, pacing: str) -> tuple[str, dict[str, Any]]:
     changes |= draw(allocations())
     changes |= dotted("gates", draw(st.sampled_from(GATES)))
     changes["gates.halts"] = draw(st.sampled_from(HALTS))
-    changes["insurance.net_position_limit_ppm"] = draw(st.sampled_from([0, 1_000_000]))
     changes["insurance.debt_without_position"] = draw(st.sampled_from(["covered", "left"]))
     changes["insurance.cover"] = draw(st.sampled_from(["partial", "whole-or-nothing"]))
     changes["orders.self_trade"] = draw(st.sampled_from(["allow", "cancel-taker", "cancel-maker"]))

@@ -93,11 +93,8 @@ OVERRIDES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ],
     ),
     "choice that there is not": (
-        {"rulebook.backstop.trigger": "never"},
-        [
-            "rulebook.backstop.trigger: is 'never'; must be 'auto-close-fraction', 'after-order' or "
-            "'maintenance-share'"
-        ],
+        {"rulebook.allocation.trigger": "never"},
+        ["rulebook.allocation.trigger: is 'never'; must be 'fund-exhausted' or 'negative-equity'"],
     ),
     "rulebook that is no preset": (
         {"rulebook": "ftx-2023"},

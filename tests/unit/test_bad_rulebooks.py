@@ -57,7 +57,6 @@ source = "page"
 interval_seconds = 28800
 sample_seconds = 5
 premium = "mid"
-reference = "index"
 notional = "mark"
 interest_ppm = 100
 clamp_ppm = 500
@@ -107,9 +106,7 @@ kind = "none"
 [insurance]
 source = "page"
 cover = "partial"
-net_position_limit_ppm = 0
 debt_without_position = "covered"
-inflow = ["liquidation-fee"]
 
 [allocation]
 source = "page"
@@ -331,7 +328,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["collateral.ETH.price.of: names 'EHT', which [collateral] does not have; did you mean 'ETH'?"],
     ),
     "redemption for nothing": (
-        broken('price = { kind = "index" }', 'price = { kind = "redemption", conversion_ppm = 0 }'),
+        broken('price = { kind = "index" }', 'price = { kind = "redemption", conversion_ppm = 0, of = "" }'),
         ["collateral.ETH.price.conversion_ppm: is 0; give the units one token redeems for, 1000000 for one"],
     ),
     "slice of nothing": (
@@ -348,23 +345,41 @@ CASES: dict[str, tuple[str, list[str]]] = {
             "margin.classes.BTC.brackets: does nothing under kind 'steps'; it belongs to 'brackets'",
         ],
     ),
-    "backstop that nothing triggers": (
+    "backstop that nothing sets off": (
         broken(
             '[backstop]\nsource = "page"\nkind = "none"',
-            '[backstop]\nsource = "page"\nkind = "providers"\ntrigger = "auto-close-fraction"\n'
+            '[backstop]\nsource = "page"\nkind = "providers"\n'
             "price_split_ppm = 666667\nper_minute_usd = 1\nper_hour_usd = 1\noverflow_to_allocation = true",
         ),
         [
-            "backstop.trigger: is 'auto-close-fraction', but liquidation.auto_close is 'none'; "
-            "set that to 'fraction'"
+            "backstop.kind: is 'providers', but liquidation.auto_close is 'none'; set that to 'fraction'",
         ],
     ),
-    "inflow that is none": (
-        broken('inflow = ["liquidation-fee"]', 'inflow = ["liquidation-fees"]'),
+    "group of another ranking": (
+        broken('policy = "contract-pro-rata"\n', 'policy = "queue"\nscore = "profit-leverage"\ngroup = 10\n'),
         [
-            "insurance.inflow.0: is 'liquidation-fees', must be 'liquidation-fee', 'takeover-residual', "
-            "'residual-share' or 'better-fills'; did you mean 'liquidation-fee'?"
+            "allocation.group: is 10, which does nothing under score 'profit-leverage'; "
+            "set it to 0, or the score to 'opposing-size'"
         ],
+    ),
+    "group without a queue": (
+        broken('price = "bankruptcy"\n', 'price = "bankruptcy"\ngroup = 10\n'),
+        ["allocation.group: does nothing under policy 'contract-pro-rata'; it belongs to 'queue'"],
+    ),
+    "redemption into nobody knows what": (
+        broken('price = { kind = "index" }', 'price = { kind = "redemption", conversion_ppm = 1080000 }'),
+        ["collateral.ETH.price.of: is missing; kind 'redemption' needs it"],
+    ),
+    "asset to redeem into that is not redeemed": (
+        broken('price = { kind = "index" }', 'price = { kind = "index", of = "ETH" }'),
+        ["collateral.ETH.price.of: does nothing under kind 'index'; it belongs to 'redemption' or 'blend'"],
+    ),
+    "impact size of a class without impact prices": (
+        broken(
+            "period_seconds = 28800\n",
+            'period_seconds = 28800\n\n[funding.classes.BTC]\nsource = "page"\nimpact_notional_usd = 5000\n',
+        ),
+        ["funding.classes.BTC.impact_notional_usd: does nothing under premium 'mid'; it belongs to 'impact'"],
     ),
     "not TOML": (
         broken("taker_ppm = 500", "taker_ppm = 5 00"),

@@ -7,7 +7,8 @@ import pytest
 
 from support import danger_venue
 from undertow.venue import danger, danger_reference, danger_scan
-from undertow.venue.margin import account_health, refresh_rates
+from undertow.venue.margin import account_health
+from undertow.venue.rates import refresh_rates
 from undertow.venue.records import InstrumentKind, Role
 from undertow.venue.state import (
     BUCKETS_PER_GROUP,

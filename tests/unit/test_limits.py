@@ -36,6 +36,7 @@ from undertow.venue.limits import (
 from undertow.venue.matching import rest, taker_of
 from undertow.venue.open_loss import initial_parts
 from undertow.venue.pacing_fillable import RATIO_LIMIT, RATIO_SCALE, risk_ratio
+from undertow.venue.rates import refresh_rates
 from undertow.venue.records import InstrumentKind
 from undertow.venue.setup import list_instrument, open_account, open_house
 from undertow.venue.slack import hold_back
@@ -156,7 +157,7 @@ def test_rates_that_grow_with_size_stop_alike_in_both_paths(
     holding = holding_of(state, account, 0)
     row = state.holdings[holding]
     row["size"], row["quote"] = lots, lots * 10**8
-    margin.refresh_rates(state, holding)
+    refresh_rates(state, holding)
     record = state.instruments[0]
     if rule == MARGIN_STEPS:
         steps = max(0, -(-(lots * 10**8 - int(record["step_base"])) // int(record["step_size"])))

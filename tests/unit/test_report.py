@@ -301,7 +301,7 @@ def test_every_tile_of_the_tape_has_its_query(page: str) -> None:
     assert len(tiles) == 10 and len(bare) == 1 and "predicted facts met" in bare[0]
 
 
-LIMITED = {"backstop": {"kind": "fund"}, "insurance": {"net_position_limit_ppm": 1_000_000}}
+LIMITED = {"backstop": {"kind": "fund", "net_position_limit_ppm": 1_000_000}}
 
 
 def test_a_fund_that_may_hold_so_much_has_two_reasons() -> None:

@@ -71,6 +71,7 @@ def test_redemption_instead_of_the_own_book(bracketed: Rulebook) -> None:
     changes = {
         "collateral.WBETH.price.kind": "redemption",
         "collateral.WBETH.price.conversion_ppm": 1_080_000,
+        "collateral.WBETH.price.of": "ETH",
     }
     price = with_overrides(bracketed, changes).collateral["WBETH"].price
     assert (price.kind, price.of, price.conversion_ppm, price.own_weight_ppm) == (
@@ -153,8 +154,8 @@ def test_an_override_needs_both_sides(text: str) -> None:
             ],
         ),
         (
-            {"profiles.sngle.leverage_max": 5},
-            ["profiles.sngle.leverage_max: 'sngle' is not here; did you mean 'single'?"],
+            {"profiles.sngle.borrowing": True},
+            ["profiles.sngle.borrowing: 'sngle' is not here; did you mean 'single'?"],
         ),
         (
             {"margin.classes.BTC.brackets.99.cap_usd": 1},
@@ -183,11 +184,11 @@ def test_an_override_needs_both_sides(text: str) -> None:
             ],
         ),
         (
-            {"profiles.single.leverage_max": Decimal("2.5"), "fees.taker_ppm": -2_000_000},
+            {"index.minimum_constituents": Decimal("2.5"), "fees.taker_ppm": -2_000_000},
             [
                 "fees.taker_ppm: is -2000000; must be a whole number of parts per million "
                 "from -1000000 to 1000000",
-                "profiles.single.leverage_max: is 2.5; must be a whole number from 0 to 1000000",
+                "index.minimum_constituents: is 2.5; must be a whole number from 0 to 1000000",
             ],
         ),
         (

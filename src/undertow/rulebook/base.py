@@ -70,11 +70,12 @@ class Row(BaseModel):
 class Part(Row):
     """A group of keys. `NEEDS` says, per selecting key and its value, which keys must then be written.
 
-    A key named under another value only is refused. Subclasses add `faults` for what keys say about each
-    other.
+    `TAKES` says likewise which keys may be written and may be left out. A key named under another value only
+    is refused. Subclasses add `faults` for what keys say about each other.
     """
 
     NEEDS: ClassVar[Needs] = {}
+    TAKES: ClassVar[Needs] = {}
 
     @model_validator(mode="wrap")
     @classmethod
@@ -102,19 +103,25 @@ class Part(Row):
             kind = data.get(selector, default)
             if not isinstance(kind, str) or kind not in kinds:
                 continue
-            needed = kinds[kind]
-            for key in needed:
+            for key in kinds[kind]:
                 if key not in data:
                     yield (key,), f"is missing; {selector} {kind!r} needs it"
+            used = cls.used_keys(selector, kind)
             for key in cls.owned_keys(selector):
-                if key in data and key not in needed:
-                    owners = " or ".join(repr(name) for name, keys in kinds.items() if key in keys)
+                if key in data and key not in used:
+                    owners = " or ".join(repr(name) for name in kinds if key in cls.used_keys(selector, name))
                     yield (key,), f"does nothing under {selector} {kind!r}; it belongs to {owners}"
 
     @classmethod
+    def used_keys(cls, selector: str, kind: str) -> tuple[str, ...]:
+        """Keys that one value of the selecting key uses: those it needs, then those it takes."""
+        return (*cls.NEEDS[selector].get(kind, ()), *cls.TAKES.get(selector, {}).get(kind, ()))
+
+    @classmethod
     def owned_keys(cls, selector: str) -> list[str]:
-        """Keys that some value of the selecting key needs, in order of appearance."""
-        return list(dict.fromkeys(key for keys in cls.NEEDS[selector].values() for key in keys))
+        """Keys that some value of the selecting key uses, in order of appearance."""
+        kinds = cls.NEEDS[selector]
+        return list(dict.fromkeys(key for kind in kinds for key in cls.used_keys(selector, kind)))
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
         """Contradictions between valid figures: (place, sentence). None here."""

@@ -49,7 +49,6 @@ class Profile(Table):
     borrow_maintenance_ppm: Rate = 0
     forced_assets: Literal["taken-over", "sold", "kept"] = "taken-over"
     open_profit_leaves: Flag = False  # profit not yet realised may be withdrawn
-    leverage_max: Count = 0  # cap on the leverage a user may choose; 0: the contract's own
 
     def faults(self) -> Iterator[tuple[Loc, str]]:
         """Borrowing margin in the right order."""
@@ -61,24 +60,23 @@ class Profile(Table):
 class CollateralPrice(Part):
     """Which price values the asset.
 
-    `own-book`: the venue's own market: `own_weight_ppm` of the direct pair, the rest through the own pair
-    with `of`; a venue without that pair uses the direct one alone. `index`: the index. `redemption`:
-    `conversion_ppm` units of `of` (or of the settlement asset) per token, at the index. `blend`:
-    `own_weight_ppm` own book, the rest redemption value.
+    `own-book`: the venue's own market in the asset. `index`: the index. `redemption`: `conversion_ppm` units
+    of `of` (or of the settlement asset) per token, at the index. `blend`: `own_weight_ppm` own book, the rest
+    redemption value.
     """
 
     NEEDS: ClassVar[Needs] = {
         "kind": {
-            "own-book": ("own_weight_ppm",),
+            "own-book": (),
             "index": (),
-            "redemption": ("conversion_ppm",),
-            "blend": ("own_weight_ppm", "conversion_ppm"),
+            "redemption": ("conversion_ppm", "of"),
+            "blend": ("own_weight_ppm", "conversion_ppm", "of"),
         }
     }
 
     kind: Literal["own-book", "index", "redemption", "blend"]
     own_weight_ppm: Share = 0
-    of: str = ""  # the asset it redeems into or is paired with; empty: the settlement asset
+    of: str = ""  # the asset it redeems into; empty: the settlement asset
     conversion_ppm: Rate = 0  # units of `of` per token
 
     def faults(self) -> Iterator[tuple[Loc, str]]:

@@ -188,10 +188,10 @@ def _drop_unused(data: dict[str, Any], place: Loc, written: list[Loc]) -> None:
     for part in place[:-1]:
         around.append(around[-1][part])
     table = around[-1]
-    needed = owner.NEEDS[selector].get(str(table.get(selector)), ())
+    used = owner.used_keys(selector, str(table.get(selector)))
     for key in owner.owned_keys(selector):
         ours = (*place[:-1], key)
-        if key not in table or key in needed or any(other[: len(ours)] == ours for other in written):
+        if key not in table or key in used or any(other[: len(ours)] == ours for other in written):
             continue
         del table[key]
         for depth, outer in enumerate(around):

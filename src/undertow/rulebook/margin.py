@@ -51,7 +51,10 @@ def maintenance_deductions(floors_micros: list[int], rates_ppm: list[int]) -> li
 
 
 class Bracket(Row):
-    """One row of a bracket table: holds up to and including `cap_usd` of notional."""
+    """One row of a bracket table: holds up to and including `cap_usd` of notional.
+
+    The cap of the last row is the largest position, resting orders counted; an order beyond it is refused.
+    """
 
     cap_usd: Money | None = None  # the last row may leave it out: no limit
     max_leverage: Leverage
@@ -117,7 +120,7 @@ class MarginClass(Table):
             yield self._above("maintenance_ppm", "initial_ppm")
         if self.kind == "steps" and self.step_coin == 0:
             yield ("step_coin",), "is 0; a step must be larger than 0 coins"
-        if self.kind == "flat" and self.oi_lower_usd >= self.oi_upper_usd > 0:
+        if self.kind == "flat" and self.oi_lower_usd >= max(self.oi_upper_usd, Decimal("0.000001")):
             yield ("oi_upper_usd",), "is not above oi_lower_usd; make it larger, or both 0 for no scaling"
 
     def _above(self, key: str, other: str) -> tuple[Loc, str]:

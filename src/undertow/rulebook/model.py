@@ -91,9 +91,9 @@ class Rulebook(Part):
             if rule.kind == "steps" and self.contract == "linear":
                 wrong = "is 'steps', whose limits are in coins; use another kind, or contract = 'inverse'"
                 yield ("margin", "classes", name, "kind"), wrong
-        if self.backstop.trigger == "auto-close-fraction" and self.liquidation.auto_close == "none":
-            wrong = "is 'auto-close-fraction', but liquidation.auto_close is 'none'; set that to 'fraction'"
-            yield ("backstop", "trigger"), wrong
+        if self.backstop.kind == "providers" and self.liquidation.auto_close == "none":
+            wrong = "is 'providers', but liquidation.auto_close is 'none'; set that to 'fraction'"
+            yield ("backstop", "kind"), wrong
 
     def _unknown_names(self) -> Iterator[tuple[Loc, str]]:
         """Classes, assets and profiles that are spoken of but not there."""

@@ -6,6 +6,7 @@ Invariant: no figure of an unused method can be set.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import ClassVar, Literal
 
@@ -14,6 +15,7 @@ from pydantic import Field
 from undertow.rulebook.base import (
     Count,
     Duration,
+    Loc,
     Money,
     Needs,
     Part,
@@ -82,14 +84,16 @@ class FundingClass(Table):
 class Funding(Table):
     """What longs and shorts pay each other.
 
-    Rate for `period_seconds`: P + clamp(interest - P, +-clamp), held within `cap_ppm` per interval, then
-    scaled to the interval. `twap-premium-24`: each hour size x average premium / 24, no interest, no clamp.
+    Rate for `period_seconds`: P + clamp(interest - P, +-clamp), scaled to the interval, then held within
+    `cap_ppm` per interval. P is measured by impact prices from the `reference`, or by the middle from the
+    index. `twap-premium-24`: each hour size x average premium / 24, no interest, no clamp; the premium is an
+    amount of money a coin, so no `notional` is charged.
     """
 
-    _BOOK_KEYS: ClassVar[tuple[str, ...]] = ("interest_ppm", "clamp_ppm", "period_seconds", "reference")
+    _BOOK_KEYS: ClassVar[tuple[str, ...]] = ("interest_ppm", "clamp_ppm", "period_seconds", "notional")
     NEEDS: ClassVar[Needs] = {
         "premium": {
-            "impact": ("impact_notional_usd", *_BOOK_KEYS),
+            "impact": ("impact_notional_usd", "reference", *_BOOK_KEYS),
             "mid": _BOOK_KEYS,
             "twap-premium-24": (),
         }
@@ -99,7 +103,7 @@ class Funding(Table):
     sample_seconds: Duration
     premium: Literal["impact", "mid", "twap-premium-24"]
     reference: Literal["index", "mark"] = "index"  # what the premium is measured from
-    notional: Literal["mark", "oracle"]  # what the rate is charged on
+    notional: Literal["mark", "oracle"] = "mark"  # what the rate is charged on
     impact_notional_usd: Money = Decimal(0)
     interest_ppm: SignedRate = 0  # per period
     clamp_ppm: Rate = 0
@@ -107,6 +111,13 @@ class Funding(Table):
     change_cap_ppm: Rate = 0  # largest change from one interval to the next; 0: none
     period_seconds: Duration = 28_800  # the period the rate is quoted for
     classes: dict[str, FundingClass] = Field(default_factory=dict)
+
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        """Figures of a class that the premium rule cannot use."""
+        for name, own in self.classes.items():
+            if own.impact_notional_usd is not None and self.premium != "impact":
+                wrong = f"does nothing under premium {self.premium!r}; it belongs to 'impact'"
+                yield ("classes", name, "impact_notional_usd"), wrong
 
     def impact_notional(self, name: str) -> Decimal:
         """Impact notional of a class of contracts, in settlement units."""

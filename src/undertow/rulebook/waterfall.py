@@ -51,6 +51,7 @@ class Liquidation(Table):
                 "spread_to_maintenance_ppm",
                 "bankruptcy_adjustment_ppm",
                 "fee_cap_ppm",
+                "loss_limit_usd",
             ),
         },
         "auto_close": {
@@ -83,6 +84,7 @@ class Liquidation(Table):
     spread_to_maintenance_ppm: Rate = 0
     bankruptcy_adjustment_ppm: Rate = 0
     fee_cap_ppm: Share = 0
+    loss_limit_usd: Money = Decimal(0)  # most the fund pays for an account in a block; 0: no limit
     # auto-close
     auto_close: Literal["none", "fraction"] = "none"
     auto_close_half_ppm: Share = 0
@@ -114,37 +116,32 @@ class Disposal(Part):
 class Backstop(Table):
     """Stage 2: somebody takes the position over.
 
-    Triggers: `auto-close-fraction` (see `Liquidation.auto_close`), `after-order` (the order did not
-    suffice), `maintenance-share` (equity below that share of maintenance).
+    `providers`: at the line of `Liquidation.auto_close`. `vault`: below `maintenance_share_ppm` of
+    maintenance. `fund`: when the order did not suffice.
     """
 
     NEEDS: ClassVar[Needs] = {
         "kind": {
             "none": (),
             "providers": (
-                "trigger",
                 "price_split_ppm",
                 "per_minute_usd",
                 "per_hour_usd",
                 "overflow_to_allocation",
             ),
-            "vault": ("trigger", "capital_usd", "loss_threshold_ppm", "disposal"),
-            "fund": ("trigger", "disposal", "collateral_disposal"),
-        },
-        "trigger": {
-            "auto-close-fraction": (),
-            "after-order": (),
-            "maintenance-share": ("maintenance_share_ppm",),
-        },
+            "vault": ("maintenance_share_ppm", "capital_usd", "loss_threshold_ppm", "disposal"),
+            "fund": ("net_position_limit_ppm", "disposal", "collateral_disposal"),
+        }
     }
+    TAKES: ClassVar[Needs] = {"kind": {"providers": ("hedge_cost_ppm",), "vault": ("hedge_cost_ppm",)}}
 
     kind: Literal["none", "providers", "vault", "fund"]
-    trigger: Literal["auto-close-fraction", "after-order", "maintenance-share"] = "after-order"
-    maintenance_share_ppm: Share = 0
+    maintenance_share_ppm: Share = 0  # vault: it takes over below this share of maintenance
     price_split_ppm: Share = 0  # providers: weight of the zero price in their price, the rest is the mark
     per_minute_usd: Money = Decimal(0)  # providers: capacity of each
     per_hour_usd: Money = Decimal(0)
     overflow_to_allocation: Flag = False  # beyond capacity straight to stage 4
+    net_position_limit_ppm: Rate = 0  # fund: net notional it may hold, of its own equity; 0: no limit
     capital_usd: Money = Decimal(0)
     loss_threshold_ppm: Share = 0  # vault: beyond a loss of this share, its stock is allocated
     disposal: Disposal = Disposal(rate_ppm_per_second=0, max_turnover_share_ppm=0)
@@ -156,13 +153,10 @@ class Insurance(Table):
     """Stage 3: the fund pays."""
 
     cover: Literal["partial", "whole-or-nothing"]
-    net_position_limit_ppm: Rate  # of the fund: net notional it may hold; 0: no limit
-    loss_limit_usd: Money = Decimal(0)  # most it pays for one account at a time; 0: no limit
     isolated_funds: tuple[str, ...] = ()  # classes of contracts with a fund of their own
     # A debt of a wallet that holds nothing and was not under liquidation: the fund (or vault) pays it, or it
     # stays with its owner as bad debt. What a liquidation leaves is always the fund's.
     debt_without_position: Literal["covered", "left"]
-    inflow: tuple[Literal["liquidation-fee", "takeover-residual", "residual-share", "better-fills"], ...]
 
 
 class Allocation(Table):
@@ -187,6 +181,7 @@ class Allocation(Table):
             "bad-debt": (),
         }
     }
+    TAKES: ClassVar[Needs] = {"policy": {"queue": ("group",)}}
 
     policy: Literal[
         "queue",
@@ -204,5 +199,11 @@ class Allocation(Table):
         "profit-leverage"
     )
     price: Literal["bankruptcy", "previous-mark", "zero-mix"] = "bankruptcy"
-    trigger: Literal["fund-exhausted", "negative-equity", "capacity-exhausted"]
-    group: Count = 0  # queue: share among this many (more if needed) by size; 0: strictly in order
+    trigger: Literal["fund-exhausted", "negative-equity"]  # after the fund has paid, or in its place
+    group: Count = 0  # opposing-size: share among this many (more if needed); 0: strictly in order
+
+    def faults(self) -> Iterator[tuple[Loc, str]]:
+        """A group is cut from the largest positions and from no other ranking."""
+        if self.group and self.policy == "queue" and self.score != "opposing-size":
+            wrong = f"is {self.group}, which does nothing under score {self.score!r}"
+            yield ("group",), f"{wrong}; set it to 0, or the score to 'opposing-size'"

@@ -29,8 +29,6 @@ from undertow.venue.margin import (
     SPOT,
     account_health,
     asset_value,
-    borrow_initial_ppm,
-    initial_weight_ppm,
     maintenance_parts,
     notional,
     open_rate,
@@ -42,6 +40,7 @@ from undertow.venue.margin import (
     tier_of,
 )
 from undertow.venue.open_loss import initial_parts
+from undertow.venue.rates import borrow_initial_ppm, initial_weight_ppm
 from undertow.venue.records import OrderFlag, Role
 from undertow.venue.state import (
     EXEMPT_NOT,

@@ -29,11 +29,11 @@ from undertow.venue.margin import (
     initial_row,
     maintenance_parts,
     position_value,
-    refresh_rates,
     requirement_ppm,
     with_cash,
 )
 from undertow.venue.open_loss import initial_parts
+from undertow.venue.rates import refresh_rates
 from undertow.venue.records import Role
 from undertow.venue.slack import initial_now
 from undertow.venue.state import MATCH_EQUITY, MATCH_RULE, State

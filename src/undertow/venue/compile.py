@@ -182,7 +182,8 @@ def _minimum_notional(rulebook: Rulebook, listing: Listing) -> int:
 
 def _margin_figures(rule: MarginClass, listing: Listing) -> dict[str, int]:
     if rule.kind == "brackets":
-        return {"margin_rule": MARGIN_TIERS}
+        largest = rule.largest_notional_micros() * 10**listing.decimals // MICROS
+        return {"margin_rule": MARGIN_TIERS, "largest_notional": largest}
     if rule.kind == "sqrt":
         return {
             "margin_rule": MARGIN_SQUARE_ROOT,

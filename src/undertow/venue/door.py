@@ -21,8 +21,12 @@ from undertow.rulebook.model import Rulebook
 from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.compile import Listing
 from undertow.venue.limits import MAXIMUM_DECIMALS
-from undertow.venue.records import InstrumentKind
+from undertow.venue.records import InstrumentKind, Role, TimeInForce
 from undertow.venue.state import MAXIMUM_SETTLEMENTS
+
+SIDES = {"buy": 1, "sell": -1}
+ROLES = {"customer": Role.CUSTOMER, "provider": Role.PROVIDER}
+TIMES_IN_FORCE = {time.name.lower().replace("_", "-"): time for time in TimeInForce}
 
 Number = Decimal | int | str
 Entry = TypeVar("Entry")

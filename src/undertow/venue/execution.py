@@ -38,6 +38,7 @@ from undertow.venue.admission import (
 from undertow.venue.arenas import fits_a_command
 from undertow.venue.book import free_slot, make_order_room, order_id, reduce_order, slot_of, take_slot
 from undertow.venue.funds import move_funds
+from undertow.venue.largest import beyond_largest
 from undertow.venue.ledger import find_holding, free_if_empty, holding_of, unmake_holding
 from undertow.venue.matching import (
     REDUCE_ONLY,
@@ -86,6 +87,7 @@ LAST_SELF_TRADE = int(max(SelfTrade))
 POST_ONLY_WOULD_TAKE = int(Rejection.POST_ONLY_WOULD_TAKE)
 FOK_NOT_FILLABLE = int(Rejection.FOK_NOT_FILLABLE)
 REFUSED_REDUCE_ONLY = int(Rejection.REDUCE_ONLY)
+POSITION_LIMIT = int(Rejection.POSITION_LIMIT)
 UNKNOWN_ORDER = int(Rejection.UNKNOWN_ORDER)
 SELF_TRADE = int(Rejection.SELF_TRADE)
 BAD_COMMAND = int(Rejection.BAD_COMMAND)
@@ -337,7 +339,10 @@ def _place(state: State, command: Any, result: Any) -> int:
     if made:
         holding = holding_of(state, taker.account, taker.instrument)
     buys = int(state.holdings[holding].open_buy)
-    code, spare = admit(state, taker, holding, expected, market_order)
+    code = POSITION_LIMIT
+    spare = 0
+    if not beyond_largest(state, taker, holding):
+        code, spare = admit(state, taker, holding, expected, market_order)
     if code == NONE:
         held = int(state.holdings[holding].open_buy) - buys if taker.side > 0 else taker.lots
         if force != IMMEDIATE:
@@ -461,6 +466,8 @@ def _admit_amended(state: State, taker: Taker, slot: int) -> int:
     release(state, holding, order.side, order.size, order.price)
     if taker.reduce_only == 1 and reducible_lots(state, holding, order.side, slot) < taker.lots:
         code = REFUSED_REDUCE_ONLY
+    elif beyond_largest(state, taker, holding):
+        code = POSITION_LIMIT
     else:
         kept = order.size
         order.size = 0  # the order's own loss, if it is through the mark, goes with it

@@ -30,6 +30,9 @@ from undertow.venue.board import Board
 from undertow.venue.danger import mark_dirty
 from undertow.venue.door import (
     MOST_STEPS,
+    ROLES,
+    SIDES,
+    TIMES_IN_FORCE,
     Instrument,
     Number,
     Settlement,
@@ -49,6 +52,7 @@ from undertow.venue.door import (
 )
 from undertow.venue.engine import Engine
 from undertow.venue.extent import has_deposit_room
+from undertow.venue.limits import MAXIMUM_CONSTITUENTS
 from undertow.venue.market_view import (
     History,
     MarketView,
@@ -58,7 +62,7 @@ from undertow.venue.market_view import (
     view_market,
 )
 from undertow.venue.paced import SlicesStage
-from undertow.venue.records import COMMAND, CommandKind, InstrumentKind, OrderFlag, Role, TimeInForce
+from undertow.venue.records import COMMAND, CommandKind, InstrumentKind, OrderFlag
 from undertow.venue.setup import open_account
 from undertow.venue.state import (
     COUNT_ACCOUNTS,
@@ -73,9 +77,6 @@ from undertow.venue.state import (
     HOUSE_VAULT,
 )
 
-SIDES = {"buy": 1, "sell": -1}
-TIMES_IN_FORCE = {time.name.lower().replace("_", "-"): time for time in TimeInForce}
-ROLES = {"customer": Role.CUSTOMER, "provider": Role.PROVIDER}
 HOUSE = {
     "fund": HOUSE_FUND,
     "fees": HOUSE_FEES,
@@ -260,7 +261,7 @@ class Venue:
                 f"capital is missing; the rulebook's backstop is {kind!r}, so say how much it has"
             )
         units = wallet.units(capital, "capital")
-        count = whole_number(providers, "providers") if kind == "providers" else 1
+        count = providers if kind == "providers" else 1
         if not has_deposit_room(self.engine.state, wallet.number, count * units):
             raise InputError(f"capital of {count} x {capital} {wallet.name} is more than amounts may be")
         if isinstance(self.engine.liquidate, SlicesStage) and kind == "providers":

@@ -202,6 +202,8 @@ def _settle_rate(row: int, rules: NDArray[np.void], inputs: FundingInputs, state
     samples = max(1, state.samples[row])
     if rule["premium"] == PREMIUM_TICKS:
         charge = average_charge_ppb(state.premium_sum[row], samples, rule["interval_seconds"])
+        previous = state.rate_ppb[row] * index
+        charge = capped_rate_ppb(charge, previous, rule["cap_ppb"] * index, rule["change_cap_ppb"] * index)
         state.charge_ticks[row] = 1
         state.charge_ppb[row] = charge
         state.rate_ppb[row] = divide_nearest(charge, index)

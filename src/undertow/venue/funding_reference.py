@@ -66,6 +66,8 @@ class FundingReference:
         interval = self.rule["interval_seconds"]
         if self.rule["premium"] == funding.PREMIUM_TICKS:
             charge = round(average * PPB * interval / 86_400)
+            cap, change = self.rule["cap_ppb"] * index, self.rule["change_cap_ppb"] * index
+            charge = capped_reference(charge, self.rate_ppb * index, cap, change)
             self.rate_ppb = round(Fraction(charge, index))
             self.charge = (1, charge)
             return
@@ -79,8 +81,13 @@ def rate_reference(premium_ppb: int, rule: Mapping[str, int], previous_ppb: int)
     clamp, cap, change = rule["clamp_ppb"], rule["cap_ppb"], rule["change_cap_ppb"]
     correction = sorted((-clamp, rule["interest_ppb"] - premium_ppb, clamp))[1]
     rate = round(Fraction((premium_ppb + correction) * rule["interval_seconds"], rule["period_seconds"]))
+    return capped_reference(rate, previous_ppb, cap, change)
+
+
+def capped_reference(rate: int, previous: int, cap: int, change: int) -> int:
+    """The rate within `change` of the one before, then within `cap` of zero; 0 is no limit."""
     if change > 0:
-        rate = sorted((previous_ppb - change, rate, previous_ppb + change))[1]
+        rate = sorted((previous - change, rate, previous + change))[1]
     most = min(cap, funding.RATE_LIMIT_PPB) if cap > 0 else funding.RATE_LIMIT_PPB
     return sorted((-most, rate, most))[1]
 

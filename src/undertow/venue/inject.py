@@ -22,7 +22,8 @@ from undertow.venue.danger import mark_everybody_dirty, refresh
 from undertow.venue.extent import has_asset_room
 from undertow.venue.integers import exact_sum
 from undertow.venue.ledger import add_cash, holding_of
-from undertow.venue.margin import INVERSE, fill_value, refresh_rates
+from undertow.venue.margin import INVERSE, fill_value
+from undertow.venue.rates import refresh_rates
 from undertow.venue.setup import make_holding_room
 from undertow.venue.state import MAXIMUM_SETTLEMENTS, State
 

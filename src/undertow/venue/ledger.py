@@ -17,7 +17,8 @@ from undertow._jit import kernel
 from undertow.units import mul_div_floor
 from undertow.venue.arenas import EVENTS, HOLDINGS, POSTINGS, next_place
 from undertow.venue.danger import cash_moved, mark_dirty, unlink_row
-from undertow.venue.margin import cash_flow, refresh_rates
+from undertow.venue.margin import cash_flow
+from undertow.venue.rates import refresh_rates
 from undertow.venue.records import OUTSIDE, SPOT_ASSET_BASE, Cause
 from undertow.venue.slack import forget
 from undertow.venue.state import (

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
-from undertow.venue.margin import SPOT, bought_weight_ppm, cash_flow, initial_rows, position_value, with_cash
+from undertow.venue.margin import SPOT, cash_flow, initial_rows, position_value, with_cash
+from undertow.venue.rates import bought_weight_ppm
 from undertow.venue.state import State
 
 

@@ -217,7 +217,7 @@ class FillableStage(PacedStage):
             figures.spread_to_maintenance_ppm,
             figures.bankruptcy_adjustment_ppm,
             figures.fee_cap_ppm,
-            money(insurance.loss_limit_usd),
+            money(figures.loss_limit_usd),
             int(insurance.cover == "whole-or-nothing"),
         )
         self.block: Block = open_block(self.rule)

@@ -33,15 +33,8 @@ from undertow.venue.liquidation import (
     resolve,
     settle_flat_debt,
 )
-from undertow.venue.margin import (
-    SPOT,
-    maintenance_parts,
-    notional,
-    refresh_rates,
-    row_maintenance,
-    step_count,
-    tier_of,
-)
+from undertow.venue.margin import SPOT, maintenance_parts, notional, row_maintenance, tier_of
+from undertow.venue.rates import refresh_rates, step_count
 from undertow.venue.state import ASSETS_SOLD, COUNT_CANDIDATES, MARGIN_STEPS, MARGIN_TIERS, State
 from undertow.venue.takeover import zero_price
 

@@ -77,7 +77,7 @@ class OneShotStage(PacedStage):
             all_or_nothing=int(figures.fill == "all-or-nothing"),
             at_band=int(figures.limit == "market-band"),
             fund_takes_over=int(rulebook.backstop.kind == "fund"),
-            net_limit_ppm=insurance.net_position_limit_ppm,
+            net_limit_ppm=rulebook.backstop.net_position_limit_ppm,
             whole_or_nothing=int(insurance.cover == "whole-or-nothing"),
         )
 

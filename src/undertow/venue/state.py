@@ -118,6 +118,7 @@ INSTRUMENT = np.dtype(
         ("taker_fee_ppm", np.int64),
         ("maker_fee_ppm", np.int64),
         ("liquidation_fee_ppm", np.int64),
+        ("largest_notional", np.int64),  # settlement units: the largest position; 0: none
         ("rate_floor_ppm", np.int64),  # maintenance floor; flat rule: the rate
         ("rate_initial_floor_ppm", np.int64),
         ("rate_factor_ppb", np.int64),  # square-root rule on maintenance; 0: none

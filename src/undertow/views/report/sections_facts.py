@@ -13,7 +13,7 @@ from undertow.lab.score import FactRow
 from undertow.views.keys import NO_KEYS, Setting, settings_of
 from undertow.views.report.content import Content
 from undertow.views.report.template import badge, escaped, linked, query_block, section, table
-from undertow.views.report.words import limit_text, rulebook_sentences
+from undertow.views.report.words import holding_limit_ppm, limit_text, rulebook_sentences
 from undertow.views.text import MISSING, label
 
 
@@ -49,8 +49,7 @@ def rules(content: Content) -> str:
             body += f"<p>{escaped(str(rulebook['summary']))}</p>"
         sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in rulebook_sentences(rulebook))
         body += f"<ul>{sentences}</ul>" if sentences else ""
-        limit = rulebook.get("insurance", {}).get("net_position_limit_ppm", 0)
-        texts = {f"{RULEBOOK}insurance.net_position_limit_ppm": limit_text(limit)}
+        texts = {f"{RULEBOOK}backstop.net_position_limit_ppm": limit_text(holding_limit_ppm(rulebook))}
         found = settings_of(rulebook, RULEBOOK, NO_KEYS["rulebook"])
         body += _as_tables(found, "All of the rulebook's values", texts)
         body += _sources(rulebook)

@@ -67,7 +67,6 @@ _SENTENCES: dict[tuple[str, str], dict[str, str]] = {
 _WHEN = {
     "fund-exhausted": "When the fund is spent",
     "negative-equity": "When an account is below zero and nobody covers it",
-    "capacity-exhausted": "When the backstop takes no more",
 }
 _COLLATERAL_PRICES = {
     "own-book": "priced on the venue's own book",
@@ -113,7 +112,7 @@ def holding_limit_ppm(rulebook: Mapping[str, Any]) -> int:
     """What the fund may hold in positions, over its own equity; 0: no limit, or it takes nothing over."""
     backstop = rulebook.get("backstop")
     takes_over = isinstance(backstop, Mapping) and backstop.get("kind") == "fund"
-    return _number(rulebook, "insurance", "net_position_limit_ppm") if takes_over else 0
+    return _number(rulebook, "backstop", "net_position_limit_ppm") if takes_over else 0
 
 
 def limit_text(limit_ppm: int) -> str:
