@@ -17,15 +17,24 @@ from rich.console import Console
 from support.synthetic_run import Sizes, make_synthetic_run
 from tidy_rules import ROOT
 from undertow.errors import CapacityError, InputError, InvariantError
-from undertow.lab.compare import ComparedRow, Comparison, compare
+from undertow.lab.compare import ComparedRow, Comparison, compare_runs
 from undertow.lab.score import read_score
 from undertow.tape import RunFolder
 from undertow.views import cli, commands
 from undertow.views.cli import BAD_INPUT, BROKEN, INCOMPLETE, INTERRUPTED, OK, main
+from undertow.views.compared import comparison
 from undertow.views.notes import start_note
 from undertow.views.progress import Lines
-from undertow.views.tables import comparison
-from undertow.views.text import dollars, duration, exact_units, figures, in_unit, sections
+from undertow.views.text import (
+    distance_text,
+    dollars,
+    duration,
+    exact_units,
+    figures,
+    in_unit,
+    sections,
+    span,
+)
 
 SMALL = ROOT / "docs/how-to/small-crash.toml"
 
@@ -159,13 +168,14 @@ def test_check_takes_names(name: str, kind: str, capsys: pytest.CaptureFixture[s
 
 
 def test_a_score_that_cannot_be_stored_is_shown(
-    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: RunFolder, name: str, content: object) -> None:
         raise InputError(f"{self.path / name}: cannot write: Permission denied")
 
-    run = runs / "crash-1"
+    run = Path(shutil.copytree(runs / "crash-1", tmp_path / "crash"))
     shutil.copy(SMALL, run / "case.toml")
+    RunFolder(run).update(rulebook="binance-2025")  # that of the case, else it would owe no fact
     assert main(["score", str(run), "--quiet"]) == OK
     assert capsys.readouterr().out == f"{run}\n"
     monkeypatch.setattr(RunFolder, "write_json", fail)
@@ -202,8 +212,8 @@ def test_compare_shows_what_differs(runs: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_compared_numbers_are_those_of_the_runs(runs: Path) -> None:
-    found = compare(runs / "crash-1", runs / "crash-2", runs / "crash-1")
-    assert found.names == ("crash-1", "crash-2", "crash-1")
+    found = compare_runs(runs / "crash-1", runs / "crash-2", runs / "crash-1")
+    assert found.names == ("crash-1 (1)", "crash-2", "crash-1 (2)")
     assert found.settings == {"accounts": ("200", "300", "200")}
     row = next(row for row in found.rows if row.name == "liquidated_accounts")
     assert row.differences == (row.values[1] - row.values[0], 0)  # type: ignore[operator]
@@ -354,6 +364,21 @@ def test_lines_come_seldom_and_only_for_long_work() -> None:
         (duration(-1.5), "−1.5 s"),
         (in_unit(12.34, "%", sign=True), "+12.3 %"),
         (in_unit(825.0, "accounts"), "825"),
+        (in_unit(-1 / 3, "accounts"), "−0.3"),
+        (in_unit(252_468.67, "accounts"), "252,469"),
+        (in_unit(-0.01, "%", sign=True), "0.0 %"),
+        (in_unit(0.005184, "times", sign=True), "+0.005 times"),
+        (in_unit(1.6743, "times"), "1.67 times"),
+        (duration(-26 / 3), "−8.7 s"),
+        (duration(59.97), "1 min"),
+        (dollars(3e-6, sign=True), "+$0.000003"),
+        (dollars(70.6), "$70.60"),
+        (dollars(0.0312), "$0.0312"),
+        (distance_text(-19.31, "%", sign=True), "−19.3 points"),
+        (span("$2.71 million", "$4.58 million"), "$2.71 to $4.58 million"),
+        (span("$915,000", "$4.58 million"), "$915,000 to $4.58 million"),
+        (span("1 min 30 s", "2 min 30 s"), "1 min 30 s to 2 min 30 s"),
+        (span("36", "54"), "36 to 54"),
     ],
 )
 def test_numbers_in_words(given: str, text: str) -> None:

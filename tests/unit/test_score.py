@@ -12,13 +12,25 @@ import pytest
 from pydantic import ValidationError
 
 from support.synthetic_run import NAMES, TICKS, Sizes, make_synthetic_run
+from tidy_rules import ROOT
 from undertow.case.facts import Fact
+from undertow.case.load import load_case
 from undertow.errors import CaseError, InputError
 from undertow.lab.measures import measure_names, measured, query_faults
 from undertow.lab.measures.registry import measurement, seconds_into
-from undertow.lab.score import Score, check_facts, in_words, read_score, score_run, write_score
+from undertow.lab.score import (
+    Score,
+    bounded,
+    check_facts,
+    in_words,
+    not_owed,
+    read_score,
+    score_run,
+    write_score,
+)
 from undertow.tape import Tape
 
+SMALL = ROOT / "docs/how-to/small-crash.toml"
 START = datetime(2025, 10, 10, 20, 40, tzinfo=UTC)
 
 
@@ -274,3 +286,22 @@ def test_faults_of_queries_come_all_at_once(tape: Tape) -> None:
 )
 def test_numbers_in_words(value: float, unit: str, text: str) -> None:
     assert in_words(value, unit, START) == text
+
+
+def test_another_rulebook_owes_no_fact() -> None:
+    """The facts are those of the venue that the case was written for, whoever names the other rulebook."""
+    own = load_case(SMALL)
+    assert not_owed(own, "binance-2025") == ""
+    assert "tell of a venue under binance-2025, and a run under ftx-2022 owes" in not_owed(own, "ftx-2022")
+    other = load_case(SMALL, {"rulebook": "ftx-2022"})
+    assert "owes none of them" in not_owed(other, "ftx-2022")
+    changed = load_case(SMALL, {"rulebook.mark.basis_window_seconds": 3})
+    assert not_owed(changed, "binance-2025") == ""
+    assert not_owed(other.model_copy(update={"facts": ()}), "ftx-2022") == ""
+
+
+@pytest.mark.parametrize(
+    ("side", "text"), [("both", "4 %"), ("at-least", "at least 4 %"), ("at-most", "at most 4 %")]
+)
+def test_a_bound_is_said(side: str, text: str) -> None:
+    assert bounded("4 %", side) == text

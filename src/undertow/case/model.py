@@ -233,7 +233,7 @@ class Beside(CasePart):
     title: Text = Field(description="one line")
     rulebook: Text = Field(description="a preset's name, or the path of a TOML file, seen from this file")
     written_for: str = Field(
-        default="", description="rulebook that the names of classes are of, if it is another"
+        default="", description="rulebook that classes and facts are of, if it is another"
     )
     rulebook_overrides: dict[str, Any] = Field(
         default_factory=dict, description="figures of its rulebook that differ: dotted key = value"
@@ -271,7 +271,7 @@ class Case(CasePart):
     )
     rulebook: Text = Field(description="a preset's name, or the path of a TOML file, seen from this file")
     written_for: str = Field(
-        default="", description="rulebook that the names of classes and assets are of, if it is another"
+        default="", description="rulebook that classes, assets and facts are of, if it is another"
     )
     rulebook_overrides: dict[str, Any] = Field(
         default_factory=dict, description="figures of the rulebook that differ: dotted key = value"

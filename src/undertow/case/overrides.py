@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from undertow.case.model import Case
 from undertow.errors import InputError
 from undertow.rulebook.extent import parsed, require_extent
-from undertow.rulebook.faults import Loc, child_of, dotted, suggest
+from undertow.rulebook.faults import Loc, child_of, dotted, owner_of, suggest
 
 _NAMES = ("name", "coin", "id")
 
@@ -47,7 +47,8 @@ def typed(value: Any, annotation: Any = None) -> Any:
 
 def as_text(value: Any) -> str:
     """A value as a command line would give it; `typed` reads it back."""
-    return value if isinstance(value, str) else _toml(value)
+    bare = isinstance(value, str) and value == value.strip() != ""
+    return str(value) if bare else _toml(value)
 
 
 def _toml(value: Any) -> str:
@@ -93,14 +94,30 @@ def write(data: dict[str, Any], key: str, value: Any) -> Loc:
     return tuple(place)
 
 
-def _empty(place: Loc, key: str) -> dict[str, Any]:
-    """A table where the file has none; a list cannot be begun in its middle."""
+def _empty(place: Loc, key: str) -> dict[str, Any] | list[dict[str, Any]]:
+    """A table, or a list of the rows that hold by default, where the file has none.
+
+    A list without such rows cannot be begun in its middle.
+    """
+    rows = _default_rows(place)
+    if rows:
+        return rows
     annotation: Any = Case
     for part in place:
         annotation = child_of(annotation, part)
     if get_origin(annotation) is tuple:
         raise InputError(f"{dotted(place)} is not in the file, so it has no rows; give the whole list")
     return {}
+
+
+def _default_rows(place: Loc) -> list[dict[str, Any]]:
+    """The rows of a list that its model gives it; none for anything else."""
+    owner = owner_of(Case, place)
+    field = None if owner is None else owner.model_fields.get(str(place[-1]))
+    given = None if field is None else field.get_default(call_default_factory=True)
+    if not isinstance(given, list | tuple):
+        return []
+    return [row.model_dump(exclude_none=True) for row in given if isinstance(row, BaseModel)]
 
 
 def _row(rows: list[Any], part: str) -> int:

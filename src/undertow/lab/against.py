@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from undertow.lab.difference import FactDifference, as_plain, differences
-from undertow.lab.ensemble import Ensemble, Variant, new_folder, run_variants, variant_of, write_ensemble
+from undertow.lab.ensemble import (
+    Ensemble,
+    Variant,
+    new_folder,
+    run_variants,
+    scored_variant_of,
+    write_ensemble,
+)
 from undertow.lab.pool import Pool
 from undertow.lab.progress import Progress, Silent
 from undertow.tape.folder import RunFolder
@@ -51,7 +58,7 @@ def against_data(
     progress: Progress | None = None,
 ) -> Against:
     """Run a case over draws twice, without and with recordings, into one new folder with difference.json."""
-    plain = variant_of(case, settings)
+    plain = scored_variant_of(case, settings)
     pair = [plain, Variant(plain.name, plain.case, plain.settings, data)]
     folder = new_folder(out, f"{plain.case.name}-against-data")
     places = [folder / "facts", folder / "recorded"]

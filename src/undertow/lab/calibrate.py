@@ -29,7 +29,7 @@ from undertow.case.write import case_text
 from undertow.errors import CaseError
 from undertow.lab import journal
 from undertow.lab.code import code_hash
-from undertow.lab.ensemble import Variant, new_folder, run_variants, variant_of
+from undertow.lab.ensemble import Variant, new_folder, run_variants, scored_variant_of
 from undertow.lab.journal import Trial
 from undertow.lab.pool import Pool
 from undertow.lab.progress import Progress, Silent
@@ -120,7 +120,7 @@ def calibrate(
     the extra `lab` is not installed.
     """
     plan = plan or Plan()
-    base = variant_of(case, settings, data)
+    base = scored_variant_of(case, settings, data)
     dimensions = free_parameters(base.case)
     require_libraries()
     with Pool(jobs) as pool:
@@ -204,7 +204,7 @@ def _control(case: str, base: Variant) -> Variant:
         for key, value in base.settings.items()
         if key == "accounts" or key.partition(".")[0] in PARTS
     }
-    control = variant_of(case, shared, name=case)
+    control = scored_variant_of(case, shared, name=case)
     if not any(fact.calibrate for fact in control.case.facts):
         raise CaseError(f"{control.name}: facts: none is marked calibrate, so a fit cannot see this control")
     return control

@@ -18,15 +18,18 @@ from typing import Any
 
 from undertow import __version__
 from undertow._jit import source_hash
+from undertow.case.facts import as_utc
 from undertow.case.load import load_case, rulebook_of
 from undertow.case.model import Case
 from undertow.case.overrides import as_text
 from undertow.case.write import case_text, rulebook_text
 from undertow.errors import CapacityError, CaseError, InputError, InvariantError
+from undertow.lab.drawn import Drawn, drawn_of
+from undertow.lab.outcomes import read_outcomes
 from undertow.lab.pool import Pool
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.run import run_case
-from undertow.lab.score import SCORE_FILE, Score, check_facts
+from undertow.lab.score import Score, check_facts, not_owed, read_score
 from undertow.lab.spread import Spread, spread_of
 from undertow.lab.warmup import warm_up
 from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
@@ -66,10 +69,17 @@ class Ensemble:
     folder: Path | None = None
 
     @property
-    def spread(self) -> Spread:
-        """The facts over the draws."""
+    def not_scored(self) -> str:
+        """Why the draws owe none of the case's facts, in a sentence; empty where they do."""
         case = self.variant.case
-        return spread_of(case.facts, [draw.score for draw in self.draws], case.start)
+        return not_owed(case, rulebook_of(case).name)
+
+    @property
+    def spread(self) -> Spread:
+        """The facts over the draws; no rows where the case has none, or the draws owe none of them."""
+        case = self.variant.case
+        facts = () if self.not_scored else case.facts
+        return spread_of(facts, [draw.score for draw in self.draws], case.start)
 
 
 @dataclass(frozen=True)
@@ -86,14 +96,28 @@ def variant_of(
     data: Path | None = None,
     name: str = "",
 ) -> Variant:
-    """A variant from a case and dotted overrides; raises CaseError when it has no facts to be scored by."""
+    """A variant from a case and dotted overrides; raises CaseError for facts that nothing can measure."""
     loaded = case if isinstance(case, Case) else load_case(case, settings or {})
     faults = check_facts(loaded.facts)
     if faults:
         raise CaseError("\n".join(f"{loaded.name}: {fault}" for fault in faults))
-    if not loaded.facts:
-        raise CaseError(f"{loaded.name}: facts: there are none to score against; add [[facts]]")
     return Variant(name or loaded.name, loaded, dict(settings or {}), data)
+
+
+def scored_variant_of(
+    case: str | Path | Case,
+    settings: Mapping[str, Any] | None = None,
+    data: Path | None = None,
+    name: str = "",
+) -> Variant:
+    """A variant whose draws can be scored; raises CaseError when it has no facts, or owes none of them."""
+    variant = variant_of(case, settings, data, name)
+    if not variant.case.facts:
+        raise CaseError(f"{variant.case.name}: facts: there are none to score against; add [[facts]]")
+    reason = not_owed(variant.case, rulebook_of(variant.case).name)
+    if reason:
+        raise CaseError(f"{variant.case.name}: {reason}")
+    return variant
 
 
 def run_ensemble(
@@ -197,17 +221,33 @@ def ensemble_record(ensemble: Ensemble) -> dict[str, Any]:
     return {
         "case": case.name,
         "title": case.title,
+        "rulebook": rulebook_of(case).name,
         "accounts": case.accounts,
         "settings": {key: as_text(value) for key, value in variant.settings.items()},
         "data": "facts" if variant.data is None else "recorded",
         "version": __version__,
         "source_hash": source_hash(),
+        "start_utc": f"{as_utc(case.start):%Y-%m-%dT%H:%M:%SZ}",
         "status": ensemble.status,
+        "not_scored": ensemble.not_scored,
         "draws": [
             {"seed": draw.seed, "folder": draw.folder, "problem": draw.problem} for draw in ensemble.draws
         ],
+        "outcomes": [drawn.as_plain() for drawn in outcomes_of(ensemble)],
         **ensemble.spread.as_json(),
     }
+
+
+def outcomes_of(ensemble: Ensemble) -> tuple[Drawn, ...]:
+    """The key outcomes of every draw, as its folder keeps them; a draw that failed has none."""
+    if ensemble.folder is None:
+        raise ValueError("the ensemble has no folder")
+    return drawn_of(
+        [
+            None if draw.problem else read_outcomes(RunFolder(ensemble.folder / draw.folder))
+            for draw in ensemble.draws
+        ]
+    )
 
 
 def is_ensemble(path: Path) -> bool:
@@ -223,7 +263,7 @@ def read_ensemble(path: Path) -> Ensemble:
     draws = []
     for row in record.get("draws", []):
         run = RunFolder(path / row["folder"])
-        score = None if row["problem"] else Score.from_json(run.read_json(SCORE_FILE))
+        score = None if row["problem"] else read_score(run)
         draws.append(Draw(row["seed"], row["folder"], score, row["problem"]))
     variant = Variant(case.name, case, record.get("settings", {}))
     return Ensemble(variant, tuple(draws), str(record.get("status", PARTIAL)), path)

@@ -18,6 +18,7 @@ from undertow.errors import DataError
 from undertow.lab.code import code_hash
 from undertow.lab.measures import measured
 from undertow.tape import RunFolder, Tape
+from undertow.tape.query import DROPPED
 
 SUMMARY_FILE = "summary.json"
 
@@ -112,11 +113,35 @@ def read_summary(folder: RunFolder) -> list[Outcome] | None:
     """
     if not (folder.path / SUMMARY_FILE).is_file():
         return None
-    kept = folder.read_json(SUMMARY_FILE)
-    if kept.get("code_hash") != code_hash():
+    return _kept(folder) if folder.read_json(SUMMARY_FILE).get("code_hash") == code_hash() else None
+
+
+def read_outcomes(folder: RunFolder) -> list[Outcome]:
+    """The outcomes of a run: kept beside the tape, measured where other code kept them or nothing did.
+
+    Where the tape was dropped, what was kept stands, whichever code measured it: nothing else can be had.
+    Raises DataError when there is neither.
+    """
+    found = read_summary(folder)
+    if found is None and folder.read().get("tape") == DROPPED:
+        found = _kept(folder)
+    if found is None:
+        with Tape(folder) as tape:
+            found = outcomes(tape)
+    return found
+
+
+def measured_elsewhere(folder: RunFolder) -> bool:
+    """Whether a run's outcomes are those that other code measured, as its tape was dropped."""
+    return folder.read().get("tape") == DROPPED and read_summary(folder) is None
+
+
+def _kept(folder: RunFolder) -> list[Outcome] | None:
+    """The outcomes that summary.json holds, None where there is none; DataError when it is damaged."""
+    if not (folder.path / SUMMARY_FILE).is_file():
         return None
     try:
-        return [Outcome(**outcome) for outcome in kept["outcomes"]]
+        return [Outcome(**outcome) for outcome in folder.read_json(SUMMARY_FILE)["outcomes"]]
     except (KeyError, TypeError):
         path = folder.path / SUMMARY_FILE
         raise DataError(f"{path}: outcomes: not as a run writes them; delete it to measure anew") from None

@@ -32,7 +32,7 @@ from undertow.lab.build import Built, Choices
 from undertow.lab.countable import countable
 from undertow.lab.outcomes import outcomes, write_summary
 from undertow.lab.progress import Progress, Silent
-from undertow.lab.score import Score, check_facts, score_run, write_score
+from undertow.lab.score import Score, check_facts, not_owed, score_run, write_score
 from undertow.lab.stopwatch import Stopwatch
 from undertow.lab.venues import Running, build_venues, play_second
 from undertow.rulebook.faults import shown
@@ -131,7 +131,7 @@ def _measured(venue: Running, status: str) -> RunResult:
         with Tape(folder) as tape:
             tape.hold("series")
             write_summary(folder, outcomes(tape))
-            if facts:
+            if facts and not not_owed(venue.built.case, venue.built.rulebook.name):
                 score = score_run(facts, tape)
                 write_score(folder, score)
     return RunResult(folder.path, status, score)
@@ -161,6 +161,7 @@ def _record(
         "settlement": {"name": built.rulebook.settlement, "decimals": 6},
         "groups": list(built.groups),
         "profiles": list(built.engine.profiles),
+        "not_scored": not_owed(case, built.rulebook.name),
         "below_at_start": below_at_start(built),
     }
 

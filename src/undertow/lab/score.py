@@ -2,7 +2,7 @@
 
 Holds no measure. A fact that cannot be measured, or that a run which was cut short did not live to see, is a
 failed fact with a reason, never a missing row; facts used for calibration are counted apart from facts that
-are predicted.
+are predicted. A run under another rulebook than the case was written for owes no fact and is not scored.
 
 Units: `published` and `simulated` in the fact's unit (a timestamp: seconds since the start of the case).
 Invariant: as many rows as facts, in the facts' order.
@@ -14,9 +14,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from undertow.case.facts import TIMESTAMP, Fact
+from undertow.case.model import Case
+from undertow.case.rulebooks import is_path, rulebook_of
 from undertow.errors import CaseError, InputError
 from undertow.lab.measures import measured, query_faults
 from undertow.lab.measures.registry import has_end, start_of
@@ -48,6 +51,11 @@ class FactRow:
     problem: str
     note: str
     block: str = ""
+
+    @property
+    def bound_text(self) -> str:
+        """What was published, with the side it bounds: "at least 1.6 million accounts"."""
+        return bounded(self.published_text, self.side)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,24 @@ def check_facts(facts: Sequence[Fact], place: str = "facts") -> list[str]:
         found = query_faults(fact.query.measure, fact.query.arguments, fact.dimension)
         faults += [f"{where}: query: {fault}" for fault in found]
     return faults
+
+
+def not_owed(case: Case, rulebook: str) -> str:
+    """Why a run under a rulebook owes none of a case's facts, in a sentence; empty where it owes them.
+
+    Facts tell of the venue whose rulebook the case was written for. Under another rulebook the same crash is
+    a question, not a record, and no number of it can be met or missed.
+    """
+    if not case.facts:
+        return ""
+    told = case.written_for or rulebook_of(case).name
+    if told == rulebook or (case.written_for and case.written_for == case.rulebook):
+        return ""
+    venue = Path(told).stem if is_path(told) else told
+    return (
+        f"not scored: the facts of {case.name} tell of a venue under {venue}, and a run under {rulebook} "
+        "owes none of them"
+    )
 
 
 def score_run(facts: Sequence[Fact], tape: Tape) -> Score:
@@ -151,6 +177,11 @@ def _row(fact: Fact, tape: Tape) -> FactRow:
         note=fact.note,
         block=fact.block or "",
     )
+
+
+def bounded(text: str, side: str) -> str:
+    """A published value with the side that it bounds; "at least 1.6 million accounts", "at most 4 %"."""
+    return text if side == "both" else f"{side.replace('-', ' ')} {text}"
 
 
 def in_words(value: float, unit: str, start: datetime) -> str:

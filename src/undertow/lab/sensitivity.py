@@ -21,7 +21,7 @@ from undertow.case.load import load_case
 from undertow.case.model import Case
 from undertow.errors import CommandLineError, InputError
 from undertow.lab.calibrate import figure_text, free_parameters
-from undertow.lab.ensemble import Variant, new_folder, run_variants, variant_of
+from undertow.lab.ensemble import Variant, new_folder, run_variants, scored_variant_of
 from undertow.lab.pool import Pool
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.search import Dimension
@@ -76,7 +76,7 @@ def sensitivity(
     progress: Progress | None = None,
 ) -> Sensitivity:
     """Move one figure at a time and write sensitivity.json into a new folder. Ctrl-C keeps whole points."""
-    base = variant_of(case, settings, data)
+    base = scored_variant_of(case, settings, data)
     free = free_parameters(base.case) if base.case.calibration or not also else ()
     moves = [(each, each.at(share)) for each in (*free, *also) for share in QUARTERS]
     variants = [base]

@@ -22,7 +22,7 @@ from statistics import fmean, median, pstdev
 from typing import Any
 
 from undertow.case.facts import Fact
-from undertow.lab.score import Score, in_words
+from undertow.lab.score import Score, bounded, in_words
 
 WORST = 9.0  # a fact costs no more, however far off
 SPREAD_WEIGHT = 0.5
@@ -52,6 +52,12 @@ class FactSpread:
     passed: bool
     share_passed: float
     problem: str
+    side: str = "both"
+
+    @property
+    def bound_text(self) -> str:
+        """What was published, with the side it bounds."""
+        return bounded(self.published_text, self.side)
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,7 @@ def _row(
         passed=whole and distance is not None and distance <= 1.0,
         share_passed=sum(off is not None and off <= 1.0 for off in distances) / max(1, len(distances)),
         problem=problem,
+        side=fact.side,
     )
 
 

@@ -21,7 +21,14 @@ from undertow.case.load import load_case
 from undertow.case.model import Case
 from undertow.errors import CommandLineError
 from undertow.lab.difference import FactDifference, as_plain, differences
-from undertow.lab.ensemble import Ensemble, Variant, new_folder, run_variants, variant_of, write_ensemble
+from undertow.lab.ensemble import (
+    Ensemble,
+    Variant,
+    new_folder,
+    run_variants,
+    scored_variant_of,
+    write_ensemble,
+)
 from undertow.lab.pool import Pool
 from undertow.lab.progress import Progress, Silent
 from undertow.lab.spread import Loss, Spread, rounded
@@ -120,7 +127,7 @@ def stability(
     if len(seeds) < 2:
         raise CommandLineError(f"a spread needs two draws or more, was given {len(seeds)}")
     chosen = _chosen(only)
-    base = variant_of(case, settings, data)
+    base = scored_variant_of(case, settings, data)
     variants = [base]
     for change in chosen:
         changed = {**base.settings, **change.settings(base.case)}

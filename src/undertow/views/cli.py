@@ -212,12 +212,12 @@ def score(
 
 @app.command(sort_key=6)
 def report(run: Path, /, *, strict: Switch = False) -> int:
-    """Write a run's report: one HTML file that opens offline.
+    """Write the report of a run, or of an ensemble: one HTML file that opens offline.
 
     Parameters
     ----------
     run
-        A run folder.
+        A run folder, or an ensemble's folder.
     strict
         Exit with 1 when the run is partial or a fact is missed.
     """
@@ -228,12 +228,14 @@ def report(run: Path, /, *, strict: Switch = False) -> int:
 
 @app.command(sort_key=7)
 def compare(*runs: Path, everything: Switch = False) -> int:
-    """Show runs side by side: key outcomes, and how they differ from the first run's.
+    """Show runs side by side: key outcomes, how they differ from the first run's, who would have been saved.
+
+    Ensembles are compared with each other, draw by draw of the same seed.
 
     Parameters
     ----------
     runs
-        Two run folders or more.
+        Two run folders or more, or two folders of ensembles or more.
     everything
         Show outcomes that are equal too.
     """

@@ -93,6 +93,8 @@ def run_command(options: RunOptions) -> int:
             tables.run_summary(out, folder)
             if one.score is not None:
                 tables.score_table(out, one.score)
+            else:
+                tables.not_scored(out, folder)
             out.print(f"\nRun folder: {folder.path}", highlight=False, soft_wrap=True)
             if options.report:
                 out.print(f"Report:     {folder.path / 'report.html'}\n", highlight=False, soft_wrap=True)
@@ -202,7 +204,7 @@ def _kind_of(file: Path, known: Sequence[str]) -> str:
 def score_run_command(run: Path, case: str | None, strict: bool, quiet: bool) -> int:
     """Score a run again, against its own case or another."""
     from undertow.case.load import load_case
-    from undertow.lab.score import score_run, write_score
+    from undertow.lab.score import not_owed, score_run, write_score
     from undertow.tape import RunFolder, Tape
     from undertow.views import tables
 
@@ -210,12 +212,15 @@ def score_run_command(run: Path, case: str | None, strict: bool, quiet: bool) ->
     own = folder.path / "case.toml"
     if case is None and not own.is_file():
         raise InputError(f"{folder.path}: has no case.toml; name the case with --case")
-    facts = load_case(case if case is not None else str(own), {}).facts
-    if not facts:
+    loaded = load_case(case if case is not None else str(own), {})
+    if not loaded.facts:
         raise InputError(f"{case or own}: has no facts to score against")
+    out, reason = output(), not_owed(loaded, str(folder.read().get("rulebook", "")))
+    if reason:
+        out.print(str(folder.path) if quiet else f"{folder.path}: {reason}", highlight=False, soft_wrap=True)
+        return _strict(strict, folder, None)
     with Tape(folder) as tape:
-        found = score_run(facts, tape)
-    out = output()
+        found = score_run(loaded.facts, tape)
     if quiet:
         out.print(str(folder.path), highlight=False, soft_wrap=True)
     else:
@@ -229,12 +234,15 @@ def score_run_command(run: Path, case: str | None, strict: bool, quiet: bool) ->
 
 
 def report_command(run: Path, strict: bool) -> int:
-    """Write a run's report and say where it is."""
+    """Write the report of a run or an ensemble and say where it is."""
+    from undertow.lab.ensemble import is_ensemble
     from undertow.lab.score import read_score
     from undertow.tape import RunFolder
     from undertow.views.progress import listener
     from undertow.views.report import write_report
 
+    if is_ensemble(run):
+        return _draws_report(run, strict)
     folder = RunFolder.open(run)
     progress = listener(Console(stderr=True))
     progress.begin("Writing the report")
@@ -246,14 +254,27 @@ def report_command(run: Path, strict: bool) -> int:
     return _strict(strict, folder, read_score(folder))
 
 
+def _draws_report(folder: Path, strict: bool) -> int:
+    """Write an ensemble's report."""
+    from undertow.lab.ensemble import read_ensemble
+    from undertow.views.report import write_draws_report
+
+    output().print(str(write_draws_report(folder)), highlight=False, soft_wrap=True)
+    ensemble = read_ensemble(folder)
+    missed = ensemble.status != "complete" or any(not row.passed for row in ensemble.spread.rows)
+    return INCOMPLETE if strict and missed else OK
+
+
 def compare_command(runs: Sequence[Path], everything: bool) -> int:
     """Show runs side by side."""
-    from undertow.lab.compare import compare
-    from undertow.views import tables
+    from undertow.lab.compare import Comparison, compare
+    from undertow.views import compared
 
-    tables.comparison(output(), compare(*runs), everything)
-    for run in dict.fromkeys(runs):
-        say_note(_folder_of(run))
+    found = compare(*runs)
+    compared.comparison(output(), found, everything)
+    if isinstance(found, Comparison):
+        for run in dict.fromkeys(runs):
+            say_note(_folder_of(run))
     return OK
 
 

@@ -1,16 +1,44 @@
-"""Tables on a terminal about several draws: facts over an ensemble, its losses by block.
+"""Tables on a terminal about several draws: outcomes and facts over an ensemble, its losses by block.
 
 Holds layout only. Colour repeats what a word already says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
+from undertow.lab.drawn import Drawn
+from undertow.lab.ensemble import Ensemble
 from undertow.lab.spread import FactSpread, Spread
 from undertow.views.plain_tables import add_row, plain_table, print_table
-from undertow.views.text import MISSING
+from undertow.views.text import MISSING, distance_text, in_unit
+
+_SHOWN = (
+    "liquidated_traders", "liquidated_people", "liquidated_loss", "orders", "takeovers", "adl",
+    "adl_accounts", "fund_draw", "bad_debt", "fall",
+)  # fmt: skip
+
+
+def outcomes_table(console: Console, found: Sequence[Drawn]) -> None:
+    """The chief outcomes over the draws: mean, least, largest and how far they spread."""
+    table = plain_table("Outcome", "Mean", "Least", "Largest", "Spread")
+    for drawn in found:
+        if drawn.name in _SHOWN and drawn.mean is not None:
+            name = f"{drawn.label}, {drawn.instrument}" if drawn.instrument else drawn.label
+            numbers = (drawn.mean, drawn.least, drawn.largest)
+            spread = distance_text(drawn.deviation or 0.0, drawn.unit)
+            add_row(table, name, *(in_unit(number, drawn.unit) for number in numbers), spread)
+    print_table(console, table)
+    console.print()
+
+
+def no_facts(console: Console, ensemble: Ensemble) -> None:
+    """Why no fact is shown."""
+    reason = ensemble.not_scored or f"{ensemble.variant.case.name} names no facts, so nothing is scored"
+    console.print(Text(f"{reason[:1].upper()}{reason[1:]}."), soft_wrap=True)
 
 
 def spread_table(console: Console, spread: Spread) -> None:
@@ -22,7 +50,7 @@ def spread_table(console: Console, spread: Spread) -> None:
         add_row(
             table,
             row.id,
-            row.published_text,
+            row.bound_text,
             row.centre_text if not row.problem or row.centre is None else f"{row.centre_text} (median)",
             row.least_text,
             row.largest_text,

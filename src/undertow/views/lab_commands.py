@@ -93,6 +93,7 @@ def score_command(given: ScoreOptions) -> int:
 
 def _shown(ensemble: Ensemble, quiet: bool, strict: bool, running: bool) -> int:
     """Print an ensemble; a partial one that was just run was interrupted."""
+    from undertow.lab.ensemble import outcomes_of
     from undertow.tape.folder import COMPLETE, RunFolder
     from undertow.views import draw_tables
 
@@ -100,7 +101,11 @@ def _shown(ensemble: Ensemble, quiet: bool, strict: bool, running: bool) -> int:
     if quiet:
         out.print(str(ensemble.folder), highlight=False, soft_wrap=True)
     else:
-        draw_tables.spread_table(out, ensemble.spread)
+        draw_tables.outcomes_table(out, outcomes_of(ensemble))
+        if ensemble.spread.rows:
+            draw_tables.spread_table(out, ensemble.spread)
+        else:
+            draw_tables.no_facts(out, ensemble)
         out.print(f"\nEnsemble: {ensemble.folder}", highlight=False, soft_wrap=True)
         scored = [draw for draw in ensemble.draws if not draw.problem]
         if ensemble.folder is not None and scored:

@@ -1,15 +1,18 @@
-"""Notes on a run that a reader must know before its numbers: what is not the crash's doing.
+"""Notes on a run that a reader must know before its numbers: what is not the crash's doing, what is one draw.
 
-Holds the sentences only; what they count is in run.json.
+Holds the sentences only; what they count is in run.json and in the ensemble beside the run.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from undertow.lab.drawn import Drawn
+from undertow.lab.standing import Standing
 from undertow.units import MICROS
-from undertow.views.text import dollars, figures
+from undertow.views.text import MISSING, dollars, figures, in_unit, span
 
 HANDFUL = 5  # accounts; so few move no number
 
@@ -36,6 +39,51 @@ def start_note(record: Mapping[str, Any]) -> str:
         f"{' and '.join(stake)}: {groups}. They fall by rulebook {record.get('rulebook', '')}, not by the "
         f"crash{why}"
     )
+
+
+def draw_note(record: Mapping[str, Any], standing: Standing | None) -> str:
+    """That a run is one draw of many, and where the others are or how to have them."""
+    said = (
+        f"One draw of many: another seed than {record.get('seed', 1)} draws another crowd, and other numbers."
+    )
+    if standing is not None:
+        return f"{said} {standing.draws} draws of the same case are in {standing.folder.name}."
+    command = draws_command(record)
+    return f"{said} How far they lie apart: {command}" if command else said
+
+
+def draws_command(record: Mapping[str, Any]) -> str:
+    """The command that plays a run's case at eight seeds; a case that does not ship is the run's own copy.
+
+    Empty for a venue beside another: draws are of one venue.
+    """
+    if record.get("beside_of"):
+        return ""
+    given, settings = record.get("given"), record.get("settings") or {}
+    words = ["undertow", "score", str(given or "case.toml"), "--draws", "8"]
+    if str(record.get("data", "facts")) not in ("facts", ""):
+        words += ["--data", "DIR"]
+    if given:
+        words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    return shlex.join(words)
+
+
+def reach_text(drawn: Drawn) -> str:
+    """From where to where an outcome reaches over draws."""
+    if drawn.least is None or drawn.largest is None:
+        return MISSING
+    least, largest = (in_unit(value, drawn.unit) for value in (drawn.least, drawn.largest))
+    return least if least == largest else span(least, largest)
+
+
+def draws_text(drawn: Drawn) -> str:
+    """An outcome over draws in one line: how many, from where to where, and their mean."""
+    if drawn.mean is None:
+        return ""
+    count = len(drawn.known)
+    if drawn.least == drawn.largest:
+        return f"the same in {count} draws"
+    return f"{count} draws: {reach_text(drawn)}, mean {in_unit(drawn.mean, drawn.unit)}"
 
 
 def _money(amount: float, settled: str) -> str:

@@ -6,7 +6,6 @@ Holds layout only. Colour repeats what a word already says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,12 @@ from rich.text import Text
 
 from undertow.case.beside import second_venue
 from undertow.case.overrides import as_text
-from undertow.lab.compare import Comparison
-from undertow.lab.outcomes import Outcome, outcomes, read_summary
-from undertow.lab.score import Score, in_words
-from undertow.tape import RunFolder, Tape
+from undertow.case.sources import cited
+from undertow.lab.outcomes import Outcome, read_outcomes
+from undertow.lab.score import Score, bounded, in_words
+from undertow.lab.standing import Standing, standing_of
+from undertow.tape import RunFolder
+from undertow.views.notes import draw_note, reach_text
 from undertow.views.plain_tables import add_row, plain_table, print_table
 from undertow.views.text import MISSING, dollars, figures, in_unit, label, sections, value_text
 
@@ -34,28 +35,45 @@ _SHOWN_FIRST = (
 
 
 def run_summary(console: Console, folder: RunFolder) -> None:
-    """A finished run in a few lines: its headline numbers, then how far each instrument fell."""
-    found = read_summary(folder)
-    if found is None:
-        with Tape(folder) as tape:
-            found = outcomes(tape)
-    record = folder.read()
+    """A finished run in a few lines: its headline numbers, then how far each instrument fell.
+
+    Where draws of the same case stand beside the run, each number has their least and largest beside it.
+    """
+    found, record, standing = read_outcomes(folder), folder.read(), standing_of(folder)
     title = escape(str(record.get("title", folder.name)))
     console.print(f"[bold]{title}[/bold]  ({escape(str(record.get('rulebook', '')))})", highlight=False)
     venue = {outcome.name: outcome for outcome in found if not outcome.instrument}
-    table = plain_table("", "")
-    for name in _SHOWN_FIRST:
-        if name in venue and venue[name].value is not None:
-            add_row(table, venue[name].label, in_unit(venue[name].value, venue[name].unit))
+    shown = [venue[name] for name in _SHOWN_FIRST if name in venue and venue[name].value is not None]
+    draws = [] if standing is None else [f"{standing.draws} draws beside it"]
+    table = plain_table("", f"Seed {record.get('seed', MISSING)}" if draws else "", *draws)
+    for outcome in shown:
+        value = in_unit(outcome.value, outcome.unit)
+        add_row(table, outcome.label, value, *_reach(standing, outcome))
     print_table(console, table)
     instruments = _by_instrument(found)
     if instruments:
-        table = plain_table("Instrument", "Deepest fall", "Low after", "Discount to outside")
+        reach = ["least and deepest of the draws"] if standing is not None else []
+        table = plain_table("Instrument", "Deepest fall", *reach, "Low after", "Discount to outside")
         for name, row in instruments.items():
-            add_row(
-                table, name, *(in_unit(row[key].value, row[key].unit) for key in ("fall", "low_time", "gap"))
-            )
+            fall, low, gap = (in_unit(row[key].value, row[key].unit) for key in ("fall", "low_time", "gap"))
+            add_row(table, name, fall, *_reach(standing, row["fall"]), low, gap)
         print_table(console, table)
+    console.print(Text(draw_note(record, standing)), soft_wrap=True)
+
+
+def _reach(standing: Standing | None, outcome: Outcome) -> list[str]:
+    """From where to where draws reach, as a cell; no cell where there are none."""
+    if standing is None:
+        return []
+    drawn = standing.of(outcome.name, outcome.instrument)
+    return [MISSING if drawn is None else reach_text(drawn)]
+
+
+def not_scored(console: Console, folder: RunFolder) -> None:
+    """Why a run has no score, where there is something to say."""
+    reason = str(folder.read().get("not_scored") or "")
+    if reason:
+        console.print(Text(f"{reason[:1].upper()}{reason[1:]}."), soft_wrap=True)
 
 
 def score_table(console: Console, score: Score) -> None:
@@ -67,49 +85,12 @@ def score_table(console: Console, score: Score) -> None:
         if row.calibrated:
             verdict.append("  (calibrated)", "default")
         simulated = row.problem if row.simulated is None else row.simulated_text
-        add_row(table, row.id, row.published_text, simulated, off, verdict)
+        add_row(table, row.id, row.bound_text, simulated, off, verdict)
     print_table(console, table)
     for name, calibrated in (("predicted", False), ("calibrated", True)):
         passed, total = score.count(calibrated)
         if total:
             console.print(f"{name} facts met: {passed} of {total}", highlight=False)
-
-
-def comparison(console: Console, found: Comparison, everything: bool) -> None:
-    """Runs side by side; rows that are equal are left out unless everything is asked for."""
-    if found.settings:
-        table = plain_table("Run with", *found.names)
-        for key, settings in found.settings.items():
-            add_row(table, key, *settings)
-        print_table(console, table)
-    rows = [row for row in found.rows if everything or row.differs]
-    if not rows:
-        console.print("No key outcome differs.", highlight=False)
-        return
-    changes = ["Change"] if len(found.names) == 2 else [f"Change, {name}" for name in found.names[1:]]
-    table = plain_table("Outcome", *found.names, *changes)
-    for row in rows:
-        name = f"{row.label}, {row.instrument}" if row.instrument else row.label
-        values = [_compared(value, row.unit, found.start) for value in row.values]
-        add_row(table, name, *values, *(_change(change, row.unit) for change in row.differences))
-    print_table(console, table)
-    equal = len(found.rows) - len(rows)
-    if equal:
-        console.print(f"{equal} outcomes are equal (--everything shows them).", highlight=False)
-
-
-def _compared(value: float | None, unit: str, start: datetime | None) -> str:
-    """A value of a run; a moment as a clock time where all runs began at the same."""
-    if value is None or unit != "s" or start is None:
-        return in_unit(value, unit)
-    return f"{start + timedelta(seconds=value):%H:%M:%S} UTC"
-
-
-def _change(value: float | None, unit: str) -> str:
-    """A difference between two runs; between percentages it is points."""
-    if value is None or unit != "%":
-        return in_unit(value, unit, sign=True)
-    return f"{value:+.1f} points".replace("-", "−")
 
 
 def case_in_words(console: Console, case: Case) -> None:
@@ -190,12 +171,18 @@ def _facts(console: Console, case: Case) -> None:
         return
     table = plain_table("Fact", "Published", "Tolerance", "Source", left=(0, 3))
     for fact in case.facts:
-        value = in_words(fact.published(case.start), fact.unit, case.start)
+        value = bounded(in_words(fact.published(case.start), fact.unit, case.start), fact.side)
         mark = " *" if fact.calibrate else ""
         add_row(table, fact.id + mark, value, fact.tolerance.in_words(fact.unit), fact.source)
     _show(console, table)
     if any(fact.calibrate for fact in case.facts):
         console.print("* used to choose parameters; the others are predicted", highlight=False)
+    origins = cited(fact.source for fact in case.facts)
+    if origins:
+        console.print("\n[bold]Where these facts were published[/bold]", highlight=False)
+        for one in origins:
+            console.print(Text(f"{one.source.in_words}\n    {one.ids}"), soft_wrap=True)
+        console.print()
 
 
 def _by_instrument(found: Sequence[Outcome]) -> dict[str, dict[str, Outcome]]:

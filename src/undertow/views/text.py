@@ -40,7 +40,18 @@ def dollars(value: float | None, sign: bool = False) -> str:
     for scale, word in _SCALES:
         if size >= scale * 0.9995:
             return f"{mark}${figures(size / scale)} {word}"
-    return f"{mark}${figures(size, 4) if size >= 1000 else figures(size)}"
+    if size >= 100 or size == 0:
+        return f"{mark}${figures(size, 4) if size >= 1000 else figures(size)}"
+    if size < 0.0005:  # as many micro-dollars as there are, not a power of ten
+        return f"{mark}${size:.6f}" if size >= 5e-7 else "$0"
+    return f"{mark}${size:.2f}" if size >= 1 else f"{mark}${figures(size)}"
+
+
+def span(first: str, last: str) -> str:
+    """From one value in words to another: a unit that both have is said once."""
+    (one, _, unit), (_, _, other) = first.partition(" "), last.partition(" ")
+    shared = unit == other and unit and not any(letter.isdigit() for letter in unit)
+    return f"{one if shared else first} to {last}"
 
 
 def exact_units(amount: int, decimals: int) -> str:
@@ -58,25 +69,49 @@ def in_unit(value: float | None, unit: str, sign: bool = False) -> str:
         return dollars(value, sign)
     plus = "+" if sign and value > 0 else ""
     if unit in ("accounts", "events"):
-        return f"{plus}{value:,.0f}".replace("-", "−")
+        return plus + _count_text(value)
     if unit == "s":
         return plus + duration(value)
     if unit == "%":
-        return f"{plus}{value:.1f} %".replace("-", "−")
+        return f"{_tenths(value, sign)} %"
+    if unit in ("times", "ratio"):
+        return f"{plus}{value:.{2 if abs(value) >= 1 else 3}f} {unit}".replace("-", "−")
     return f"{plus}{figures(value)} {unit}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: 1 account, 3,000 accounts."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
 
 
 def duration(seconds: float) -> str:
     """Seconds as 41 min 30 s."""
     mark = "−" if seconds < 0 else ""
     whole = abs(seconds)
-    if whole < 60:
-        return f"{mark}{whole:g} s"
+    if round(whole, 1) < 60:
+        return f"{mark}{round(whole, 3 if whole < 1 else 1):g} s"
     minutes, rest = divmod(round(whole), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
     return mark + " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+def distance_text(value: float, unit: str, sign: bool = False) -> str:
+    """A difference between two numbers of a unit; between percentages it is points."""
+    return f"{_tenths(value, sign)} points" if unit == "%" else in_unit(value, unit, sign)
+
+
+def _tenths(value: float, sign: bool) -> str:
+    """A number with one decimal; what rounds to nothing has no sign."""
+    rounded = round(value, 1) + 0.0
+    return f"{rounded:{'+' if sign and rounded else ''}.1f}".replace("-", "−")
+
+
+def _count_text(value: float) -> str:
+    """A number of things; a mean of few has a decimal, so that a third of one is not none."""
+    decimals = 0 if value == round(value) or abs(value) >= 100 else 1
+    return f"{value:,.{decimals}f}".replace("-", "−")
 
 
 def label(key: str) -> str:

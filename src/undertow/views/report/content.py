@@ -15,9 +15,11 @@ from undertow.errors import DataError
 from undertow.lab.measures.registry import start_of
 from undertow.lab.outcomes import Outcome, outcomes, read_summary
 from undertow.lab.score import SCORE_FILE, FactRow, Score, read_score
+from undertow.lab.standing import Standing, standing_of
 from undertow.tape import RunFolder, Tape
 from undertow.tape.schema import Stage
 from undertow.venue.records import Role
+from undertow.views.notes import draws_text
 from undertow.views.report import money, series
 from undertow.views.report.adl import Reasons, reasons_of
 from undertow.views.report.beside import Both, both_venues
@@ -55,6 +57,7 @@ class Content:
     leverage: Leverage | None
     both: Both | None
     stock: House | None
+    standing: Standing | None
     case: dict[str, Any]
     rulebook: dict[str, Any]
 
@@ -87,6 +90,11 @@ class Content:
         """An outcome's query."""
         outcome = self.found.get((name, instrument))
         return "" if outcome is None else outcome.query
+
+    def reach(self, name: str, instrument: str = "") -> str:
+        """How far an outcome lies apart over draws of the case; empty where none stand beside the run."""
+        drawn = None if self.standing is None else self.standing.of(name, instrument)
+        return "" if drawn is None else draws_text(drawn)
 
     def clock(self, seconds: float) -> str:
         """Seconds into the case as a UTC clock time."""
@@ -124,6 +132,7 @@ def content_of(folder: RunFolder, tape: Tape) -> Content:
         leverage=leverage_of(tape),
         both=both_venues(folder, tape),
         stock=house_of(tape),
+        standing=standing_of(folder),
         case=folder.read_toml("case.toml"),
         rulebook=rulebook,
     )

@@ -73,21 +73,26 @@ def tiles(content: Content) -> str:
     worst = deepest(content.instruments)
     if worst is not None:
         query = content.query("fall", worst.name)
-        found.append(tile(in_unit(worst.fall_percent, "%"), "deepest fall", worst.name, query))
+        reach = content.reach("fall", worst.name)
+        found.append(tile(in_unit(worst.fall_percent, "%"), "deepest fall", worst.name, query, reach))
         gap, name = min((content.value("gap", one.name) or 0.0, one.name) for one in content.instruments)
         query = content.query("gap", name)
-        found.append(tile(in_unit(gap, "%"), "widest discount to the outside", name, query))
+        label, reach = "widest discount to the outside", content.reach("gap", name)
+        found.append(tile(in_unit(gap, "%"), label, name, query, reach))
     found += _struck(content)
     for name in _TILES:
         outcome = content.found.get((name, ""))
         if outcome is not None and outcome.value is not None:
             value = in_unit(outcome.value, outcome.unit)
-            found.append(tile(value, outcome.label, _note(content, name), outcome.query))
+            found.append(tile(value, outcome.label, _note(content, name), outcome.query, content.reach(name)))
     if content.score is not None:
         passed, total = content.score.count(calibrated=False)
         fitted, fitted_total = content.score.count(calibrated=True)
         note = f"{fitted} of {fitted_total} calibrated; " if fitted_total else ""
-        found.append(tile(f"{passed} of {total}", "predicted facts met", f"{note}each has its query below"))
+        note = f"{note}each has its query below"
+        found.append(tile(f"{passed} of {total}", "predicted facts met", note, reach=_met(content)))
+    elif content.record.get("not_scored"):
+        found.append(tile("not scored", "facts", "another rulebook owes none of them"))
     return "".join(found)
 
 
@@ -99,7 +104,18 @@ def _struck(content: Content) -> list[str]:
     others = [f"{row.count} {crowd.plural(row.group)}" for row in content.struck[1:]]
     note = "; ".join(part for part in (first.stands_for, ", ".join(others)) if part)
     label = f"accounts of {crowd.plural(first.group)} liquidated"
-    return [tile(first.count, label, note, crowd.STRUCK_QUERY)]
+    reach = content.reach("liquidated_traders") if first.group == crowd.TRADER else ""
+    return [tile(first.count, label, note, crowd.STRUCK_QUERY, reach)]
+
+
+def _met(content: Content) -> str:
+    """How many predicted facts other draws meet."""
+    standing = content.standing
+    if standing is None or not standing.predicted:
+        return ""
+    least, largest = min(standing.met), max(standing.met)
+    reach = f"{least}" if least == largest else f"{least} to {largest}"
+    return f"{standing.draws} draws: {reach} of {standing.predicted}"
 
 
 def _note(content: Content, name: str) -> str:

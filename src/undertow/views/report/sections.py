@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from undertow.views.notes import draws_command
 from undertow.views.report import series
 from undertow.views.report.charts import DEPTH_MARKS, PRICE_MARKS, STAGE_MARKS, thumbnail
 from undertow.views.report.content import Content
@@ -57,7 +58,7 @@ def head(content: Content) -> str:
     )
     return (
         f'<header><p class="kicker">Simulated crash · report</p><h1>{escaped(title_of(content))}</h1>'
-        f'<p class="byline">{" · ".join(byline)}</p>{_partial(content)}'
+        f'<p class="byline">{" · ".join(byline)}</p>{_partial(content)}{_one_draw(content)}'
         f'<p class="summary">{story(content)}</p>{story_queries(content)}'
         '<p class="small">A simulation. Prices outside the venue are given; everything on the venue, its '
         "prices, liquidations and losses, comes out of the engine. The facts it must meet are below.</p>"
@@ -163,6 +164,23 @@ def liquidations(content: Content, divs: Mapping[str, str]) -> str:
     )
     body += queries_block(named_queries(content, ("orders", "takeovers", "adl")))
     return section("liquidations", "Liquidations", body, lead)
+
+
+def _one_draw(content: Content) -> str:
+    """That the page shows one draw of many, and where to find the others."""
+    standing, seed = content.standing, escaped(str(content.record.get("seed", MISSING)))
+    said = f"<b>One draw of many.</b> Seed {seed} drew this crowd; another seed gives other numbers."
+    if standing is not None:
+        where = escaped(standing.folder.name)
+        return (
+            f'<p class="draw">{said} {standing.draws} draws of the same case are in <code>{where}</code>: '
+            "each number below says how far they reach.</p>"
+        )
+    command = escaped(draws_command(content.record))
+    if not command:
+        return f'<p class="draw">{said}</p>'
+    place = "" if content.record.get("given") else ", in the folder of this report"
+    return f'<p class="draw">{said} How far they lie apart{place}: <code>{command}</code></p>'
 
 
 def _partial(content: Content) -> str:

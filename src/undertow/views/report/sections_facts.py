@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from undertow.case.load import RULEBOOK_PREFIX as RULEBOOK
+from undertow.case.sources import Citation, cited
 from undertow.lab.score import FactRow
+from undertow.views.keys import NO_KEYS, Setting, settings_of
 from undertow.views.report.content import Content
 from undertow.views.report.template import badge, escaped, linked, query_block, section, table
 from undertow.views.report.words import holding_limit_ppm, limit_text, rulebook_sentences
-from undertow.views.text import MISSING, sections
-
-_SIDES = {"both": "", "at-least": "at least ", "at-most": "at most "}
+from undertow.views.text import MISSING, label
 
 
 def facts(content: Content) -> str:
     """Every published fact against the run, the missed ones too."""
     if content.score is None:
-        return section("facts", "Facts against the run", "<p>This run has not been scored.</p>")
+        reason = str(content.record.get("not_scored") or "")
+        said = f"{reason[:1].upper()}{reason[1:]}." if reason else "This run has not been scored."
+        return section("facts", "Facts against the run", f"<p>{escaped(said)}</p>")
     predicted = [row for row in content.score.rows if not row.calibrated]
     calibrated = [row for row in content.score.rows if row.calibrated]
     body = ""
@@ -46,9 +49,9 @@ def rules(content: Content) -> str:
             body += f"<p>{escaped(str(rulebook['summary']))}</p>"
         sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in rulebook_sentences(rulebook))
         body += f"<ul>{sentences}</ul>" if sentences else ""
-        texts = {("backstop", "net position limit"): limit_text(holding_limit_ppm(rulebook))}
-        skipped = ("title", "summary", "sources", "name")
-        body += _as_tables(rulebook, skipped, "All of the rulebook's values", texts)
+        texts = {f"{RULEBOOK}backstop.net_position_limit_ppm": limit_text(holding_limit_ppm(rulebook))}
+        found = settings_of(rulebook, RULEBOOK, NO_KEYS["rulebook"])
+        body += _as_tables(found, "All of the rulebook's values", texts)
         body += _sources(rulebook)
     if not case:
         body += "<p>The run kept no copy of its case.</p>"
@@ -56,7 +59,7 @@ def rules(content: Content) -> str:
         body += f"<h3>The case: {escaped(str(case.get('title', content.record.get('case', ''))))}</h3>"
         if case.get("summary"):
             body += f"<p>{escaped(str(case['summary']))}</p>"
-        body += _as_tables(case, ("title", "summary", "facts", "sources"), "All of the case's values")
+        body += _as_tables(settings_of(case, skip=NO_KEYS["case"]), "All of the case's values")
     return section("rules", "Rulebook and case", body)
 
 
@@ -104,8 +107,9 @@ def _fact_table(rows: Sequence[FactRow]) -> str:
         cells.append(
             [
                 verdict,
-                f"{escaped(row.definition)}{note}<small>{linked(row.source)}</small>{query_block(row.query)}",
-                f"{_SIDES[row.side]}{escaped(row.published_text)}<small>{escaped(row.tolerance)}</small>",
+                f"{escaped(row.definition)}{note}<small>{linked(row.source)}</small>{_origins(row.source)}"
+                f"{query_block(row.query)}",
+                f"{escaped(row.bound_text)}<small>{escaped(row.tolerance)}</small>",
                 simulated,
                 distance,
             ]
@@ -113,22 +117,43 @@ def _fact_table(rows: Sequence[FactRow]) -> str:
     return table(["", "Fact", "Published", "Simulated", "Tolerances off"], cells, left=(0, 1), stacked=True)
 
 
-def _as_tables(
-    content: Mapping[str, Any],
-    skip: Sequence[str],
-    title: str,
-    texts: Mapping[tuple[str, str], str] = MappingProxyType({}),
-) -> str:
-    """Every value, in small tables, folded away; `texts` say more of a value, by table and name."""
-    blocks = []
-    for found in sections(content, skip):
-        rows = [[escaped(key), escaped(texts.get((found.title, key), text))] for key, text in found.rows]
-        blocks.append(
-            f"<div><h3>{escaped(found.title.capitalize() or 'General')}</h3>{table(['', ''], rows)}</div>"
-        )
+def _origins(source: str) -> str:
+    """Who published the records that a source cites, when and where."""
+    return "".join(
+        f'<small class="origin">{escaped(one.ids)}: {linked(one.source.in_words)} '
+        f"({escaped(_reliability(one))})</small>"
+        for one in cited(source)
+    )
+
+
+def _reliability(one: Citation) -> str:
+    """How far the records can be relied on, the least of them if they differ."""
+    found = {record.reliability for record in one.records}
+    return f"{next(word for word in ('low', 'med', 'high') if word in found)} reliability".replace(
+        "med ", "medium "
+    )
+
+
+def _as_tables(found: Sequence[Setting], title: str, texts: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Every value with the pair that sets it, table by table, folded away; `texts` say more, by key."""
+    grouped: dict[str, list[list[str]]] = {}
+    for one in found:
+        parts = one.key.removeprefix(RULEBOOK).split(".")
+        words = texts.get(one.key, one.words)
+        plain = words == one.pair.partition("=")[2].strip("'")
+        cells = [f"<code>{escaped(one.pair)}</code>", "" if plain else escaped(words)]
+        grouped.setdefault(parts[0] if len(parts) > 1 else "", []).append(cells)
+    blocks = [
+        f"<div><h3>{escaped(label(name).capitalize() or 'General')}</h3>{table(['', ''], rows)}</div>"
+        for name, rows in grouped.items()
+    ]
     if not blocks:
         return ""
-    return f'<details><summary>{escaped(title)}</summary><div class="two">{"".join(blocks)}</div></details>'
+    hint = "<p>Each pair can be pasted behind <code>--set</code>, with another value.</p>"
+    return (
+        f'<details class="values"><summary>{escaped(title)}</summary>{hint}'
+        f'<div class="two">{"".join(blocks)}</div></details>'
+    )
 
 
 def _sources(rulebook: Mapping[str, Any]) -> str:

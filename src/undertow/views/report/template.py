@@ -104,11 +104,20 @@ def table(
     return f'<div class="scroll"><table{kind}>{head}<tbody>{"".join(lines)}</tbody></table></div>'
 
 
-def tile(value: str, label: str, note: str = "", query: str = "") -> str:
-    """A headline number, with the query that gives it."""
+def tile(value: str, label: str, note: str = "", query: str = "", reach: str = "") -> str:
+    """A headline number, with the query that gives it; `reach` says how far other draws lie from it."""
     small = f"<small>{escaped(note)}</small>" if note else ""
+    if reach:
+        small += f'<small class="reach">{_held(escaped(reach))}</small>'
     body = f"<b>{escaped(value)}</b><span>{escaped(label)}</span>{small}{query_block(query)}"
     return f'<div class="tile">{body}</div>'
+
+
+def _held(text: str) -> str:
+    """A text in which no line ends between a number and its unit."""
+    for unit in ("%", "million", "billion", "trillion", "min", "s"):
+        text = re.sub(rf" {unit}(?![a-z])", f"\u00a0{unit}", text)
+    return text
 
 
 def badge(text: str, kind: str) -> str:

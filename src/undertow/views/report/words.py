@@ -88,10 +88,15 @@ def rulebook_sentences(rulebook: Mapping[str, Any]) -> list[str]:
         found.append(f"The venue's own spot book makes up {value_text('x_ppm', own)} of the index.")
     collateral = rulebook.get("collateral")
     if isinstance(collateral, Mapping):
-        for asset, values in collateral.items():
-            kind = values.get("price", {}).get("kind") if isinstance(values, Mapping) else None
-            if kind in _COLLATERAL_PRICES:
-                found.append(f"As collateral, {asset} is {_COLLATERAL_PRICES[kind]}.")
+        for kind, priced in _COLLATERAL_PRICES.items():
+            assets = [
+                str(asset)
+                for asset, values in collateral.items()
+                if isinstance(values, Mapping) and values.get("price", {}).get("kind") == kind
+            ]
+            if assets:
+                names = " and ".join(part for part in (", ".join(assets[:-1]), assets[-1]) if part)
+                found.append(f"As collateral, {names} {'is' if len(assets) == 1 else 'are'} {priced}.")
     gates = rulebook.get("gates")
     if isinstance(gates, Mapping):
         halts = gates.get("halts") or []
