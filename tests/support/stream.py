@@ -14,7 +14,7 @@ from undertow.rulebook.load import preset_names
 from undertow.venue.facade import Venue
 
 STEPS = 16
-SEED = 3  # somebody is liquidated under every preset
+SEED = 8  # somebody is liquidated under every preset
 PERP, ASSET = "BTC-PERP", "ETH"
 
 
