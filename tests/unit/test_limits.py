@@ -18,7 +18,7 @@ from undertow.rulebook.load import load_rulebook
 from undertow.units import AMOUNT_LIMIT
 from undertow.venue import danger, danger_scan, funding, index, integers, margin
 from undertow.venue.allocation import policy, share, water_fill
-from undertow.venue.book import MAXIMUM_TICKS, make_order_room
+from undertow.venue.book import MAXIMUM_TICKS, make_order_room, take_slot
 from undertow.venue.closing import LOSER, ClosingRule, need_of
 from undertow.venue.compile import Listing, instrument_figures
 from undertow.venue.conversion import Conversion, is_due
@@ -233,7 +233,9 @@ def test_losses_of_open_orders_at_the_limit_are_summed_exactly(signs: list[int])
         make_order_room(state, 1)
         holding = holding_of(state, account, instrument)
         hold_back(state, holding, side, lots, 0)
-        rest(state, taker_of(account, instrument, side, price, lots, 0, 0, 0), lots, holding)
+        rest(
+            state, taker_of(account, instrument, side, price, lots, 0, 0, 0), lots, holding, take_slot(state)
+        )
         kept += exact_requirement(lots * mark, 10**14) + lots * (ticks - 2)
     assert initial_parts(state, account) == (-AMOUNT_LIMIT, kept, 0)
     assert -AMOUNT_LIMIT - kept > -INT64

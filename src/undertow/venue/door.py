@@ -22,11 +22,28 @@ from undertow.units import AMOUNT_LIMIT, PPM
 from undertow.venue.compile import Listing
 from undertow.venue.limits import MAXIMUM_DECIMALS
 from undertow.venue.records import InstrumentKind, Role, TimeInForce
-from undertow.venue.state import MAXIMUM_SETTLEMENTS
+from undertow.venue.state import (
+    HOUSE_CLEARING,
+    HOUSE_FEES,
+    HOUSE_FUND,
+    HOUSE_LENDING,
+    HOUSE_TREASURY,
+    HOUSE_VAULT,
+    MAXIMUM_SETTLEMENTS,
+)
 
 SIDES = {"buy": 1, "sell": -1}
 ROLES = {"customer": Role.CUSTOMER, "provider": Role.PROVIDER}
 TIMES_IN_FORCE = {time.name.lower().replace("_", "-"): time for time in TimeInForce}
+
+HOUSE = {
+    "fund": HOUSE_FUND,
+    "fees": HOUSE_FEES,
+    "clearing": HOUSE_CLEARING,
+    "vault": HOUSE_VAULT,
+    "lending": HOUSE_LENDING,
+    "treasury": HOUSE_TREASURY,
+}
 
 Number = Decimal | int | str
 Entry = TypeVar("Entry")

@@ -29,6 +29,7 @@ from undertow.venue.audit import clearing_balance
 from undertow.venue.board import Board
 from undertow.venue.danger import mark_dirty
 from undertow.venue.door import (
+    HOUSE,
     MOST_STEPS,
     ROLES,
     SIDES,
@@ -68,23 +69,9 @@ from undertow.venue.state import (
     COUNT_ACCOUNTS,
     EXEMPT_NOT,
     EXEMPT_PRIVILEGE,
-    HOUSE_CLEARING,
-    HOUSE_FEES,
-    HOUSE_FUND,
-    HOUSE_LENDING,
     HOUSE_STRIDE,
-    HOUSE_TREASURY,
-    HOUSE_VAULT,
 )
 
-HOUSE = {
-    "fund": HOUSE_FUND,
-    "fees": HOUSE_FEES,
-    "clearing": HOUSE_CLEARING,
-    "vault": HOUSE_VAULT,
-    "lending": HOUSE_LENDING,
-    "treasury": HOUSE_TREASURY,
-}
 MOST_INSTRUMENTS, MOST_PROVIDERS = 1_000, 1_000
 MOST_SEED = (1 << 63) - 1
 SNAPSHOT = {"engine", "board", "now"}
