@@ -15,7 +15,7 @@ from undertow.lab.progress import Progress, Silent
 from undertow.lab.run import run_case
 
 CASE = "oct-2025"  # a crash that reaches every stage of the waterfall
-ACCOUNTS = 200
+ACCOUNTS = 2000
 STEP_SECONDS = "30"
 MARK = "warmed-up"
 
