@@ -442,3 +442,31 @@ def test_open_profit_stays_elsewhere() -> None:
     trade(venue, account, other, "1", "100")
     mark(venue, "150")
     assert venue.account(account).withdrawable == 20
+
+
+def test_a_market_bid_that_meets_a_maker_the_walk_left_out_keeps_its_row() -> None:
+    """The seller can carry one coin of the hundred it offers; the buyer's own offer gives way."""
+    venue = spot_venue("100")
+    buyer = funded(venue, "1000", "spot-margin")
+    assert order(venue, buyer, "sell", "1", "100", COIN).accepted
+    seller = funded(venue, "7000", "spot-margin")
+    venue.deposit(seller, COIN, "1")
+    assert order(venue, seller, "sell", "50", "101", COIN).accepted
+    venue.set_index(COIN, "140")
+    venue.step(seconds=1)
+    answer = order(venue, buyer, "buy", "1", None, COIN)
+    assert answer.filled in (0, 1)
+    venue.audit()
+    assert equity(venue, buyer) >= 0
+
+
+def test_a_reduce_only_order_at_market_is_admitted_at_the_price_it_needs() -> None:
+    """Long 10 with thin equity: of bids for 10 at 100 and 90 at 50 only the first is met."""
+    venue = venue_of("dydx-v4", "100")
+    account, other = funded(venue, "60"), funded(venue, PLENTY)
+    assert order(venue, other, "sell", "10", "100").accepted
+    assert order(venue, account, "buy", "10", "100").filled == 10
+    assert order(venue, other, "buy", "10", "100").accepted
+    assert order(venue, other, "buy", "90", "50").accepted
+    answer = order(venue, account, "sell", "100", None, time_in_force="fill-or-kill", reduce_only=True)
+    assert (answer.code, answer.filled) == ("none", 10)

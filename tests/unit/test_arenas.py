@@ -240,11 +240,11 @@ def test_under_the_switch_an_index_out_of_range_raises(tmp_path: Path, repositor
 
 def test_more_settlement_assets_than_the_tables_have_rows_are_refused() -> None:
     names = {f"COIN{number}": 8 for number in range(17)}
-    message = "a venue keeps wallets in 1 to 16 settlement assets, not in 17"
+    message = "settlements has 17 assets; give 1 to 16"
     with pytest.raises(InputError) as refused:
         Venue("binance-2025", settlements=names)
     assert str(refused.value) == message
-    with pytest.raises(InputError, match="1 to 16 settlement assets, not in 0"):
+    with pytest.raises(InputError, match="settlements has 0 assets; give 1 to 16"):
         Venue("binance-2025", settlements={})
     names.pop("COIN16")
     venue = Venue("binance-2025", settlements=names)

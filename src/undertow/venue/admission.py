@@ -229,6 +229,8 @@ def _admit_spot(state: State, taker: Taker, holding: int, expected: int, at_mark
     fees = 0
     if taker.side > 0 and at_market:
         _lots, cash, fees, _worst = walk(state, taker)
+        if crosses(state, taker):
+            cash = max(cash, 1)  # something is held, so that the row stays while the order trades
     elif taker.side > 0:
         cash = taker.lots * taker.limit * record.unit
     hold_back(state, holding, taker.side, taker.lots, cash)
@@ -271,7 +273,7 @@ def _within_limits(state: State, taker: Taker, holding: int) -> bool:
     """Whether what the order, reserved, can make of the holding is within its limit and its account's."""
     row = state.holdings[holding]
     if taker.side > 0:
-        return has_room(state, holding, abs(row.size) + taker.lots)
+        return has_room(state, holding, max(abs(row.size), abs(row.size + taker.lots)))
     return row.open_sell <= row.size or has_room(state, holding, row.open_sell - row.size)
 
 

@@ -334,6 +334,7 @@ def _place(state: State, command: Any, result: Any) -> int:
         if lots <= 0:
             return REFUSED_REDUCE_ONLY
         taker = order_of(state, command, taker.limit, min(taker.lots, lots))
+        expected = _expected_price(state, taker, market_order, force)
     rows = int(state.counters[COUNT_HOLDINGS])
     made = holding < 0
     if made:

@@ -98,7 +98,8 @@ def may_hold(state: State, account: int, instrument: int, lots: int) -> bool:
     most = state.instruments[instrument].maximum_lots
     holding = find_holding(state, account, instrument)
     if holding >= 0:
-        return has_room(state, holding, abs(state.holdings[holding].size) + lots)
+        size = int(state.holdings[holding].size)
+        return has_room(state, holding, max(abs(size), abs(size + lots)))
     if lots > most:
         return False
     extent = lots * worth_at_most(state, instrument)

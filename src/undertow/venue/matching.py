@@ -34,7 +34,7 @@ from undertow.venue.carry import carries, cost_of_fill, fee_of, maker_carries
 from undertow.venue.ledger import FEE, TRADE, apply_fill, find_holding, free_if_empty, pay, swap_spot, tell
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.records import EventKind, OrderFlag, SelfTrade
-from undertow.venue.slack import forget, order_rests
+from undertow.venue.slack import forget, initial_now, order_rests
 from undertow.venue.state import (
     COUNT_FILLS,
     HOUSE_FEES,
@@ -134,6 +134,8 @@ def cross(state: State, taker: Taker, holding: int, slot: int, spare: int, held:
                 _take_off(state, met)
                 continue
             if spare != UNLIMITED:
+                if not pays(state, taker, traded, price, held):
+                    return taker.lots - left, value, STOPPED_BY_MEANS
                 spare -= cost_to_taker(state, taker, holding, traded, price)
                 if spare < 0 and not taker_carries(state, taker, holding, traded, price, held):
                     return taker.lots - left, value, STOPPED_BY_MEANS
@@ -161,6 +163,19 @@ def cost_to_taker(state: State, taker: Taker, holding: int, lots: int, price: in
     """What a match takes from the taker's equity at initial weights, fee included; negative for a gain."""
     fee = fee_of(state, taker.instrument, lots, price, state.instruments[taker.instrument].taker_fee_ppm)
     return cost_of_fill(state, holding, taker.side * lots, price, fee)
+
+
+@kernel
+def pays(state: State, taker: Taker, lots: int, price: int, held: int) -> bool:
+    """Who may not borrow buys an asset with cash and credit that no other bid of his holds."""
+    owner = state.accounts[taker.account]
+    record = state.instruments[taker.instrument]
+    if record.kind != SPOT or taker.side < 0 or state.profiles[owner.profile].borrowing == 1:
+        return True
+    _equity, _required, reserved = initial_now(state, taker.account)
+    fee = max(fee_of(state, taker.instrument, lots, price, record.taker_fee_ppm), 0)
+    cost = lots * price * record.unit + fee
+    return bool(cost + reserved - held <= owner.cash + owner.credit_limit)
 
 
 @kernel

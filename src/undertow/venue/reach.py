@@ -4,7 +4,7 @@ Holds the questions asked before an order trades: whether anybody would trade wi
 filled, what it would pay. Holds no trade (`matching`) and no decision (`execution`, `admission`).
 
 Units: ticks, lots, settlement units. Invariant: `walk` finds the lots, value and fees that `matching.cross`
-would find on the same book, or less where makers are short of means.
+would find on the same book, or less where makers are short of means: a market bid may meet more than this.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from undertow.venue.matching import (
     REDUCE_ONLY,
     Taker,
     cost_to_taker,
+    pays,
     taker_carries,
     tradable_lots,
     within,
@@ -83,6 +84,8 @@ def first_match_carried(state: State, taker: Taker, holding: int, spare: int, he
             lots = min(tradable_lots(state, slot), taker.lots)
             other = order.account != taker.account or taker.self_trade == 0
             if other and lots > 0 and _carried(state, taker, slot, lots):
+                if not pays(state, taker, lots, price, held):
+                    return False
                 if spare >= cost_to_taker(state, taker, holding, lots, price):
                     return True
                 return taker_carries(state, taker, holding, lots, price, held)
