@@ -95,7 +95,7 @@ class Fact(BaseModel):
     id: str = Field(min_length=1)
     block: Block | None = None
     definition: str = Field(min_length=1)
-    value: Annotated[float, Field(ge=-MOST, le=MOST)] | Moment
+    value: Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)] | Moment
     unit: str
     tolerance: Tolerance
     source: str = Field(min_length=1)
@@ -126,8 +126,6 @@ class Fact(BaseModel):
         if isinstance(self.value, datetime):
             if self.tolerance.kind != "abs":
                 raise ValueError("the tolerance of a timestamp is of kind 'abs', in seconds")
-        elif not math.isfinite(self.value):
-            raise ValueError("value must be a finite number")
         elif self.value == 0 and self.tolerance.kind != "abs":
             raise ValueError(
                 f"a tolerance of kind '{self.tolerance.kind}' means nothing around zero; use 'abs'"
