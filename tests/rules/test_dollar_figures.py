@@ -19,7 +19,7 @@ from undertow.venue.facade import Venue
 from undertow.venue.ledger import deposit
 from undertow.venue.state import allocate
 
-DECIMALS = [2, 4, 6, 8]
+DECIMALS = [4, 5, 6, 8]
 FREE = {"orders.min_notional_usd": 0}
 
 

@@ -300,7 +300,7 @@ def test_more_constituents_than_an_index_holds() -> None:
     Venue("binance-2025", constituents=MAXIMUM_CONSTITUENTS)
     with pytest.raises(InputError) as caught:
         Venue("binance-2025", constituents=MAXIMUM_CONSTITUENTS + 1)
-    assert str(caught.value) == "constituents is 65; a venue has room for 64"
+    assert str(caught.value) == "constituents is 65; give a whole number from 1 to 64"
 
 
 def test_the_weight_of_a_constituent_is_a_share() -> None:
