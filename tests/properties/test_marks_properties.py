@@ -169,7 +169,7 @@ def test_rate_is_interest_inside_the_clamp_and_a_clamp_from_the_premium_outside(
 def test_capped_rate_keeps_its_cap_whatever_came_before(
     rate: int, previous: int, cap: int, change: int
 ) -> None:
-    capped = funding.capped_rate_ppb(rate, previous, cap, change)
+    capped = funding.capped_rate_ppb(rate, previous, cap, change, funding.RATE_LIMIT_PPB)
     assert abs(capped) <= cap
     if abs(previous) <= cap:
         assert abs(capped - previous) <= change

@@ -68,10 +68,19 @@ def test_clamped_interest_of_an_eight_hour_contract(vectors: dict[str, dict[str,
 def test_caps_on_the_rate_and_on_its_change() -> None:
     """Mechanisms 3: margins of 1 % and 0.5 % cap the rate at 0.375 % and its change at 0.375 %; after
     17 April 2020 (0.45 %) at 0.4125 % and 0.3375 %."""
-    assert funding.capped_rate_ppb(9_000_000, 1_000_000, 3_750_000, 3_750_000) == 3_750_000
-    assert funding.capped_rate_ppb(9_000_000, -3_000_000, 3_750_000, 3_750_000) == 750_000
-    assert funding.capped_rate_ppb(-9_000_000, 500_000, 4_125_000, 3_375_000) == -2_875_000
-    assert funding.capped_rate_ppb(9_000_000, 0, 0, 0) == 9_000_000
+    assert (
+        funding.capped_rate_ppb(9_000_000, 1_000_000, 3_750_000, 3_750_000, funding.RATE_LIMIT_PPB)
+        == 3_750_000
+    )
+    assert (
+        funding.capped_rate_ppb(9_000_000, -3_000_000, 3_750_000, 3_750_000, funding.RATE_LIMIT_PPB)
+        == 750_000
+    )
+    assert (
+        funding.capped_rate_ppb(-9_000_000, 500_000, 4_125_000, 3_375_000, funding.RATE_LIMIT_PPB)
+        == -2_875_000
+    )
+    assert funding.capped_rate_ppb(9_000_000, 0, 0, 0, funding.RATE_LIMIT_PPB) == 9_000_000
 
 
 def test_average_premium_over_a_day_of_hours(vectors: dict[str, dict[str, Any]]) -> None:
@@ -153,7 +162,7 @@ def test_hourly_cap() -> None:
     """Mechanisms 4: a raw hourly 7 % becomes 4 %."""
     raw = funding.clamped_rate_ppb(560_500_000, 100_000, CLAMP, HOUR, EIGHT_HOURS)
     assert raw == 70_000_000
-    assert funding.capped_rate_ppb(raw, 0, 40_000_000, 0) == 40_000_000
+    assert funding.capped_rate_ppb(raw, 0, 40_000_000, 0, funding.RATE_LIMIT_PPB) == 40_000_000
 
 
 def test_floor_at_zero_premium(vectors: dict[str, dict[str, Any]]) -> None:

@@ -116,12 +116,12 @@ def test_an_inverse_contract_s_smallest_order_is_in_dollars_whatever_its_price(n
     ("figures", "sentence"),
     [
         (("5", "0.001", "3"), "BTC-PERP: tick is 5, above the price, 3; choose a smaller tick"),
-        (("0.1", "1e30", "50000"), "BTC-PERP: lot is 1e+30, which is too large"),
+        (("0.1", "1e30", "50000"), "BTC-PERP: lot is 1e+30; give one between 1e-20 and 1e20"),
         (
             ("1e-30", "1", "50000"),
-            "BTC-PERP: tick is 1e-30 with too many digits; at most 20 after the point count",
+            "BTC-PERP: tick is 1e-30; give one between 1e-20 and 1e20",
         ),
-        (("0.1", "1", "1e25"), "BTC-PERP: price is 1e+25, which is too large"),
+        (("0.1", "1", "1e25"), "BTC-PERP: price is 1e+25; give one between 1e-20 and 1e20"),
         (
             ("1", "1000000000", "50000"),
             "BTC-PERP: a lot of 1000000000 with a tick of 1 is beyond what 64-bit amounts hold; choose a "

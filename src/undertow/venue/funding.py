@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
-from undertow.units import mul_div_ceil, mul_div_floor
+from undertow.units import AMOUNT_LIMIT, mul_div_ceil, mul_div_floor
 from undertow.venue.fixed_point import PPB, divide_nearest, mul_div_nearest
 from undertow.venue.marks import twice_middle_ticks
 from undertow.venue.records import InstrumentKind
@@ -128,11 +128,11 @@ def average_charge_ppb(premium_sum_ticks: int, samples: int, interval_seconds: i
 
 
 @kernel
-def capped_rate_ppb(rate: int, previous: int, cap: int, change_cap: int) -> int:
-    """The rate within its change cap, then within its absolute cap; a cap of 0 is RATE_LIMIT_PPB."""
+def capped_rate_ppb(rate: int, previous: int, cap: int, change_cap: int, limit: int) -> int:
+    """The rate within its change cap, then within its absolute cap (0: none) and the limit of any rate."""
     if change_cap > 0:
         rate = min(max(rate, previous - change_cap), previous + change_cap)
-    most = RATE_LIMIT_PPB if cap <= 0 else min(cap, RATE_LIMIT_PPB)
+    most = limit if cap <= 0 else min(cap, limit)
     return min(max(rate, -most), most)
 
 
@@ -203,7 +203,9 @@ def _settle_rate(row: int, rules: NDArray[np.void], inputs: FundingInputs, state
     if rule["premium"] == PREMIUM_TICKS:
         charge = average_charge_ppb(state.premium_sum[row], samples, rule["interval_seconds"])
         previous = state.rate_ppb[row] * index
-        charge = capped_rate_ppb(charge, previous, rule["cap_ppb"] * index, rule["change_cap_ppb"] * index)
+        cap, change_cap = rule["cap_ppb"] * index, rule["change_cap_ppb"] * index
+        limit = min(index, AMOUNT_LIMIT // RATE_LIMIT_PPB) * RATE_LIMIT_PPB
+        charge = capped_rate_ppb(charge, previous, cap, change_cap, limit)
         state.charge_ticks[row] = 1
         state.charge_ppb[row] = charge
         state.rate_ppb[row] = divide_nearest(charge, index)
@@ -212,7 +214,8 @@ def _settle_rate(row: int, rules: NDArray[np.void], inputs: FundingInputs, state
     rate = clamped_rate_ppb(
         premium, rule["interest_ppb"], rule["clamp_ppb"], rule["interval_seconds"], rule["period_seconds"]
     )
-    rate = capped_rate_ppb(rate, state.rate_ppb[row], rule["cap_ppb"], rule["change_cap_ppb"])
+    previous = state.rate_ppb[row]
+    rate = capped_rate_ppb(rate, previous, rule["cap_ppb"], rule["change_cap_ppb"], RATE_LIMIT_PPB)
     state.rate_ppb[row] = rate
     state.charge_ppb[row] = rate
     state.charge_ticks[row] = index

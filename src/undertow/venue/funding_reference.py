@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil, floor
 
+from undertow.units import AMOUNT_LIMIT
 from undertow.venue import funding
 from undertow.venue.fixed_point import PPB
 from undertow.venue.marks_reference import contract_price, middle_price
@@ -67,7 +68,8 @@ class FundingReference:
         if self.rule["premium"] == funding.PREMIUM_TICKS:
             charge = round(average * PPB * interval / 86_400)
             cap, change = self.rule["cap_ppb"] * index, self.rule["change_cap_ppb"] * index
-            charge = capped_reference(charge, self.rate_ppb * index, cap, change)
+            limit = min(funding.RATE_LIMIT_PPB * index, AMOUNT_LIMIT)
+            charge = capped_reference(charge, self.rate_ppb * index, cap, change, limit)
             self.rate_ppb = round(Fraction(charge, index))
             self.charge = (1, charge)
             return
@@ -81,14 +83,14 @@ def rate_reference(premium_ppb: int, rule: Mapping[str, int], previous_ppb: int)
     clamp, cap, change = rule["clamp_ppb"], rule["cap_ppb"], rule["change_cap_ppb"]
     correction = sorted((-clamp, rule["interest_ppb"] - premium_ppb, clamp))[1]
     rate = round(Fraction((premium_ppb + correction) * rule["interval_seconds"], rule["period_seconds"]))
-    return capped_reference(rate, previous_ppb, cap, change)
+    return capped_reference(rate, previous_ppb, cap, change, funding.RATE_LIMIT_PPB)
 
 
-def capped_reference(rate: int, previous: int, cap: int, change: int) -> int:
-    """The rate within `change` of the one before, then within `cap` of zero; 0 is no limit."""
+def capped_reference(rate: int, previous: int, cap: int, change: int, limit: int) -> int:
+    """The rate within `change` of the one before, then within `cap` of zero (0: none), then the limit."""
     if change > 0:
         rate = sorted((previous - change, rate, previous + change))[1]
-    most = min(cap, funding.RATE_LIMIT_PPB) if cap > 0 else funding.RATE_LIMIT_PPB
+    most = min(cap, limit) if cap > 0 else limit
     return sorted((-most, rate, most))[1]
 
 
