@@ -22,7 +22,7 @@ def built(case: Case, beside: bool = False) -> tuple[Built, ...]:
     return build_venues(case, None, 1, beside).built
 
 
-@pytest.mark.parametrize(("name", "changes"), [(SMALL, {}), ("oct-2025", {"accounts": "300"})])
+@pytest.mark.parametrize(("name", "changes"), [(SMALL, {}), ("oct-2025", {"accounts": "2000"})])
 def test_nobody_is_by_the_case_s_own_rulebook(name: Any, changes: dict[str, str]) -> None:
     for venue in built(load_case(name, changes), beside=True):
         found = below_at_start(venue)
