@@ -146,17 +146,31 @@ def level_index(state: State, instrument: int, price: int) -> int:
     entry = block * 256 + ((price >> 6) & 255)
     page = int(state.page_table[entry])
     if page < 0:
-        page = int(state.counters[FREE_PAGE])
-        if page >= 0:
-            state.counters[FREE_PAGE] = state.page_next[page]
-        else:
-            page = next_place(state, PAGES, COUNT_PAGES)
-            for level in range(page * PAGE_LEVELS, (page + 1) * PAGE_LEVELS):
-                state.pages[level].head = -1
-                state.pages[level].tail = -1
-        state.page_table[entry] = page
-        state.counters[USED_PAGES] += 1
+        page = _take_page(state, entry)
     return page * 64 + (price & 63)
+
+
+@kernel
+def _take_page(state: State, entry: int) -> int:
+    """Give 64 neighbouring prices their page (the caller made sure there is room)."""
+    page = int(state.counters[FREE_PAGE])
+    if page >= 0:
+        state.counters[FREE_PAGE] = state.page_next[page]
+    else:
+        page = next_place(state, PAGES, COUNT_PAGES)
+        for level in range(page * PAGE_LEVELS, (page + 1) * PAGE_LEVELS):
+            state.pages[level].head = -1
+            state.pages[level].tail = -1
+    state.page_table[entry] = page
+    state.counters[USED_PAGES] += 1
+    return page
+
+
+@kernel
+def level_at(state: State, instrument: int, price: int) -> int:
+    """Index of the level record of a price that holds an order."""
+    block = int(state.block_table[state.books[instrument].blocks + (price >> 14)])
+    return int(state.page_table[block * 256 + ((price >> 6) & 255)]) * 64 + (price & 63)
 
 
 @kernel
@@ -334,12 +348,11 @@ def insert(state: State, slot: int) -> None:
     level.head = slot
     level.tail = slot
     level.size = order.size
+    _set_bit(state, order.instrument, 0 if order.side > 0 else 1, order.price, index >> 6)
     market = state.markets[order.instrument]
     if order.side > 0:
-        _set_bit(state, order.instrument, 0, order.price, index >> 6)
         market.best_bid = max(market.best_bid, order.price)
     else:
-        _set_bit(state, order.instrument, 1, order.price, index >> 6)
         market.best_ask = min(market.best_ask, order.price)
 
 
@@ -373,20 +386,27 @@ def remove(state: State, slot: int) -> None:
 
 
 @kernel
+def drop_order(state: State, slot: int) -> None:
+    """Take an order off the book and give its slot back; what it reserved is the caller's affair."""
+    remove(state, slot)
+    free_slot(state, slot)
+
+
+@kernel
 def _drop_level(state: State, instrument: int, side: int, price: int, page: int) -> None:
     """A level emptied: its bit goes, and the best price moves on if it was the best."""
+    near = _clear_bit(state, instrument, 0 if side > 0 else 1, price, page)
     market = state.markets[instrument]
     if side > 0:
-        near = _clear_bit(state, instrument, 0, price, page) << (63 - (price & 63))
         if price == market.best_bid:
+            near = near << (63 - (price & 63))
             if near != 0:  # most often the next level is close by
                 market.best_bid = price - leading_zeros(near)
             else:
                 market.best_bid = level_below(state, instrument, price)
-    else:
-        near = _clear_bit(state, instrument, 1, price, page) & (-1 << (price & 63))
-        if price == market.best_ask:
-            if near != 0:
-                market.best_ask = ((price >> 6) << 6) + trailing_zeros(near)
-            else:
-                market.best_ask = level_above(state, instrument, price)
+    elif price == market.best_ask:
+        near = near & (-1 << (price & 63))
+        if near != 0:
+            market.best_ask = ((price >> 6) << 6) + trailing_zeros(near)
+        else:
+            market.best_ask = level_above(state, instrument, price)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from undertow._jit import kernel
 from undertow.venue.admission import BAD_PRICE, BAD_SIZE, NONE, UNKNOWN_INSTRUMENT
 from undertow.venue.arenas import fits_a_command
-from undertow.venue.book import reduce_order, slot_of
+from undertow.venue.book import drop_order, reduce_order, slot_of
 from undertow.venue.execution import (
     AMEND,
     BAD_COMMAND,
@@ -35,7 +35,7 @@ from undertow.venue.execution import (
     trade,
     trade_amended,
 )
-from undertow.venue.matching import UNLIMITED, cancel_order
+from undertow.venue.matching import UNLIMITED
 from undertow.venue.state import State
 
 
@@ -66,7 +66,7 @@ def _execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.
             if slot < 0:
                 result.code = UNKNOWN_ORDER
             elif command.kind == CANCEL:
-                cancel_order(state, slot, 0)
+                drop_order(state, slot)
                 result.code = NONE
             else:
                 result.code = _amend_in_book(state, command, slot, result)
@@ -88,7 +88,7 @@ def _place_in_book(state: State, command: Any, result: Any) -> int:
     if command.flags & MARKET != 0 and command.time_in_force == POST_ONLY:
         return POST_ONLY_WOULD_TAKE
     taker = order_of(state, command, command.price, command.size)
-    return trade(state, taker, -1, time_in_force_of(command), -1, UNLIMITED, 0, result)
+    return trade(state, taker, None, time_in_force_of(command), -1, UNLIMITED, 0, result)
 
 
 @kernel
@@ -103,4 +103,4 @@ def _amend_in_book(state: State, command: Any, slot: int, result: Any) -> int:
         result.resting = command.size
         return NONE
     taker = replacement_of(state, slot, command)
-    return trade_amended(state, taker, -1, slot, result)
+    return trade_amended(state, taker, None, slot, result)

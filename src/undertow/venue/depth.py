@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow._jit import kernel
-from undertow.venue.book import level_above, level_below, level_index
+from undertow.venue.book import level_above, level_at, level_below
 from undertow.venue.fixed_point import divide_nearest, mul_div_nearest
 from undertow.venue.margin import INVERSE, fill_value
 from undertow.venue.state import State
@@ -34,7 +34,7 @@ def impact_price(state: State, instrument: int, side: int, amount: int) -> int:
     left = amount
     price: int = market.best_ask if side > 0 else market.best_bid
     while amount > 0 and 0 < price < maximum:
-        size = state.pages[level_index(state, instrument, price)].size
+        size = state.pages[level_at(state, instrument, price)].size
         worth = fill_value(record.kind, record.unit, size, price)
         if worth >= left:
             if record.kind == INVERSE:
@@ -86,7 +86,7 @@ def depth_near(
                 while 0 < price < maximum and (
                     (side == 0 and price >= limit) or (side == 1 and price <= limit)
                 ):
-                    lots = state.pages[level_index(state, instrument, price)].size
+                    lots = state.pages[level_at(state, instrument, price)].size
                     total += fill_value(record.kind, record.unit, lots, price)
                     if side == 0:
                         price = level_below(state, instrument, price - 1)
@@ -111,7 +111,7 @@ def depth_behind_best(state: State, band_ppm: int, out: NDArray[np.int64]) -> No
             limit = price - width if side == 0 else price + width
             total = 0
             while 0 < price < maximum and ((side == 0 and price >= limit) or (side == 1 and price <= limit)):
-                lots = state.pages[level_index(state, instrument, price)].size
+                lots = state.pages[level_at(state, instrument, price)].size
                 total += fill_value(record.kind, record.unit, lots, price)
                 if side == 0:
                     price = level_below(state, instrument, price - 1)

@@ -161,10 +161,11 @@ def _execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]
 def is_meant(command: Any) -> bool:
     """Whether side, time in force, flags and self-trade rule of an order are any that exist.
 
-    The last three, self-trade from -1 on, are of four values each: one test of their upper bits does.
+    The last three, self-trade from -1 on, are of four values each: one test of their upper bits does. The
+    side is as good as random, so it gets no branch of its own.
     """
     bits = command.time_in_force | command.flags | (command.self_trade + 1)
-    return bool(command.side in (1, -1) and bits & -4 == 0)
+    return bool((bits & -4) | (command.side * command.side - 1) == 0)
 
 
 @kernel
@@ -229,7 +230,7 @@ def _kept_time_in_force(state: State, slot: int) -> int:
 def trade(
     state: State,
     taker: Taker,
-    holding: int,
+    holding: int | None,
     time_in_force: int,
     slot: int,
     spare: int,
@@ -239,15 +240,20 @@ def trade(
     """Refuse an order, or cross and rest what may rest. With accounts the caller reserved for all of it.
 
     `slot` is the record of an order that is amended and was lifted, -1 for a new one: it gets its record, and
-    so its number, here. `holding` is -1 without accounts. A refusal comes before anything is touched.
+    so its number, here. `holding` is None without accounts. A refusal comes before anything is touched.
     `spare` and `held` as for `cross`; only an order that never rests is stopped by its means.
     """
     meets = crosses(state, taker)
-    if time_in_force != GOOD_TILL_CANCELLED or (meets and (taker.self_trade != 0 or holding >= 0)):
+    if time_in_force != GOOD_TILL_CANCELLED or (meets and (holding is not None or taker.self_trade != 0)):
         code = refusal(state, taker, time_in_force, meets)
         if code != NONE:
             return code
-    if meets and spare != UNLIMITED and not first_match_carried(state, taker, holding, spare, held):
+    if (
+        holding is not None
+        and meets
+        and spare != UNLIMITED
+        and not first_match_carried(state, taker, holding, spare, held)
+    ):
         return INSUFFICIENT_MARGIN
     if slot < 0:
         slot = take_slot(state)
@@ -269,13 +275,13 @@ def trade(
 
 
 @kernel
-def trade_amended(state: State, taker: Taker, holding: int, slot: int, result: Any) -> int:
+def trade_amended(state: State, taker: Taker, holding: int | None, slot: int, result: Any) -> int:
     """Trade and rest what the order in `slot` becomes, under its own number; refused, it rests as it did."""
     time_in_force = _kept_time_in_force(state, slot)
     code = refusal(state, taker, time_in_force, crosses(state, taker))
     if code != NONE:
         return code
-    lift(state, slot, 1 if holding >= 0 else 0)
+    lift(state, slot, holding)
     return trade(state, taker, holding, time_in_force, slot, UNLIMITED, 0, result)
 
 
@@ -404,7 +410,7 @@ def _cancel(state: State, command: Any) -> int:
     slot = slot_of(state, command.order)
     if slot < 0 or state.orders[slot].account != command.account:
         return UNKNOWN_ORDER
-    cancel_order(state, slot, 1)
+    cancel_order(state, slot)
     return NONE
 
 
@@ -447,7 +453,7 @@ def _amend(state: State, command: Any, result: Any) -> int:
     code = trade_amended(state, taker, holding, slot, result)
     release(state, holding, side, taker.lots - result.resting, taker.limit)
     if code == POST_ONLY_WOULD_TAKE and state.counters[POST_ONLY_AMEND_RULE] == 1:
-        cancel_order(state, slot, 1)
+        cancel_order(state, slot)
         result.order = command.order
         return NONE
     if result.order >= 0:

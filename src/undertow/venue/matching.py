@@ -3,10 +3,10 @@
 Holds the one matching loop of the venue, cancellation, and the list of an account's own orders. Holds no
 admission rule (`admission.py`), no reading of commands (`execution.py`) and no question that is asked before
 an order trades (`reach.py`). The loop runs with accounts (the venue) or without (the book alone, for its
-benchmark and its differential test); it is the same loop.
+benchmark and its differential test); it is the same loop. A `holding` of None means that there are no
+accounts: Numba compiles the loop for each of the two and leaves out of the second all that concerns accounts.
 
-An order has a record, and so a number, from the moment it trades or rests; an amended order keeps both. A
-`holding` of -1 means that there are no accounts.
+An order has a record, and so a number, from the moment it trades or rests; an amended order keeps both.
 
 Units: ticks, lots, settlement units. Invariants: price-time priority; an account's reserved lots equal
 the sum of its resting orders; both orders of a fill are named, and no number is given twice; no match takes
@@ -22,9 +22,10 @@ from undertow.errors import InvariantError
 from undertow.units import mul_ppm_ceil
 from undertow.venue.arenas import FILLS, next_place
 from undertow.venue.book import (
+    drop_order,
     free_slot,
     insert,
-    level_index,
+    level_at,
     order_id,
     reduce_order,
     remove,
@@ -102,38 +103,38 @@ def within(state: State, taker: Taker, price: int) -> bool:
 
 
 @kernel
-def cross(state: State, taker: Taker, holding: int, slot: int, spare: int, held: int) -> tuple[int, int, int]:
+def cross(
+    state: State, taker: Taker, holding: int | None, slot: int, spare: int, held: int
+) -> tuple[int, int, int]:
     """Trade `taker` against the book down its limit. Returns (lots, value, what stopped it: STOPPED_*).
 
-    `holding` is the taker's row, -1 leaves accounts alone (book only); `slot` is the order's record, which
+    `holding` is the taker's row, None leaves accounts alone (book only); `slot` is the order's record, which
     names it in the fills and stands in no book meanwhile. `spare` is what the matches may cost the taker
     against the mark before its account is valued again, `held` what is reserved for it: a match that it
     cannot carry is not made, and ends the walk.
     """
     market = state.markets[taker.instrument]
     identifier = order_id(state, slot)
-    settling = 1 if holding >= 0 else 0
     left = taker.lots
     value = 0
     while left > 0 and crosses(state, taker):
         price = market.best_ask if taker.side > 0 else market.best_bid
-        level = state.pages[level_index(state, taker.instrument, price)]
+        level = state.pages[level_at(state, taker.instrument, price)]
         while left > 0 and level.head >= 0:
             met = int(level.head)
             maker = state.orders[met]
             if maker.account == taker.account and taker.self_trade != 0:
                 if taker.self_trade == CANCEL_TAKER:
                     return taker.lots - left, value, STOPPED_BY_ITSELF
-                cancel_order(state, met, settling)
+                if holding is None:
+                    drop_order(state, met)
+                else:
+                    cancel_order(state, met)
                 continue
-            traded = min(left, tradable_lots(state, met))
-            if traded <= 0:
-                cancel_order(state, met, settling)
+            traded = _offered(state, taker, holding, met, left)
+            if traded == 0:
                 continue
-            if settling == 1 and maker.account != taker.account and not maker_carries(state, met, traded):
-                _take_off(state, met)
-                continue
-            if spare != UNLIMITED:
+            if holding is not None and spare != UNLIMITED:
                 if not pays(state, taker, traded, price, held):
                     return taker.lots - left, value, STOPPED_BY_MEANS
                 spare -= cost_to_taker(state, taker, holding, traded, price)
@@ -141,21 +142,36 @@ def cross(state: State, taker: Taker, holding: int, slot: int, spare: int, held:
                     return taker.lots - left, value, STOPPED_BY_MEANS
             fill = _record(state, taker, met, traded, identifier)
             left -= traded
-            if settling == 1:
+            if holding is not None:
                 value += _settle(state, taker, holding, met, fill)
             owner = int(maker.account)
             row = int(maker.holding)
             if traded == maker.size:
                 remove(state, met)
-                if settling == 1:
+                if holding is not None:
                     forget_order(state, met)
                 free_slot(state, met)
             else:
                 reduce_order(state, met, traded)
-            if settling == 1:
+            if holding is not None:
                 prune_reduce_only(state, owner, taker.instrument)
                 free_if_empty(state, row)
     return taker.lots - left, value, STOPPED_NOT
+
+
+@kernel
+def _offered(state: State, taker: Taker, holding: int | None, slot: int, left: int) -> int:
+    """Lots of a resting order that `taker` may trade now; an order that may give none is withdrawn."""
+    if holding is None:
+        return min(left, int(state.orders[slot].size))
+    lots = min(left, tradable_lots(state, slot))
+    if lots <= 0:
+        cancel_order(state, slot)
+        return 0
+    if state.orders[slot].account != taker.account and not maker_carries(state, slot, lots):
+        _take_off(state, slot)
+        return 0
+    return lots
 
 
 @kernel
@@ -191,7 +207,7 @@ def _take_off(state: State, slot: int) -> None:
     order = state.orders[slot]
     what = (int(order.instrument), int(order.side), int(order.size), int(order.price))
     tell(state, TAKEN_OFF, (int(order.account), -1), what, 0, order_id(state, slot))
-    cancel_order(state, slot, 1)
+    cancel_order(state, slot)
 
 
 @kernel
@@ -279,18 +295,15 @@ def _settle(state: State, taker: Taker, holding: int, slot: int, position: int) 
 
 
 @kernel
-def cancel_order(state: State, slot: int, settling: int) -> None:
+def cancel_order(state: State, slot: int) -> None:
     """Withdraw a resting order: off the book, its reservation released, its slot free."""
     remove(state, slot)
-    if settling == 1:
-        order = state.orders[slot]
-        holding = int(order.holding)
-        release(state, holding, order.side, order.size, order.price)
-        forget_order(state, slot)
-        free_slot(state, slot)
-        free_if_empty(state, holding)
-        return
+    order = state.orders[slot]
+    holding = int(order.holding)
+    release(state, holding, order.side, order.size, order.price)
+    forget_order(state, slot)
     free_slot(state, slot)
+    free_if_empty(state, holding)
 
 
 @kernel
@@ -315,12 +328,12 @@ def reserve(state: State, holding: int, side: int, lots: int, price: int) -> Non
 
 
 @kernel
-def lift(state: State, slot: int, settling: int) -> None:
+def lift(state: State, slot: int, holding: int | None) -> None:
     """Take an order that is amended out of the book and release it; its record and its number stay."""
     remove(state, slot)
-    if settling == 1:
+    if holding is not None:
         order = state.orders[slot]
-        release(state, order.holding, order.side, order.size, order.price)
+        release(state, holding, order.side, order.size, order.price)
         forget_order(state, slot)
 
 
@@ -342,19 +355,19 @@ def forget_order(state: State, slot: int) -> None:
 
 
 @kernel
-def rest(state: State, taker: Taker, lots: int, holding: int, slot: int) -> None:
+def rest(state: State, taker: Taker, lots: int, holding: int | None, slot: int) -> None:
     """Put what is left of an order into the book under its record; reserving is the caller's affair."""
     orders = state.orders
     order = orders[slot]
     order.size = lots
     order.price = taker.limit
     order.account = taker.account
-    order.holding = holding
+    order.holding = -1 if holding is None else holding
     order.instrument = taker.instrument
     order.side = taker.side
     order.flags = REDUCE_ONLY if taker.reduce_only == 1 else 0
     insert(state, slot)
-    if holding >= 0:
+    if holding is not None:
         owner = state.accounts[taker.account]
         order.own_previous = -1
         order.own_next = owner.first_order
@@ -387,7 +400,7 @@ def cancel_all(state: State, account: int, instrument: int) -> int:
             break
         following = int(state.orders[slot].own_next)
         if instrument < 0 or state.orders[slot].instrument == instrument:
-            cancel_order(state, slot, 1)
+            cancel_order(state, slot)
             cancelled += 1
         slot = following
     return cancelled
@@ -426,7 +439,7 @@ def _cut(state: State, slot: int, lots: int) -> None:
         return
     order = state.orders[slot]
     if lots >= order.size:
-        cancel_order(state, slot, 1)
+        cancel_order(state, slot)
         return
     release(state, order.holding, order.side, lots, order.price)
     reduce_order(state, slot, lots)
@@ -447,7 +460,7 @@ def _cut_furthest(state: State, account: int, instrument: int) -> bool:
         if order.instrument == instrument and order.flags & REDUCE_ONLY != 0:
             reducible = max(-order.side * state.holdings[order.holding].size, 0)
             if reducible == 0:
-                cancel_order(state, slot, 1)
+                cancel_order(state, slot)
                 return True
             total += order.size
             if furthest < 0 or order.side * order.price < order.side * state.orders[furthest].price:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
-from undertow.venue.book import level_above, level_below, level_index
+from undertow.venue.book import level_above, level_at, level_below
 from undertow.venue.carry import maker_carries
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.matching import (
@@ -52,7 +52,7 @@ def first_met(state: State, taker: Taker) -> int:
     """NOBODY, ANOTHER or ITSELF: who stops or trades with `taker` first within its limit."""
     price = best_opposite(state, taker)
     while within(state, taker, price):
-        slot = int(state.pages[level_index(state, taker.instrument, price)].head)
+        slot = int(state.pages[level_at(state, taker.instrument, price)].head)
         while slot >= 0:
             order = state.orders[slot]
             if order.account != taker.account or taker.self_trade == 0:
@@ -78,7 +78,7 @@ def first_match_carried(state: State, taker: Taker, holding: int, spare: int, he
     """Whether the taker can carry the first match it would make; `spare` and `held` as for `cross`."""
     price = best_opposite(state, taker)
     while within(state, taker, price):
-        slot = int(state.pages[level_index(state, taker.instrument, price)].head)
+        slot = int(state.pages[level_at(state, taker.instrument, price)].head)
         while slot >= 0:
             order = state.orders[slot]
             lots = min(tradable_lots(state, slot), taker.lots)
@@ -127,7 +127,7 @@ def walk(state: State, taker: Taker) -> tuple[int, int, int, int]:
     worst = 0
     price = best_opposite(state, taker)
     while lots < taker.lots and within(state, taker, price):
-        slot = int(state.pages[level_index(state, taker.instrument, price)].head)
+        slot = int(state.pages[level_at(state, taker.instrument, price)].head)
         while slot >= 0 and lots < taker.lots:
             order = state.orders[slot]
             if order.account != taker.account or taker.self_trade == 0:
@@ -160,11 +160,11 @@ def _given(state: State, taker: Taker, slot: int, ahead: int) -> int:
     if order.account == taker.account:
         size += taker.side * ahead
     price = best_opposite(state, taker)
-    met = int(state.pages[level_index(state, taker.instrument, price)].head)
+    met = int(state.pages[level_at(state, taker.instrument, price)].head)
     while met != slot:
         if met < 0:
             price = next_level(state, taker, price)
-            met = int(state.pages[level_index(state, taker.instrument, price)].head)
+            met = int(state.pages[level_at(state, taker.instrument, price)].head)
             continue
         other = state.orders[met]
         if other.account == order.account:
