@@ -29,6 +29,7 @@ from undertow.venue.compile import Listing
 from undertow.venue.engine import Engine
 from undertow.venue.inject import Holders, place_population
 from undertow.venue.records import COMMAND, CommandKind, InstrumentKind, TimeInForce
+from undertow.venue.setup import make_holding_room
 
 CONTRACTS = 16
 START_USD = 100
@@ -111,7 +112,7 @@ def play(engine: Engine, commands: NDArray[np.void], tape: TapeWriter | None) ->
         if tape is not None:
             tape.fills(drained.fills)
         spent += time.process_time() - clock
-        rests = (results["order"] >= 0) & (batch["kind"] == int(CommandKind.NEW))
+        rests = (results["resting"] > 0) & (batch["kind"] == int(CommandKind.NEW))
         kept = batch[rests].copy()
         kept["order"] = results["order"][rests]
         live.append(kept)
@@ -133,6 +134,7 @@ def one_by_one(accounts: int) -> float:
 def make_memory(engine: Engine, commands: int) -> None:
     """Arenas as large as a venue has them that has run for a while, every page touched."""
     make_order_room(engine.state, commands)
+    make_holding_room(engine.state, commands)
     engine.state.grow("fills", 2 * commands)
     engine.state.grow("postings", 2 * commands)
     for name in ("orders", "holdings", "fills", "postings"):

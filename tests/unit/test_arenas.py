@@ -364,7 +364,7 @@ def test_a_broken_book_stops_the_venue() -> None:
     slot = order & 0xFFFFFFFF
     desk.state.pages["size"][desk.state.orders["level"][slot]] += 1
     with pytest.raises(InvariantError, match="a price level without orders has a size"):
-        cancel_order(desk.state, slot, 1)
+        cancel_order(desk.state, slot)
     taker = Taker(desk.wallets[1], LINEAR, 1, 100, 5, 0, 0, 0)
     for lots in (0, -1, 6):
         with pytest.raises(InvariantError, match="a fill of nothing, or of more than rests"):

@@ -16,7 +16,7 @@ from undertow.units import mul_ppm_ceil, mul_ppm_floor
 from undertow.venue.carry import carries, cost_of_fill, fee_of
 from undertow.venue.extent import has_room, open_lots
 from undertow.venue.ledger import find_holding
-from undertow.venue.margin import INVERSE, SPOT, fill_value, maintenance_parts, open_sides, requirement_ppm
+from undertow.venue.margin import INVERSE, SPOT, fill_value, maintenance_parts, open_extent, requirement_ppm
 from undertow.venue.matching import UNLIMITED, Taker, crosses
 from undertow.venue.open_loss import ask_loss, bid_loss, initial_parts
 from undertow.venue.reach import walk
@@ -162,7 +162,7 @@ def admit(state: State, taker: Taker, holding: int, expected: int, at_market: bo
     if state.instruments[taker.instrument].kind == SPOT:
         return _admit_spot(state, taker, holding, expected, at_market)
     before = open_lots(state, holding)
-    exposed = _exposure(state, holding)
+    exposed = open_extent(state, holding)
     hold_back(state, holding, taker.side, taker.lots, 0)
     after = open_lots(state, holding)
     if after > before and not has_room(state, holding, after):
@@ -174,18 +174,11 @@ def admit(state: State, taker: Taker, holding: int, expected: int, at_market: bo
     spare = _spare(state, taker.account)
     if expected == 0 or spare >= cost_of_fill(state, holding, lots, price, max(fee, 0)):
         return NONE, spare
-    closes = taker.reduce_only == 1 or _exposure(state, holding) <= exposed
+    closes = taker.reduce_only == 1 or open_extent(state, holding) <= exposed
     if closes and carries(state, holding, lots, price, fee, taker.lots):
         return NONE, -1
     hold_back(state, holding, taker.side, -taker.lots, 0)
     return INSUFFICIENT_MARGIN, 0
-
-
-@kernel
-def _exposure(state: State, holding: int) -> int:
-    """The larger of what all resting buys and all resting sells would leave of a contract, in lots."""
-    long, short = open_sides(state, holding)
-    return max(abs(long), abs(short))
 
 
 @kernel

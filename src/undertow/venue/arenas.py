@@ -24,12 +24,10 @@ from undertow.venue.state import (
     COUNT_BLOCKS,
     COUNT_HOLDINGS,
     COUNT_HOUSE,
-    COUNT_ORDERS,
-    COUNT_PAGES,
     COUNT_PLACES,
     FREE_HOLDING,
-    FREE_ORDER,
-    FREE_PAGE,
+    LIVE_ORDERS,
+    USED_PAGES,
     State,
 )
 
@@ -92,17 +90,17 @@ def check_list(place: int, length: int, arena: int) -> None:
 
 
 @kernel
-def fits_a_command(state: State) -> bool:
-    """Whether a command fits whatever it does: an order may come to rest, on a new page, of a new holder."""
+def commands_that_fit(state: State) -> int:
+    """How many commands fit whatever they do: each may rest an order, on a new page, of a new holder."""
     counters = state.counters
-    if counters[FREE_ORDER] < 0 and counters[COUNT_ORDERS] >= len(state.orders):
-        return False
-    if counters[FREE_PAGE] < 0 and counters[COUNT_PAGES] >= len(state.page_next):
-        return False
-    block = int(counters[COUNT_BLOCKS])
-    if block < counters[COUNT_PLACES] and (block + 1) * BLOCK_WORDS > len(state.block_bits):
-        return False
-    return bool(counters[FREE_HOLDING] >= 0 or counters[COUNT_HOLDINGS] < len(state.holdings))
+    most = min(len(state.orders) - counters[LIVE_ORDERS], len(state.page_next) - counters[USED_PAGES])
+    blocks = len(state.block_bits) // BLOCK_WORDS
+    if blocks < counters[COUNT_PLACES]:
+        most = min(most, blocks - counters[COUNT_BLOCKS])
+    holdings = len(state.holdings) - counters[COUNT_HOLDINGS]
+    if holdings <= 0 and counters[FREE_HOLDING] >= 0:
+        holdings = 1
+    return int(max(min(most, holdings), 0))
 
 
 def make_house_room(state: State, instruments: int) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.venue.admission import BAD_PRICE, BAD_SIZE, NONE, UNKNOWN_INSTRUMENT
-from undertow.venue.arenas import fits_a_command
+from undertow.venue.arenas import commands_that_fit
 from undertow.venue.book import drop_order, reduce_order, slot_of
 from undertow.venue.execution import (
     AMEND,
@@ -50,9 +50,13 @@ def execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.v
 @kernel
 def _execute_book(state: State, commands: NDArray[np.void], results: NDArray[np.void], first: int) -> int:
     """Carry out commands from `first` on; returns the first that was not begun because an arena is full."""
+    fitting = 0
     for position in range(first, len(commands)):
-        if not fits_a_command(state):
-            return position
+        if fitting == 0:
+            fitting = commands_that_fit(state)
+            if fitting == 0:
+                return position
+        fitting -= 1
         command = commands[position]
         result = results[position]
         result.order = -1

@@ -21,6 +21,7 @@ from undertow._jit import kernel
 from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.ledger import profit_realised
 from undertow.venue.margin import (
+    LINEAR,
     SPOT,
     asset_value,
     cash_flow,
@@ -47,6 +48,8 @@ def change_of_equity(state: State, holding: int, lots: int, price: int, initial:
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
     mark = state.markets[row.instrument].mark
+    if record.kind == LINEAR:
+        return int(lots * (mark - price) * record.unit)
     flow = cash_flow(record.kind, record.unit, lots, price)
     if record.kind != SPOT:
         before = position_value(record.kind, record.unit, row.size, mark)

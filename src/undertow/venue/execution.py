@@ -35,7 +35,7 @@ from undertow.venue.admission import (
     known_account,
     reducible_lots,
 )
-from undertow.venue.arenas import fits_a_command
+from undertow.venue.arenas import commands_that_fit
 from undertow.venue.book import free_slot, make_order_room, order_id, reduce_order, slot_of, take_slot
 from undertow.venue.funds import move_funds
 from undertow.venue.largest import beyond_largest
@@ -132,9 +132,13 @@ def _execute(state: State, commands: NDArray[np.void], results: NDArray[np.void]
     """Carry out commands from `first` on; returns the first that was not begun because an arena is full."""
     if first == 0:
         begin_batch(state)
+    fitting = 0
     for position in range(first, len(commands)):
-        if not fits_a_command(state):
-            return position
+        if fitting == 0:
+            fitting = commands_that_fit(state)
+            if fitting == 0:
+                return position
+        fitting -= 1
         _look_ahead(state, commands, position)
         command = commands[position]
         result = results[position]

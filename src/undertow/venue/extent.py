@@ -4,15 +4,15 @@ Holds the questions; `limits` says what the limits are and what follows from the
 
 The extent of a position is what its lots, with open orders, are worth at the top of its grid (an inverse
 contract's: at one tick). An account's extents together stay below AMOUNT_LIMIT: an order that takes a
-position beyond POSITION_LIMIT divided by the venue's instruments is refused if all of them then passed
-POSITION_LIMIT, which is half of it; positions below that share cannot make up the other half.
+position larger than `small_extent` is refused if all of them then passed POSITION_LIMIT, which is half of it;
+positions below that, one an instrument, cannot make up the other half.
 
 Units: lots, settlement units. Invariant: no question computes anything that does not fit int64 itself.
 """
 
 from __future__ import annotations
 
-from undertow._jit import kernel
+from undertow._jit import kernel, leading_zeros
 from undertow.units import AMOUNT_LIMIT
 from undertow.venue.ledger import find_holding
 from undertow.venue.limits import ASSET_SHARE, POSITION_LIMIT, largest_worth
@@ -34,6 +34,15 @@ def open_lots(state: State, holding: int) -> int:
     bought = 0 if state.instruments[row.instrument].kind == SPOT else row.open_buy
     lots: int = max(abs(row.size + bought), abs(row.size - row.open_sell))
     return lots
+
+
+@kernel
+def small_extent(state: State) -> int:
+    """Half the share of an instrument or more: positions that are no larger have room whatever else is held.
+
+    POSITION_LIMIT by the next power of two above the number of instruments: a shift, not a division.
+    """
+    return POSITION_LIMIT >> (64 - leading_zeros(len(state.instruments)))
 
 
 @kernel
@@ -65,7 +74,7 @@ def has_room(state: State, holding: int, lots: int) -> bool:
         return False
     bids = max(row.open_buy, 0) if record.kind == SPOT else 0
     extent = lots * worth_at_most(state, row.instrument) + bids
-    if extent <= POSITION_LIMIT // len(state.instruments):
+    if extent <= small_extent(state):
         return True
     if extent > POSITION_LIMIT:
         return False
@@ -103,6 +112,6 @@ def may_hold(state: State, account: int, instrument: int, lots: int) -> bool:
     if lots > most:
         return False
     extent = lots * worth_at_most(state, instrument)
-    if extent <= POSITION_LIMIT // len(state.instruments):
+    if extent <= small_extent(state):
         return True
     return extent <= POSITION_LIMIT and account_extent(state, account) <= POSITION_LIMIT - extent

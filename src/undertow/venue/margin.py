@@ -336,20 +336,34 @@ def open_sides(state: State, holding: int) -> tuple[int, int]:
     Reduce-only orders are left out: they only ever close, so they need no margin.
     """
     row = state.holdings[holding]
+    if state.accounts[row.account].reduce_only_count > 0 and (row.open_buy > 0 or row.open_sell > 0):
+        return _opening_sides(state, holding)
+    return int(row.size + row.open_buy), int(row.size - row.open_sell)
+
+
+@kernel
+def _opening_sides(state: State, holding: int) -> tuple[int, int]:
+    """`open_sides` of an account that has reduce-only orders: its other orders are added up."""
+    row = state.holdings[holding]
     buys = int(row.open_buy)
     sells = int(row.open_sell)
-    owner = state.accounts[row.account]
-    if owner.reduce_only_count > 0 and (buys > 0 or sells > 0):
-        slot = int(owner.first_order)
-        while slot >= 0:
-            order = state.orders[slot]
-            if order.holding == holding and order.flags & REDUCE_ONLY != 0:
-                if order.side > 0:
-                    buys -= order.size
-                else:
-                    sells -= order.size
-            slot = int(order.own_next)
+    slot = int(state.accounts[row.account].first_order)
+    while slot >= 0:
+        order = state.orders[slot]
+        if order.holding == holding and order.flags & REDUCE_ONLY != 0:
+            if order.side > 0:
+                buys -= order.size
+            else:
+                sells -= order.size
+        slot = int(order.own_next)
     return int(row.size + buys), int(row.size - sells)
+
+
+@kernel
+def open_extent(state: State, holding: int) -> int:
+    """The larger of what all resting buys and all resting sells would leave of a contract, in lots."""
+    long, short = open_sides(state, holding)
+    return max(abs(long), abs(short))
 
 
 @kernel
@@ -362,13 +376,22 @@ def open_rate(state: State, holding: int) -> tuple[int, int]:
     row = state.holdings[holding]
     record = state.instruments[row.instrument]
     mark = state.markets[row.instrument].mark
-    long, short = open_sides(state, holding)
-    lots = max(abs(long), abs(short))
+    lots = open_extent(state, holding)
     amount = notional(record.kind, record.unit, lots, mark)
     rate = initial_rate_ppm(state, row.account, row.instrument, lots, amount)
-    cap = int(record.long_cap_ppm)
-    if cap == 0 or rate <= cap:
+    if record.long_cap_ppm == 0 or rate <= record.long_cap_ppm:
         return lots, rate
+    return _capped_rate(state, holding)
+
+
+@kernel
+def _capped_rate(state: State, holding: int) -> tuple[int, int]:
+    """`open_rate` where the rate of longs is capped: the side that needs more."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    mark = state.markets[row.instrument].mark
+    cap = int(record.long_cap_ppm)
+    long, short = open_sides(state, holding)
     long, short = max(long, 0), max(-short, 0)
     amount = notional(record.kind, record.unit, long, mark)
     long_rate = min(initial_rate_ppm(state, row.account, row.instrument, long, amount), cap)
