@@ -4,8 +4,8 @@ Holds the questions; `limits` says what the limits are and what follows from the
 
 The extent of a position is what its lots, with open orders, are worth at the top of its grid (an inverse
 contract's: at one tick). An account's extents together stay below AMOUNT_LIMIT: an order that takes a
-position larger than `small_extent` is refused if all of them then passed POSITION_LIMIT, which is half of it;
-positions below that, one an instrument, cannot make up the other half.
+position beyond POSITION_LIMIT divided by the venue's instruments is refused if all of them then passed
+POSITION_LIMIT, which is half of it; positions below that share cannot make up the other half.
 
 Units: lots, settlement units. Invariant: no question computes anything that does not fit int64 itself.
 """
@@ -37,12 +37,12 @@ def open_lots(state: State, holding: int) -> int:
 
 
 @kernel
-def small_extent(state: State) -> int:
-    """Half the share of an instrument or more: positions that are no larger have room whatever else is held.
-
-    POSITION_LIMIT by the next power of two above the number of instruments: a shift, not a division.
-    """
-    return POSITION_LIMIT >> (64 - leading_zeros(len(state.instruments)))
+def is_small(state: State, extent: int) -> bool:
+    """Whether it is no more than an instrument's share of POSITION_LIMIT; nearly all need no division."""
+    count = len(state.instruments)
+    if extent <= POSITION_LIMIT >> (64 - leading_zeros(count)):
+        return True
+    return extent <= POSITION_LIMIT // count
 
 
 @kernel
@@ -74,7 +74,7 @@ def has_room(state: State, holding: int, lots: int) -> bool:
         return False
     bids = max(row.open_buy, 0) if record.kind == SPOT else 0
     extent = lots * worth_at_most(state, row.instrument) + bids
-    if extent <= small_extent(state):
+    if is_small(state, extent):
         return True
     if extent > POSITION_LIMIT:
         return False
@@ -112,6 +112,6 @@ def may_hold(state: State, account: int, instrument: int, lots: int) -> bool:
     if lots > most:
         return False
     extent = lots * worth_at_most(state, instrument)
-    if extent <= small_extent(state):
+    if is_small(state, extent):
         return True
     return extent <= POSITION_LIMIT and account_extent(state, account) <= POSITION_LIMIT - extent
