@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from support.small_venue import (
     ASSET,
+    ASSET_FIGURES,
     DOLLAR,
     cash_of,
     check_books,
@@ -20,6 +21,7 @@ from support.small_venue import (
     size_of,
     small_venue,
 )
+from undertow.venue import setup
 from undertow.venue.book import take_slot
 from undertow.venue.conversion import (
     Conversion,
@@ -30,6 +32,7 @@ from undertow.venue.conversion import (
     sold_value_reference,
 )
 from undertow.venue.ledger import deposit, deposit_asset, holding_of
+from undertow.venue.margin import equity_of
 from undertow.venue.matching import Taker, reserve, rest
 from undertow.venue.records import EventKind, Origin
 from undertow.venue.state import State
@@ -184,4 +187,53 @@ def test_at_liquidation_any_debt_is_converted() -> None:
     set_mark(state, 930_000)  # 2,650 of 2,790
     assert convert(state, MULTI_ASSET) == 1
     assert cash_of(state, account) >= 0
+    check_books(state)
+
+
+def test_a_friend_who_bids_below_what_the_asset_counts_for_waits() -> None:
+    # 6 coins at 10,000 count for 0.975 of it: 58,500, all of which is owed. Sold at 9,500 they would bring
+    # 57,000, and the fund would pay 1,500 that a friend of the owner has. At 9,750 they bring what is owed.
+    state = small_venue()
+    account = debtor(state, 58_500, 6)
+    quote(state, 1, 100 * BTC, 974_999, ASSET)
+    assert convert(state, NEGATIVE_CASH) == 1
+    assert (cash_of(state, account), size_of(state, account, ASSET)) == (-58_500 * DOLLAR, 6 * BTC)
+    quote(state, 1, 2 * BTC, 975_000, ASSET)
+    convert(state, NEGATIVE_CASH)
+    assert (cash_of(state, account), size_of(state, account, ASSET)) == (-39_000 * DOLLAR, 4 * BTC)
+    deposit(state, account, 4 * DOLLAR)  # may be lost: a cent a coin, on the 3.9996 that bring 38,996.060004
+    convert(state, NEGATIVE_CASH)
+    assert (cash_of(state, account), size_of(state, account, ASSET)) == (60_004, 4)
+    check_books(state)
+
+
+def test_an_asset_without_a_bid_good_enough_gives_way_to_the_next() -> None:
+    state = small_venue()
+    figures = ASSET_FIGURES | {"weight_total_ppm": 950_000}
+    setup.list_instrument(state, ASSET + 1, figures, 1_000_000)
+    account = debtor(state, 48_250, 4)  # 39,000 and 9,500 count, so 250 may be lost
+    deposit_asset(state, account, ASSET + 1, BTC)
+    quote(state, 1, 100 * BTC, 950_000, ASSET)  # 4 coins would lose 1,000
+    quote(state, 1, 100 * BTC, 950_000, ASSET + 1)  # loses nothing
+    convert(state, NEGATIVE_CASH)
+    assert (size_of(state, account, ASSET), size_of(state, account, ASSET + 1)) == (4 * BTC, 0)
+    assert equity_of(state, account) == 250 * DOLLAR
+    check_books(state)
+
+
+@given(
+    st.integers(0, 70_000), st.integers(1, 60_000), st.integers(500_000, 1_100_000), st.integers(1, 60_000),
+    st.integers(0, 1), st.sampled_from([1_000_000, 975_000, 333_333, 0]),
+)  # fmt: skip
+def test_no_sale_takes_equity_below_zero_or_further_below(
+    debt: int, lots: int, ticks: int, bid: int, over_weight: int, weight_ppm: int
+) -> None:
+    state = small_venue()
+    state.instruments["weight_total_ppm"][ASSET] = weight_ppm
+    account = debtor(state, debt, lots / BTC)
+    quote(state, 1, bid, ticks, ASSET)
+    quote(state, 1, bid, max(ticks - 7, 1), ASSET)
+    before = equity_of(state, account)
+    convert(state, NEGATIVE_CASH._replace(cash_floor=1, over_weight=over_weight))
+    assert equity_of(state, account) >= min(before, 0)
     check_books(state)

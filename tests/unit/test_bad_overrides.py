@@ -115,6 +115,18 @@ OVERRIDES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "beside.crowd.makers.trip_los: is not a key here; did you mean 'trip_loss'?",
         ],
     ),
+    "value in place of a table": (
+        {"crowd": 1, "crowd.makers": "x", "house": True},
+        [
+            "crowd: is 1; must be a table, so name a key of it",
+            "crowd.makers: is 'x'; must be a table, so name a key of it",
+            "house: is true; must be a table, so name a key of it",
+        ],
+    ),
+    "word of absurd length": (
+        {"instruments.BTC-PERP.kind": "x" * 5000},
+        [f"instruments.BTC-PERP.kind: is '{'x' * 60}...'; must be 'linear', 'inverse' or 'spot'"],
+    ),
     "several at once": (
         {"crowd.makers.trip_los": "1", "accounts.x": "5", "rulebook.mark.update_seconds": "-3"},
         [

@@ -95,6 +95,9 @@ HINT = " (try: undertow --help)"
         (["report", "nowhere"], "nowhere: no such run folder"),
         (["check", "nowhere.toml"], "nowhere.toml: no such file"),
         (["check", "."], ".: is a folder; name a TOML file"),
+        (["run", "oct-2025", "--out", "x" * 300], f"{'x' * 300}: File name too long"),
+        (["check", f"{'x' * 300}.toml"], f"{'x' * 300}.toml: File name too long"),
+        (["report", "x" * 300], f"{'x' * 300}/ensemble.json: File name too long"),
         (
             ["check", "oct-2024"],
             "oct-2024: no such file, and nothing that ships has this name; did you mean 'oct-2025'?",

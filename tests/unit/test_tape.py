@@ -219,7 +219,14 @@ def test_a_draw_without_its_tape_says_so(tmp_path: Path) -> None:
         ("{}", "status: is missing; must be 'complete' or 'partial', as a run writes it"),
         ('{"status": "complete", "groups": 3}', "groups: must be a list, is 3"),
         ('{"status": "complete", "settlement": "USDT"}', "settlement: must be an object, is 'USDT'"),
+        ('{"status": "complete", "groups": [null]}', r"groups: must be a list of names, is \[None\]"),
+        ('{"status": "complete", "below_at_start": 1e300}', "below_at_start: must be an object, is 1e"),
+        (
+            f'{{"status": "complete", "hashes": "{"x" * 9999}"}}',
+            r"hashes: must be an object, is 'x{59}\.\.\.;",
+        ),
         ("[]", "must hold one JSON object, holds a list"),
+        ("[" * 5000, "not valid JSON: nests too deep to be a record of a run"),
     ],
 )
 def test_a_record_that_is_none_says_what_is_wrong(tmp_path: Path, content: str, message: str) -> None:

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from undertow.case.checks import number_of
 from undertow.case.model import Case
-from undertow.rulebook.faults import Loc, child_of, keys_of, owner_of, shown, suggest, wrong_choice
+from undertow.rulebook.faults import Loc, brief, child_of, keys_of, owner_of, shown, suggest, wrong_choice
 from undertow.rulebook.limits import UTC_TIME, is_remote
 
 Finding = tuple[Loc, str]
@@ -29,8 +29,9 @@ _UNITS = {"_seconds": " of seconds", "_s": " of seconds", "_usd": " of dollars",
 
 
 def ordered(findings: list[Finding]) -> list[Finding]:
-    """Without repetitions, in the order of the model's keys."""
-    return sorted(dict.fromkeys(findings), key=lambda finding: _rank(finding[0]))
+    """Without repetitions or words of absurd length, in the order of the model's keys."""
+    short = dict.fromkeys((place, brief(sentence)) for place, sentence in findings)
+    return sorted(short, key=lambda finding: _rank(finding[0]))
 
 
 def _rank(place: Loc) -> list[int]:
@@ -47,7 +48,8 @@ def findings_of(error: ValidationError, above: Loc = ()) -> list[Finding]:
     found = []
     for entry in error.errors(include_url=False):
         place = _within_model((*above, *(part for part in entry["loc"] if part != "[key]")))
-        found.append(_translated(entry, place))
+        where, sentence = _translated(entry, place)
+        found.append((where, brief(sentence)))
     return found
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from undertow.case.model import Case
 from undertow.errors import InputError
 from undertow.rulebook.extent import parsed, require_extent
-from undertow.rulebook.faults import Loc, child_of, dotted, owner_of, suggest
+from undertow.rulebook.faults import Loc, child_of, dotted, owner_of, shown, suggest
 
 _NAMES = ("name", "coin", "id")
 
@@ -90,7 +90,11 @@ def write(data: dict[str, Any], key: str, value: Any) -> Loc:
     annotation: Any = Case
     for step in place:
         annotation = child_of(annotation, step)
-    here[place[-1]] = typed(value, annotation)
+    is_table = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    meant = typed(value, annotation)
+    if is_table and not isinstance(meant, Mapping):
+        raise InputError(f"is {shown(meant)}; must be a table, so name a key of it")
+    here[place[-1]] = meant
     return tuple(place)
 
 

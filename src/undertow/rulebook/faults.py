@@ -28,6 +28,7 @@ Loc = tuple[str | int, ...]
 
 _TOO_LARGE = "a case or rulebook is smaller; recordings are named by --data, not written into it"
 _UNITS = {"_ppm": " of parts per million", "_ppb": " of parts per billion", "_seconds": " of seconds"}
+_LONGEST_QUOTED = 60  # characters of a wrong word that a sentence repeats
 _EMPTY = {"too_short", "string_too_short"}
 _PLAIN = {bool: "true or false", str: "text", date: "a date such as 2025-10-10"}
 
@@ -90,9 +91,14 @@ def sentences(error: ValidationError, model: type[BaseModel], label: str) -> lis
     for entry in error.errors(include_url=False):
         place: Loc = tuple(part for part in entry["loc"] if part != "[key]")
         key = dotted(place)
-        sentence = _sentence(entry, model, place)
+        sentence = brief(_sentence(entry, model, place))
         found.append(f"{label}: {key}: {sentence}" if key else f"{label}: {sentence}")
     return list(dict.fromkeys(found))
+
+
+def brief(sentence: str) -> str:
+    """The sentence with every quoted word of absurd length cut."""
+    return re.sub(rf"'([^']{{{_LONGEST_QUOTED}}})[^']+'", r"'\1...'", sentence)
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:

@@ -22,6 +22,7 @@ from typing import Any
 from undertow.errors import DataError, InputError
 
 RUN_FILE = "run.json"
+LONGEST_SHOWN = 60  # characters of a wrong value
 PARTIAL = "partial"
 COMPLETE = "complete"
 SEAL_KEY = "files"  # hash of each file of the tape, by its name (`undertow.tape.seal`)
@@ -34,12 +35,14 @@ _SHAPES = {
     "step_seconds": (int | float, "a number"),
     "settlement": (dict, "an object"),
     "settings": (dict, "an object"),
+    "below_at_start": (dict, "an object"),
     "hashes": (dict, "an object"),
     "groups": (list, "a list"),
     "profiles": (list, "a list"),
     TABLES_KEY: (list, "a list"),
     SEAL_KEY: (dict, "an object"),
 }
+_OF_TEXTS = ("groups", "profiles", TABLES_KEY)  # lists whose every entry is a name
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,12 @@ class RunFolder:
             raise DataError(f"{path}: status: {given}; {wanted}; run the case again")
         for key, (shape, words) in _SHAPES.items():
             if key in record and not isinstance(record[key], shape):
-                raise DataError(f"{path}: {key}: must be {words}, is {record[key]!r}; run the case again")
+                wrong = f"must be {words}, is {_shown(record[key])}"
+                raise DataError(f"{path}: {key}: {wrong}; run the case again")
+        for key in _OF_TEXTS:
+            if not all(isinstance(name, str) for name in record.get(key, ())):
+                wrong = f"must be a list of names, is {_shown(record[key])}"
+                raise DataError(f"{path}: {key}: {wrong}; run the case again")
         return record
 
     def write(self, record: Mapping[str, Any]) -> None:
@@ -117,6 +125,8 @@ class RunFolder:
             raise DataError(f"{path}: cannot read: {error.strerror}") from None
         except ValueError as error:
             raise DataError(f"{path}: not valid JSON: {error}") from None
+        except RecursionError:
+            raise DataError(f"{path}: not valid JSON: nests too deep to be a record of a run") from None
         if not isinstance(content, dict):
             raise DataError(f"{path}: must hold one JSON object, holds a {type(content).__name__}")
         return content
@@ -153,6 +163,12 @@ class RunFolder:
             return tomllib.loads(self.read_text(name) or "")
         except tomllib.TOMLDecodeError as error:
             raise DataError(f"{self.path / name}: not valid TOML: {error}; run the case again") from None
+
+
+def _shown(value: object) -> str:
+    """A value that stands where it should not, short."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _nearby(path: Path) -> str:

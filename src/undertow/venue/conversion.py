@@ -8,9 +8,11 @@ A wallet is converted on any of: its debt exceeds a floor; its debt exceeds a mu
 collateral; its equity is within a share of notional of maintenance; it is below maintenance. It then
 sells, most valuable asset first, as much as covers the debt, or the debt over the asset's weight.
 
-Units: settlement units, lots, ppm. Rounding: what is sold up. Invariants: a wallet never sells more than
-it holds; its own resting orders in the asset go first; a wallet whose assets find no bid keeps its debt
-until the next time; the list of who is converted does not grow while it is walked.
+Units: settlement units, lots, ppm. Rounding: what is sold up, the lowest price up. Invariants: a wallet
+never sells more than it holds; its own resting orders in the asset go first; no sale takes equity below
+zero, nor further below (who borrowed to the limit of what the asset counts for could sell it to a friend for
+less and leave the fund the difference); a wallet whose assets find no such bid keeps its debt until the next
+time; the list of who is converted does not grow while it is walked.
 
 Sources: FTX help 360031149632 (within 20 basis points of maintenance, 30,000 USD, four times net
 collateral); Binance multi-assets mode (wallet below a floor, sold value = deficit / (1 - haircut)).
@@ -26,12 +28,13 @@ from undertow._jit import kernel, trailing_zeros
 from undertow.units import mul_div_ceil, mul_ppm_ceil
 from undertow.venue.admission import band_limit
 from undertow.venue.arenas import CANDIDATES, check_list
+from undertow.venue.carry import change_of_equity
 from undertow.venue.disposal import house_order
 from undertow.venue.dollars import in_units
 from undertow.venue.forced_fees import give_back_fees
 from undertow.venue.integers import lots_worth, wide
 from undertow.venue.ledger import tell
-from undertow.venue.margin import SPOT, asset_value, maintenance_parts, position_value
+from undertow.venue.margin import SPOT, asset_value, equity_of, maintenance_parts, position_value
 from undertow.venue.matching import withdraw_orders
 from undertow.venue.records import EventKind, Origin, Role
 from undertow.venue.state import COUNT_ACCOUNTS, COUNT_CANDIDATES, COUNT_FILLS, State
@@ -100,8 +103,35 @@ def sold_value_reference(rule: Conversion, debt: int, worth: int, weighted: int)
 
 
 @kernel
-def _asset_to_sell(state: State, account: int) -> int:
-    """The asset worth most of those somebody bids for within the market band; -1: none."""
+def lowest_price(state: State, holding: int, lots: int, equity: int) -> int:
+    """The lowest price at which the wallet may sell `lots` of an asset: in the market band, and see above.
+
+    What a lot counts for falls with the balance, so a part of the lots at that price costs no more than its
+    share.
+    """
+    instrument = wide(state.holdings[holding].instrument)
+    record = state.instruments[instrument]
+    band = wide(band_limit(state, instrument, -1, wide(record.market_band_ppm)))
+    lost = -change_of_equity(state, holding, -lots, 0, 0)
+    missing = lost - max(equity, 0)
+    return max(band, wide(-(-missing // (lots * record.unit))))
+
+
+@kernel
+def _lots_to_sell(state: State, rule: Conversion, holding: int) -> int:
+    """Lots of an asset that cover the debt at the mark; all of it if they do not."""
+    row = state.holdings[holding]
+    record = state.instruments[row.instrument]
+    mark = wide(state.markets[row.instrument].mark)
+    worth = position_value(record.kind, record.unit, row.size, mark)
+    weighted = asset_value(state, holding, mark, 0)
+    value = sold_value(rule, wide(-state.accounts[row.account].cash), worth, weighted)
+    return min(wide(row.size), lots_worth(record.kind, record.unit, value, mark))
+
+
+@kernel
+def _asset_to_sell(state: State, rule: Conversion, account: int, equity: int) -> int:
+    """The asset worth most of those somebody bids enough for; -1: none."""
     best = -1
     most = 0
     holding = wide(state.accounts[account].first_holding)
@@ -111,10 +141,11 @@ def _asset_to_sell(state: State, account: int) -> int:
         market = state.markets[row.instrument]
         if record.kind == SPOT and row.size > 0 and market.halted == 0 and market.best_bid > 0:
             value = position_value(record.kind, record.unit, row.size, market.mark)
-            limit = band_limit(state, row.instrument, -1, record.market_band_ppm)
-            if value > most and market.best_bid >= limit:
-                most = wide(value)
-                best = holding
+            if value > most:
+                lots = _lots_to_sell(state, rule, holding)
+                if market.best_bid >= lowest_price(state, holding, lots, equity):
+                    most = wide(value)
+                    best = holding
         holding = wide(row.next)
     return best
 
@@ -126,19 +157,14 @@ def convert_account(state: State, rule: Conversion, account: int) -> int:
     for _ in range(ROUNDS):
         if state.accounts[account].cash >= 0:
             break
-        holding = _asset_to_sell(state, account)
+        equity = equity_of(state, account)
+        holding = _asset_to_sell(state, rule, account, equity)
         if holding < 0:
             break
         instrument = wide(state.holdings[holding].instrument)
         withdraw_orders(state, account, instrument)
-        record = state.instruments[instrument]
-        mark = wide(state.markets[instrument].mark)
-        size = wide(state.holdings[holding].size)
-        worth = position_value(record.kind, record.unit, size, mark)
-        weighted = asset_value(state, holding, mark, 0)
-        value = sold_value(rule, wide(-state.accounts[account].cash), worth, weighted)
-        lots = min(size, lots_worth(record.kind, record.unit, value, mark))
-        limit = wide(band_limit(state, instrument, -1, wide(record.market_band_ppm)))
+        lots = _lots_to_sell(state, rule, holding)
+        limit = lowest_price(state, holding, lots, equity)
         first_fill = wide(state.counters[COUNT_FILLS])
         filled, received = house_order(state, holding, -1, lots, limit, CONVERSION)
         give_back_fees(state, wide(account), instrument, first_fill)

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import ENAMETOOLONG
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -366,7 +367,8 @@ def _ending(error: BaseException) -> tuple[int, str]:
     """The exit code of a failure and its message: never a traceback, also of a defect of ours."""
     name = type(error).__name__
     if isinstance(error, OSError):
-        return INCOMPLETE, f"{_place_of(error)}: {error.strerror or error}"
+        code = BAD_INPUT if error.errno == ENAMETOOLONG else INCOMPLETE
+        return code, f"{_place_of(error)}: {error.strerror or error}"
     endings: tuple[tuple[type[BaseException], int, str], ...] = (
         (CycloptsError, BAD_INPUT, "{plain} (try: undertow --help)"),
         (InputError, BAD_INPUT, "{error}"),

@@ -155,6 +155,9 @@ def _require_reached(tape: Tape, moments: Mapping[str, float]) -> None:
     record = tape.record
     if "steps_done" not in record or not moments:
         return
+    if "step_seconds" not in record:
+        wrong = "is missing, though steps_done is there; run the case again"
+        raise DataError(f"{tape.folder.path / RUN_FILE}: step_seconds: {wrong}")
     end_s = float(record["steps_done"]) * float(record["step_seconds"])
     last = max(moments, key=lambda key: moments[key])
     if moments[last] > end_s:

@@ -113,8 +113,11 @@ def ladder_query(tape: Tape, moment: str = "start") -> str:
 
 
 def leverage_of(tape: Tape) -> Leverage | None:
-    """The inventory, None where the run recorded none."""
+    """The inventory, None where the run recorded none, or none of anybody it names."""
     if not tape.value("select count(*) from leverage"):
+        return None
+    total = _layers(tape, layers_query(tape, "0", "start"), {0: "all"})
+    if not total:
         return None
     names = {code: str(name) for code, name in enumerate(tape.record.get("profiles", []))}
     queries = {
@@ -138,7 +141,7 @@ def leverage_of(tape: Tape) -> Leverage | None:
         products=sorted(products, key=lambda row: -row.gross),
         products_end={row.name: row for row in ended},
         depths=_layers(tape, queries["depths"], depth_names),
-        total=_layers(tape, layers_query(tape, "0", "start"), {0: "all"})[0],
+        total=total[0],
         classes=classes[:-1],
         shown=shown[:-1],
         effective=effective[:-1],
