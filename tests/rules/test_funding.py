@@ -124,6 +124,20 @@ def test_caps_hold_under_an_average_premium_too(caps: dict[str, int], previous_p
         assert (state.charge_ticks[0], state.charge_ppb[0]) == (1, sign * charge)
 
 
+@pytest.mark.parametrize("cap", ["cap_ppb", "change_cap_ppb"])
+def test_a_wide_cap_on_a_fine_grid_holds_nothing_back(cap: str) -> None:
+    """107.3742 % of 2**34 ticks is 2**64 and a little: wrapped, the cap would be 176 ppb of the index.
+
+    The premium is held at 10**8 ticks, a 24th of it is charged: 4,166,666.67 ticks a coin, far below the cap.
+    """
+    state = state_due_at(HOUR)
+    index = 1 << 34
+    inputs = inputs_of(index_ticks=index, mark_ticks=index + 200_000_000, maximum_ticks=1 << 36)
+    rules = rules_of(premium=funding.PREMIUM_TICKS, **{cap: 1_073_742_000})
+    assert funding.update_funding(rules, inputs, state, HOUR) == 1
+    assert state.charge_ppb[0] == 4_166_666_666_666_667
+
+
 def test_impact_premium_hourly_share_and_oracle_notional(vectors: dict[str, dict[str, Any]]) -> None:
     """hl-funding: premium 0.1 %, eight-hour rate 0.05 %, hourly 6.25e-5, two coins pay 1.25.
 

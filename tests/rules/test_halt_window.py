@@ -102,3 +102,23 @@ def test_memory_and_restore_resume_the_window() -> None:
     rest = halted_seconds(gates, state, MARKS[8:], 9)
     assert halted_seconds(other, again, MARKS[8:], 9) == rest
     assert [*found, *rest] == list(range(3, 16))
+
+
+def test_of_two_rules_that_halt_a_market_the_longer_holds() -> None:
+    """A fall of 12 % starts both; the first would end in second 5, the second holds until second 8."""
+    start = {"kind": "move", "ppm": 100_000, "seconds": 2}
+    rules = [
+        Halt.model_validate(
+            {"scope": "matching", "start": start, "end": {"kind": "elapsed", "seconds": seconds}}
+        )
+        for seconds in (2, 5)
+    ]
+    state = small_venue()
+    gates = Gates(GateRules(source=("x",), halts=tuple(rules)))
+    halted = []
+    for second, ticks in enumerate(MARKS[:2] + [880_000] * 10, 1):
+        set_mark(state, ticks, PERPETUAL)
+        gates.update(state, 1000 * second, False)
+        if state.markets["halted"][PERPETUAL]:
+            halted.append(second)
+    assert halted == list(range(3, 8))

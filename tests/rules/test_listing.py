@@ -179,18 +179,34 @@ def opened() -> Engine:
     return engine
 
 
-@pytest.mark.parametrize("ticks", [10_239, 10_240, 1 << 40])
+@pytest.mark.parametrize("ticks", [10_000, 10_239, 1 << 40])
 def test_a_price_off_the_grid_stops_before_the_step(ticks: int) -> None:
-    """The run stops with the instrument's name, and the venue is as it was before the step."""
+    """The run stops with the instrument's name; the venue is as it was, and goes on from there."""
     engine = opened()
     maximum = int(engine.state.instruments["maximum_ticks"][1])
     assert maximum == 10_000
-    engine.step(1000, np.array([[100], [9_999]], np.int64))
+    engine.step(1000, np.array([[100], [9_998]], np.int64))
     before = engine.state_hash(), engine.step_number
     with pytest.raises(CapacityError) as caught:
         engine.step(2000, np.array([[100], [ticks]], np.int64))
     assert str(caught.value).startswith(f"TWO: a price of {ticks} reaches the top of its grid, 9999")
     assert (engine.state_hash(), engine.step_number) == before
+    engine.step(2000, np.array([[100], [9_998]], np.int64))
+    assert engine.step_number == before[1] + 1
+
+
+def test_a_venue_whose_step_is_refused_keeps_its_clock() -> None:
+    """A mark at the top of its grid: the facade's clock is the engine's, which stood still."""
+    venue = Venue("dydx-v4")
+    venue.list_perpetual("SOL-PERP", tick="1", lot="1", price="100")
+    venue.step(3)
+    venue.engine.state.markets["mark"][0] = 9_999
+    with pytest.raises(CapacityError, match="SOL-PERP: a price of 9999 reaches the top of its grid"):
+        venue.step()
+    assert venue.now == 3
+    venue.engine.state.markets["mark"][0] = 100
+    venue.step()
+    assert venue.now == 4
 
 
 def test_open_contracts_worth_more_than_amounts_stop_before_the_step() -> None:

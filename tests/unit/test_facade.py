@@ -154,6 +154,18 @@ BAD_CALLS: dict[str, tuple[BadCall, str]] = {
         lambda venue: venue.set_index(PERP, {"A": "1", "B": "2"}),
         "BTC-PERP: no room for constituent 'B' beside 'A'; open the venue with a larger constituents=N",
     ),
+    "one constituent too many of a market that waits for its price": (
+        lambda venue: venue.set_index("SOL-PERP", {"A": "1", "B": "2"}),
+        "SOL-PERP: no room for constituent 'B' beside 'A'; open the venue with a larger constituents=N",
+    ),
+    "a weight of a market that waits for its price": (
+        lambda venue: venue.set_index("SOL-PERP", {"A": "1"}, weights={"A": "2"}),
+        "weight of 'A' is 2; a weight is a share of the whole, from '0.000001' to '1'",
+    ),
+    "a price off the grid of a market that waits for its price": (
+        lambda venue: venue.set_index("SOL-PERP", "1.005"),
+        "SOL-PERP: price is 1.005, not a multiple of the tick, 0.01; the nearest is 1.00 or 1.01",
+    ),
     "no constituent": (
         lambda venue: venue.set_index(PERP, {}),
         "BTC-PERP: no constituent is given; give at least one price",
@@ -175,15 +187,22 @@ BAD_CALLS: dict[str, tuple[BadCall, str]] = {
 
 @pytest.mark.parametrize("name", BAD_CALLS)
 def test_a_call_that_cannot_be_meant(name: str) -> None:
-    """One sentence, nothing changed."""
+    """One sentence, nothing changed: no wallet, no market, no constituent, no price."""
     venue, _one, _two = small_venue()
-    before = venue.state_hash()
+    venue.list_perpetual("SOL-PERP", tick="0.01", lot="1")
+    before = everything(venue)
     call, sentence = BAD_CALLS[name]
     with pytest.raises(UndertowError) as caught:
         call(venue)
     assert str(caught.value) == sentence
-    if name != "a margin that is not there":  # the empty wallet stays
-        assert venue.state_hash() == before
+    assert everything(venue) == before
+
+
+def everything(venue: Venue) -> tuple[Any, ...]:
+    """What a call at the prompt could have changed."""
+    board = venue._board
+    outside = [array.tobytes() for array in board.snapshot()]
+    return venue.state_hash(), outside, {**board.constituents}, {**board.instruments}, {**board.waiting}
 
 
 def test_listing_needs_a_price_and_comes_before_the_first_step() -> None:

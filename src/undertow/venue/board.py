@@ -18,7 +18,7 @@ import numpy as np
 from undertow.errors import InputError
 from undertow.rulebook.faults import suggest
 from undertow.venue.account_view import Names
-from undertow.venue.compile import Listing
+from undertow.venue.compile import Listing, instrument_figures
 from undertow.venue.door import (
     EXACT,
     Instrument,
@@ -78,16 +78,20 @@ class Board:
             self._open_market(listing._replace(start=figure_on_grid(figures[2], f"{name}: price")))
 
     def _open_market(self, listing: Listing) -> None:
+        market = self._market_of(listing)
+        with localcontext(EXACT):
+            place = self.engine.list(listing)
+        self.instruments[listing.name] = market._replace(number=place)
+        self.waiting.pop(listing.name, None)
+        self.prices[place, 0] = int(self.engine.state.markets[place]["last"])
+
+    def _market_of(self, listing: Listing) -> Instrument:
+        """What listing this would give, with its grid; InputError if it would be refused."""
         if listing.tick <= listing.start:  # a tick above the price has a sentence of its own
             Instrument(listing.name, 0, listing, 0, 1 << 62).ticks(listing.start)
         with localcontext(EXACT):
-            place = self.engine.list(listing)
-        record = self.engine.state.instruments[place]
-        self.instruments[listing.name] = Instrument(
-            listing.name, place, listing, int(record["unit"]), int(record["maximum_ticks"])
-        )
-        self.waiting.pop(listing.name, None)
-        self.prices[place, 0] = int(self.engine.state.markets[place]["last"])
+            grid = instrument_figures(self.engine.rulebook, listing)
+        return Instrument(listing.name, -1, listing, grid["unit"], grid["maximum_ticks"])
 
     def set_index(
         self,
@@ -101,16 +105,21 @@ class Board:
         prices = table(price, f"{name}: price") if isinstance(price, Mapping) else {"": price}
         if not prices:
             raise InputError(f"{name}: no constituent is given; give at least one price")
-        if name in self.waiting:
-            start = figure_on_grid(next(iter(prices.values())), f"{name}: price")
-            self._open_market(self.waiting[name]._replace(start=start))
-        market = self.instrument(name)
-        ticks = {place: market.ticks(value) for place, value in prices.items()}
         weights, ages = table(weights, "weights"), table(ages, "ages")
         shares = {place: share_ppm(value, f"weight of {place!r}") for place, value in weights.items()}
         seconds = {place: whole_seconds(value, f"age of {place!r}", 0) for place, value in ages.items()}
-        columns = {place: self._column(market, place) for place in (*ticks, *shares, *seconds)}
-        row = market.number
+        places = self._places(name, (*prices, *shares, *seconds))
+        market, opening = self.instruments.get(name), None
+        if market is None:
+            start = figure_on_grid(next(iter(prices.values())), f"{name}: price")
+            opening = self.waiting[name]._replace(start=start)
+            market = self._market_of(opening)
+        ticks = {place: market.ticks(value) for place, value in prices.items()}
+        if opening is not None:  # what is refused opens no market
+            self._open_market(opening)
+        self.constituents[name] = places
+        columns = {place: places.index(place) for place in (*ticks, *shares, *seconds)}
+        row = self.instruments[name].number
         self.prices[row] = 0
         self.ages[row] = 0
         for place, column in columns.items():
@@ -119,17 +128,18 @@ class Board:
             if place in shares:
                 self.engine.pricing.weights[row, column] = shares[place]
 
-    def _column(self, market: Instrument, place: str) -> int:
-        names = self.constituents.setdefault(market.name, [])
-        if place not in names:
-            if len(names) == self.prices.shape[1]:
-                beside = ", ".join(map(repr, names))
-                raise InputError(
-                    f"{market.name}: no room for constituent {place!r} beside {beside}; "
-                    f"open the venue with a larger constituents=N"
-                )
-            names.append(place)
-        return names.index(place)
+    def _places(self, name: str, given: tuple[str, ...]) -> list[str]:
+        """An instrument's constituents by column, new ones last; InputError if they are too many."""
+        known_ones = self.constituents.get(name, [])
+        places = list(dict.fromkeys((*known_ones, *given)))
+        room = self.prices.shape[1]
+        if len(places) > room:
+            beside = ", ".join(map(repr, places[:room]))
+            raise InputError(
+                f"{name}: no room for constituent {places[room]!r} beside {beside}; "
+                f"open the venue with a larger constituents=N"
+            )
+        return places
 
     def require_prices(self) -> None:
         """InputError if something listed has no price."""

@@ -184,17 +184,20 @@ class Engine:
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Nothing goes on from the middle of a batch or a step: what stopped there says so from then on."""
-        if self.stopped:
-            raise InvariantError(
-                f"this venue was stopped in the middle of its work at step {self.step_number}; "
-                f"restore a snapshot or open it anew"
-            )
+        self._require_whole()
         self.stopped = True
         yield
         self.stopped = False
         if self.state.interrupted:
             self.state.interrupted = False
             raise KeyboardInterrupt
+
+    def _require_whole(self) -> None:
+        if self.stopped:
+            raise InvariantError(
+                f"this venue was stopped in the middle of its work at step {self.step_number}; "
+                f"restore a snapshot or open it anew"
+            )
 
     # ---- the step
 
@@ -204,9 +207,12 @@ class Engine:
         Commands of the step were submitted before. Order: index, (matching was), marks, funding and interest,
         conversion, danger, liquidation, takeover and backstop, insurance, allocation, disposal, gates.
         What a rulebook paces by the second is told how many whole seconds have begun since the last step.
+        Prices that amounts have no room for are refused (CapacityError) before the step begins.
         """
         prices = self._by_constituent(outside, "outside prices")
         seconds_old = np.zeros_like(prices) if ages is None else self._by_constituent(ages, "ages")
+        self._require_whole()
+        require_room_for_step(self.state, self.listings, prices)
         with self._at_work():
             self._step(now_ms, prices, seconds_old)
 
@@ -222,7 +228,6 @@ class Engine:
 
     def _step(self, now_ms: int, prices: NDArray[np.int64], ages: NDArray[np.int64]) -> None:
         state = self.state
-        require_room_for_step(state, self.listings, prices)
         seconds = max(0, now_ms // 1000 - int(state.counters[TIME]) // 1000)
         state.counters[TIME] = now_ms
         self.step_number += 1

@@ -23,6 +23,7 @@ from undertow._jit import tell_of_compiling
 from undertow.errors import InputError, InvariantError
 from undertow.rulebook.model import Rulebook
 from undertow.venue.account_view import AccountView, view_account
+from undertow.venue.admission import check_withdrawal
 from undertow.venue.allocation.winners import Policy
 from undertow.venue.answers import Result, result
 from undertow.venue.audit import clearing_balance
@@ -70,11 +71,12 @@ from undertow.venue.state import (
     EXEMPT_NOT,
     EXEMPT_PRIVILEGE,
     HOUSE_STRIDE,
+    TIME,
 )
 
 MOST_INSTRUMENTS, MOST_PROVIDERS = 1_000, 1_000
 MOST_SEED = (1 << 63) - 1
-SNAPSHOT = {"engine", "board", "now"}
+SNAPSHOT = {"engine", "board"}
 
 
 class Venue:
@@ -105,7 +107,6 @@ class Venue:
         flag(oracle, "oracle")
         tell_of_compiling()
         self.step_seconds = whole_seconds(step_seconds, "step_seconds")
-        self.now = 0  # seconds
         self.engine = Engine(
             self.rulebook,
             settlements=len(wallets),
@@ -119,6 +120,11 @@ class Venue:
             policy=policy,
         )
         self._board = Board(self.engine, wallets, constituents)
+
+    @property
+    def now(self) -> int:
+        """Seconds on the venue's clock."""
+        return int(self.engine.state.counters[TIME]) // 1000
 
     # ---- listing
 
@@ -202,11 +208,14 @@ class Venue:
         """Open a wallet for one isolated position and move `margin` into it; returns its number."""
         wallet = self._wallet(self._account(owner))
         profile = self.rulebook.profile_name("isolated")
-        amount = wallet.amount(wallet.units(margin, "margin"))
+        units = wallet.units(margin, "margin")
+        amount = wallet.amount(units)
+        refused = check_withdrawal(self.engine.state, owner, units)
+        if refused:  # before the wallet is there: what is refused leaves none behind
+            why = result(refused, -1, Decimal(0), Decimal(0), None).sentence
+            raise InputError(f"{amount} {wallet.name} cannot leave account {owner}: {why}")
         account = self.open_account(profile, wallet.name, leverage, owner=owner)
-        moved = self.transfer(owner, account, amount)
-        if not moved.accepted:
-            raise InputError(f"{amount} {wallet.name} cannot leave account {owner}: {moved.sentence}")
+        self.transfer(owner, account, amount)
         return account
 
     def set_leverage(self, account: int, leverage: Number) -> None:
@@ -411,9 +420,8 @@ class Venue:
         self._board.require_prices()
         count = len(self._board.instruments)
         for _ in range(passing // self.step_seconds):
-            self.now += self.step_seconds
             prices, ages = self._board.prices[:count].copy(), self._board.ages[:count].copy()
-            self.engine.step(1000 * self.now, prices, ages)
+            self.engine.step(1000 * (self.now + self.step_seconds), prices, ages)
 
     # ---- looking
 
@@ -466,7 +474,7 @@ class Venue:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that decides what happens next; `restore` goes back to it."""
-        return {"engine": self.engine.snapshot(), "board": self._board.snapshot(), "now": self.now}
+        return {"engine": self.engine.snapshot(), "board": self._board.snapshot()}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go back to a snapshot of this same venue."""
@@ -474,7 +482,6 @@ class Venue:
             raise InputError(f"a snapshot is {shown(saved)}; give what `snapshot` gave")
         self.engine.restore(saved["engine"])
         self._board.restore(saved["board"])
-        self.now = saved["now"]
 
     # ---- numbers behind names
 

@@ -203,7 +203,8 @@ def _settle_rate(row: int, rules: NDArray[np.void], inputs: FundingInputs, state
     if rule["premium"] == PREMIUM_TICKS:
         charge = average_charge_ppb(state.premium_sum[row], samples, rule["interval_seconds"])
         previous = state.rate_ppb[row] * index
-        cap, change_cap = rule["cap_ppb"] * index, rule["change_cap_ppb"] * index
+        most = AMOUNT_LIMIT // index  # ppb of the index that fit; caps beyond it hold nothing back
+        cap, change_cap = min(rule["cap_ppb"], most) * index, min(rule["change_cap_ppb"], most) * index
         limit = min(index, AMOUNT_LIMIT // RATE_LIMIT_PPB) * RATE_LIMIT_PPB
         charge = capped_rate_ppb(charge, previous, cap, change_cap, limit)
         state.charge_ticks[row] = 1

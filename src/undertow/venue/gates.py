@@ -139,9 +139,12 @@ class Gates:
         return self.windows[halt.end.seconds, instrument].move_ppm() < halt.end.ppm
 
     def _set(self, state: State, halt: Halt, instrument: int, closed: bool) -> None:
+        """Say that a rule's halt began or ended; trading goes on once no rule halts it."""
         kind = EventKind.HALT_START if closed else EventKind.HALT_END
         if halt.scope == "matching":
-            state.markets[instrument]["halted"] = int(closed)
+            rules = [rule for rule, where in self.halted_until if where == instrument]
+            held = any(self.rules.halts[rule].scope == "matching" for rule in rules)
+            state.markets[instrument]["halted"] = int(held)
         elif closed:
             state.counters[LIQUIDATION_HALTED] += 1
         else:

@@ -50,10 +50,15 @@ def ask_loss(state: State, holding: int, lots: int, price: int) -> int:
 
 @kernel
 def order_loss(state: State, slot: int) -> int:
-    """What a resting order would lose against the mark if it filled at its limit; 0 for a gain."""
+    """What a resting order would lose against the mark if it filled at its limit; 0 if it is not through it.
+
+    At the mark or short of it an inverse order may lose an atom by rounding: nothing is held back for that.
+    """
     order = state.orders[slot]
     record = state.instruments[order.instrument]
     mark = state.markets[order.instrument].mark
+    if order.side * (order.price - mark) <= 0:
+        return 0
     if record.kind == SPOT:
         if order.side > 0:
             return bid_loss(state, order.holding, order.size, order.price)
