@@ -43,6 +43,7 @@ from undertow.crowd.view import (
     nothing,
     together,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 
 RETURN_S = 60.0
@@ -70,8 +71,8 @@ class Arbitrage:
         slow = np.full(count, rules.slow_settlement_s)
         slow[int(np.argmax(turnover))] = rules.largest_settlement_s
         self._slow_s = slow
-        self._band_factor = np.exp(rules.band_spread * self._drawn("arbitrage: bands"))[:, None]
-        self._loss_limit = rules.loss_limit * np.exp(rules.band_spread * self._drawn("arbitrage: limits"))
+        self._band_factor = floats.exp(rules.band_spread * self._drawn("arbitrage: bands"))[:, None]
+        self._loss_limit = rules.loss_limit * floats.exp(rules.band_spread * self._drawn("arbitrage: limits"))
         stock_usd = rules.stock_turnover * market.turnover_usd / rules.firms
         lots = gauges.lots_for(stock_usd, gauges.start_ticks, np.arange(count, dtype=np.int64))
         kept = market.perpetual | np.isin(market.name, rules.leaves)
@@ -107,13 +108,13 @@ class Arbitrage:
         small = (np.arange(self.rules.firms) % KINDS == 1)[:, None]
         contracts = market.perpetual & (big != small)
         draws = streams.normal(self.seed, "arbitrage: coins", 0, self._identity.ravel()).reshape(share.shape)
-        taste = np.exp(self.rules.taste_spread * draws)
+        taste = floats.exp(self.rules.taste_spread * draws)
         coins = ~(market.perpetual | left)[None, :]
         for members, power in (
             (contracts, self.rules.room_exponent),
             (coins, self.rules.spot_room_exponent),
         ):
-            weights = market.turnover_usd**power * members * taste
+            weights = floats.power(market.turnover_usd, power) * members * taste
             share += weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
         return share
 
@@ -201,7 +202,7 @@ class Arbitrage:
         look = max(1, round(ACTS_EVERY_S / view.step_seconds))
         seconds = look * view.step_seconds  # in short steps a firm looks no more often
         used, opening = self._room(view, held, position)
-        pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * seconds)
+        pace = -floats.expm1(floats.log1p(-min(rules.pace_per_s, 0.999)) * seconds)
         every = max(1, round(STANDING_S / seconds))
         share = np.minimum(np.where(market.perpetual, rules.standing_share, rules.standing_share_spot), 0.999)
         books = Books(
@@ -213,7 +214,7 @@ class Arbitrage:
             market.maximum_ticks,
             market.perpetual,
             share,
-            -np.expm1(np.log1p(-share) * seconds),
+            -floats.expm1(floats.log1p(-share) * seconds),
         )
         who, stock = (self._wallet, self._instrument, self._identity), (held, self._start_lots)
         pairs = Pairs(*who, *stock, self._band(view, used), opening, self.resting, self.standing)
@@ -231,7 +232,7 @@ class Arbitrage:
         """
         loss = np.maximum(1.0 - self.worth / self._worth_start, 0.0)
         now = np.clip(2.0 - 2.0 * loss / self._loss_limit, 0.0, 1.0)
-        back = -np.expm1(-view.step_seconds / self.rules.nerve_s)
+        back = -floats.expm1(-view.step_seconds / self.rules.nerve_s)
         self.nerve += np.minimum(now - self.nerve, 0.0) + np.maximum(now - self.nerve, 0.0) * back
 
     def _way_out(self, view: View) -> float:
@@ -247,7 +248,7 @@ class Arbitrage:
 
     def _returned_share(self, view: View, every: int) -> float:
         minutes = every * view.step_seconds / 60.0
-        return float(-np.expm1(-self.rules.return_per_minute * minutes) * view.transfers)
+        return float(-floats.expm1(-self.rules.return_per_minute * minutes) * view.transfers)
 
     def _netting(self, view: View, held: Integers) -> Commands:
         """Spot assets above or below the starting stock are carried over and sold or bought outside."""

@@ -41,6 +41,7 @@ from undertow.crowd.view import (
     nothing,
     together,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 from undertow.venue.records import OrderFlag, TimeInForce
 
@@ -78,7 +79,7 @@ class BasisBooks:
         self._short_start = -population.position_lots[mine]
         self._spot = market.spot[self._instrument]
         self.brought = np.zeros(1, np.bool_)
-        self._band = rules.band * np.exp(rules.band_spread * streams.normal(seed, "basis: bands", 0, ids))
+        self._band = rules.band * floats.exp(rules.band_spread * streams.normal(seed, "basis: bands", 0, ids))
 
     def opening(self) -> Opening:
         """None: the population is placed before the actors."""
@@ -125,7 +126,7 @@ class BasisBooks:
         active &= self._through(view, turn, active, "bids")
         due, cheap, short = turn[active], cheap[active], short[active]
         pace = np.minimum(rules.close_per_minute * np.maximum(cheap, 0.0) / POINT, self._most[due])
-        share = -np.expm1(-pace * every * view.step_seconds / 60.0)
+        share = -floats.expm1(-pace * every * view.step_seconds / 60.0)
         account, instrument = self._account[due], self._instrument[due]
         lots = np.floor(short * share).astype(np.int64)
         price = np.floor(view.outside_ticks[instrument] * (1.0 - self._band[due])).astype(np.int64)

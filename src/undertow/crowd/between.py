@@ -42,6 +42,7 @@ from undertow.crowd.view import (
     together,
     withdrawals,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 from undertow.venue.records import CommandKind, TimeInForce
 
@@ -114,7 +115,7 @@ class Between:
         self.legs: list[Leg] = []
         firms = np.arange(rules.firms, dtype=np.int64)
         spread = streams.normal(seed, "between: bands", 0, firms)
-        self._factor = np.exp(rules.edge_spread * spread)[:, None]
+        self._factor = floats.exp(rules.edge_spread * spread)[:, None]
         self._slots = 1 + max(1, round(rules.transfer_s / step_seconds))
         self.transit = np.zeros((2, self._slots, rules.firms), np.int64)  # micros, by venue of arrival
         self._step = 0
@@ -140,7 +141,7 @@ class Between:
             np.array([leg.market.name.index(name) for name in names], np.int64) for leg in self.legs
         ]
         least = np.minimum(first.turnover_usd[self.places[0]], second.turnover_usd[self.places[1]])
-        weights = least**self.rules.room_exponent
+        weights = floats.power(least, self.rules.room_exponent)
         self._share = weights / max(float(weights.sum()), 1e-12)
         self._fees = sum(
             leg.fees[places] for leg, places in zip(self.legs, self.places, strict=True)
@@ -197,7 +198,7 @@ class Between:
         rules, (first, second) = self.rules, pair
         least = 2.0 * self._fees + 2.0 * rules.edge + self._band(pair, views, price)
         free = np.minimum(self._free(first, price), self._free(second, price)) / np.maximum(price, 1e-12)
-        pace = -np.expm1(np.log1p(-min(rules.pace_per_s, 0.999)) * self.step_seconds)
+        pace = -floats.expm1(floats.log1p(-min(rules.pace_per_s, 0.999)) * self.step_seconds)
         opposite = first.held * second.held < 0.0
         paired = np.where(opposite, np.minimum(np.abs(first.held), np.abs(second.held)), 0.0)
         forced = np.maximum(_excess(first, rules.leverage), _excess(second, rules.leverage))[:, None] * paired
@@ -302,7 +303,7 @@ class Between:
         draws = streams.uniform(self.legs[0].seed, "between: transfers", self._step, firms)
         failing = min(1.0, self.rules.failure_weight * max(view.failure for view in views))
         due = ((self._step + firms) % every == 0) & (draws >= failing)
-        share = -np.expm1(-self.rules.transfer_share * every * self.step_seconds / MINUTE_S) * works
+        share = -floats.expm1(-self.rules.transfer_share * every * self.step_seconds / MINUTE_S) * works
         on_its_way = self.transit.sum(axis=1) / MICROS
         money = pair[0].equity + pair[1].equity + on_its_way.sum(axis=0)
         part = np.array([leg.usd for leg in self.legs])

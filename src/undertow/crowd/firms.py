@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
-from undertow.crowd.quantiles import normal_quantile, stratified
+from undertow.crowd.quantiles import stratified
 from undertow.crowd.rules_actors import MakerRules
 from undertow.crowd.scale import amount_of
 from undertow.crowd.view import Floats, Integers, Market
+from undertow.exact import floats
+from undertow.exact.normal import normal_quantile
 
 IDS_PER_FIRM = 1024
 TOP = 5
@@ -58,12 +60,12 @@ def firm_weights(count: int, concentration: float) -> Floats:
     low, high = 0.0, 6.0
     for _ in range(60):
         middle = 0.5 * (low + high)
-        weights = ranks**-middle
+        weights = floats.power(ranks, -middle)
         if weights[:TOP].sum() / weights.sum() < concentration:
             low = middle
         else:
             high = middle
-    weights = ranks**-high
+    weights = floats.power(ranks, -high)
     return np.asarray(weights / weights.sum())
 
 
@@ -82,11 +84,11 @@ def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float)
     firms = np.arange(rules.firms, dtype=np.int64)
     firm, instrument = _coverage(rules, market, weights, seed)
     identity = firm * IDS_PER_FIRM + instrument
-    taste = np.exp(0.3 * streams.normal(seed, "makers: share of a coin", 0, identity))
+    taste = floats.exp(0.3 * streams.normal(seed, "makers: share of a coin", 0, identity))
     raw = weights[firm] * taste
     raw /= np.bincount(instrument, raw, len(market.name))[instrument]
     depth = raw * rules.depth_share * market.turnover_usd[instrument]
-    reach = depth * (rules.reach / 0.01) ** rules.depth_exponent
+    reach = depth * floats.power(rules.reach / 0.01, rules.depth_exponent)
     total = np.bincount(firm, reach, rules.firms)
     side = 2.0 * streams.uniform(seed, "makers: outside weight", 0, firms) - 1.0
     delay = streams.uniform(seed, "makers: delay", 0, firms) * rules.outside_delay_s / step_seconds
@@ -102,7 +104,7 @@ def draw_plan(rules: MakerRules, market: Market, seed: int, step_seconds: float)
         np.clip(rules.outside_weight + rules.outside_weight_spread * side, 0.0, 1.0),
         np.rint(delay).astype(np.int64),
         streams.uniform(seed, "makers: phase", 0, identity),
-        np.exp(rules.trip_spread * limits),
+        floats.exp(rules.trip_spread * limits),
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.crowd.view import Floats, Integers, Market, View
+from undertow.exact import floats
 
 RETURN_S = 10.0
 SHORT_MEMORY_S = 60.0
@@ -30,7 +31,7 @@ GAP_SMOOTHING_S = 5.0
 SLOW_GAP_S = 60.0
 LONG_MOVE_S = 1800.0
 SAMPLE_S = 10.0
-SQUARED_RETURN_CAP = 40.0**2  # in calm variances
+SQUARED_RETURN_CAP = 1_600.0  # in calm variances
 WAITS_BELOW = 0.9  # of the own price: who need not sell waits for a better bid, a hole is no price
 TIGHT = 0.005  # spread over price up to which a mid is a price
 
@@ -61,7 +62,7 @@ class Gauges:
         shares = [_share(step_seconds, memory_s) for memory_s in memories]
         self._smoothing, self._gap_smoothing, self._slow_smoothing, *rest = shares
         self._short_share, self._long_share = rest
-        self._calm = market.volatility**2 * (len(self._own_ring) * step_seconds / 60.0)
+        self._calm = np.square(market.volatility) * (len(self._own_ring) * step_seconds / 60.0)
         self._ratios = np.ones((6, count))  # of prices, whose logarithms are taken together
         self.volatility = np.ones(count)
         self.outside_volatility = np.ones(count)  # of the outside alone
@@ -87,7 +88,7 @@ class Gauges:
         slot = int(step * self.step_seconds // self._sample_s) % len(self._samples)
         self._samples[slot] = self.own
         np.divide(self.own, self._samples[(slot + 1) % len(self._samples)], out=ratios[5])
-        gap, own_return, outside_return, own_move, outside_move, long_move = np.log(ratios)
+        gap, own_return, outside_return, own_move, outside_move, long_move = floats.log(ratios)
         self.smooth += (self.own - self.smooth) * self._smoothing
         self.gap += (gap - self.gap) * self._gap_smoothing
         self.slow_gap += (gap - self.slow_gap) * self._slow_smoothing
@@ -97,7 +98,9 @@ class Gauges:
         self.move[:] = np.where(np.abs(own_move) > np.abs(outside_move), own_move, outside_move)
 
     def _learn(self, own_return: Floats, outside_return: Floats) -> None:
-        squared = np.minimum(np.stack([own_return, outside_return]) ** 2 / self._calm, SQUARED_RETURN_CAP)
+        squared = np.minimum(
+            np.square(np.stack([own_return, outside_return])) / self._calm, SQUARED_RETURN_CAP
+        )
         self._short += (squared - self._short) * self._short_share
         self._long += (squared - self._long) * self._long_share
         both = np.sqrt(np.maximum(self._short, self._long))
@@ -158,7 +161,7 @@ def own_price(view: View, tight: NDArray[np.bool_]) -> Floats:
 
 def _share(seconds: float, memory_s: float) -> float:
     """What a step moves an exponential average with this memory."""
-    return float(-np.expm1(-seconds / memory_s))
+    return float(-floats.expm1(-seconds / memory_s))
 
 
 def _ring(start: Floats, span_s: float, step_seconds: float) -> Floats:

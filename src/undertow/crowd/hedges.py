@@ -39,6 +39,7 @@ from undertow.crowd.view import (
     no_opening,
     nothing,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 from undertow.venue.records import TimeInForce
 
@@ -47,6 +48,7 @@ NO_HEDGE = -1
 REBUILD_S = 300.0
 LEAST_ORDER_USD = 100.0
 BIDS, ASKS = 0, 1
+LN_2 = 0.6931471805599453
 
 
 def regrown(since_s: Floats, makers: MakerRules) -> Floats:
@@ -55,10 +57,10 @@ def regrown(since_s: Floats, makers: MakerRules) -> Floats:
     Most have been back for long, or were never out; only the others are worth a power of two.
     """
     share = np.ones(since_s.shape)
-    growing = since_s < makers.doubling_s * (1.0 - np.log2(makers.reentry))
+    growing = since_s < makers.doubling_s * (1.0 - floats.log(makers.reentry) / LN_2)
     if growing.any():
         since = since_s[growing]
-        grown = makers.reentry * np.exp2(np.clip(since / makers.doubling_s, 0.0, 60.0))
+        grown = makers.reentry * floats.power(2.0, np.clip(since / makers.doubling_s, 0.0, 60.0))
         share[growing] = np.where(since < 0.0, 0.0, np.minimum(grown, 1.0))
     return share
 
@@ -96,7 +98,7 @@ class Hedges:
         self.resume_s = np.full((pairs, 2), NEVER)
         limits = spread_normals(seed, "hedges: limits", len(plan.capital_usd), 1).ravel()
         self._calm = (np.zeros(0, np.int64), np.zeros(0, np.int64))  # held and reviewed that tripped nobody
-        self._limit = rules.trip_cut * np.exp(rules.trip_spread * limits)[plan.firm]
+        self._limit = rules.trip_cut * floats.exp(rules.trip_spread * limits)[plan.firm]
 
     def _tied(self, books: Integers) -> Integers:
         """The position of each pair of firm and coin, NO_HEDGE where its book holds none."""
@@ -169,8 +171,8 @@ class Hedges:
         if len(due) == 0 or rules.rebuild_share == 0.0:
             return nothing()
         due = due[self.desk.values(self.account[due])[:, 0] > 0]  # a book that was taken over is no more
-        pace = -np.log1p(-rules.rebuild_share) / REBUILD_S
-        share = -np.expm1(-pace * every * view.step_seconds)
+        pace = -floats.log1p(-rules.rebuild_share) / REBUILD_S
+        share = -floats.expm1(-pace * every * view.step_seconds)
         lots = np.floor(missing[due] * share).astype(np.int64)
         instrument, side = self.instrument[due], np.sign(self.start[due])
         touch = np.where(side > 0, view.ask_ticks[instrument], view.bid_ticks[instrument])

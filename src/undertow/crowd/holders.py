@@ -22,6 +22,7 @@ from undertow import streams
 from undertow.crowd.gauges import WAITS_BELOW, Gauges
 from undertow.crowd.rules_people import HolderRules
 from undertow.crowd.view import Commands, Desk, Market, Opening, View, new_orders, nothing
+from undertow.exact import floats
 from undertow.venue.records import TimeInForce
 
 MOST = 10.0  # ten-per-cent falls that wallets are filled for; the rest of the coins never move
@@ -69,8 +70,8 @@ class Holders:
         if not self.rules.active or len(self._coin) == 0:
             return nothing()
         self._decide(view)
-        chance = -np.expm1(-view.step_seconds / self.rules.turn_s)
-        part = min(-np.expm1(-view.step_seconds / self.rules.pace_s) / chance, 1.0)
+        chance = -floats.expm1(-view.step_seconds / self.rules.turn_s)
+        part = min(-floats.expm1(-view.step_seconds / self.rules.pace_s) / chance, 1.0)
         turn = np.flatnonzero(streams.uniform(self.seed, "holders: turn", view.step, self._ids) < chance)
         account, row = self.accounts[self._wallet[turn]], self._row[turn]
         coin = self._coin[row]
@@ -90,12 +91,12 @@ class Holders:
         """Some more sell with every new depth of the fall; an old fall is forgotten."""
         gauges = self.gauges
         # Of the smoothed price: one order in an empty book frightens few.
-        moves = gauges.long_move + np.log(gauges.smooth / gauges.own)
-        fall = np.maximum(-np.expm1(np.minimum(moves[self._coin], moves[self._contract])), 0.0)
+        moves = gauges.long_move + floats.log(gauges.smooth / gauges.own)
+        fall = np.maximum(-floats.expm1(np.minimum(moves[self._coin], moves[self._contract])), 0.0)
         deeper = np.maximum(fall - self.deepest, 0.0) / TEN_PERCENT
         self.decided_lots += self.rules.share * self._held_lots * deeper
         self.deepest += np.where(deeper > 0.0, fall - self.deepest, 0.0)
-        self.deepest += (fall - self.deepest) * -np.expm1(-view.step_seconds / MEMORY_S)
+        self.deepest += (fall - self.deepest) * -floats.expm1(-view.step_seconds / MEMORY_S)
 
     def memory(self) -> dict[str, NDArray[Any]]:
         """Every array that carries over."""

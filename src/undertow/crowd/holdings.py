@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow.crowd.quantiles import stratified
 from undertow.crowd.rules import Floats, Holder, Integers, Listing, MarginProfile, PopulationRules
+from undertow.exact import floats
+from undertow.exact.floats import geometric
 
 _IDS_PER_ACCOUNT = 128
 _AGES = 64
@@ -160,7 +162,7 @@ def entry_ticks(
     for coin in range(int(held.coins.max()) + 1 if len(rows) else 0):
         chosen = held.coins == coin
         logs[chosen] = np.interp(age[chosen], np.linspace(0.0, 1.0, _AGES), _past(coin, seed, rules))
-    gain = np.where(rows < trader_rows, -np.expm1(logs), 0.0)  # 1 - entry / price
+    gain = np.where(rows < trader_rows, -floats.expm1(logs), 0.0)  # 1 - entry / price
     profit = held.lots * prices.astype(np.float64) * units * gain
     total = np.bincount(account, profit, len(held.offsets) - 1)
     free = np.maximum(free_micros.astype(np.float64), 0.0)
@@ -172,7 +174,7 @@ def entry_ticks(
 
 def _past(coin: int, seed: int, rules: PopulationRules) -> Floats:
     """Log of past over present price at ages evenly spaced in logarithm, youngest first."""
-    days = np.geomspace(*rules.entry_hours, _AGES) / 24.0
+    days = geometric(*rules.entry_hours, _AGES) / 24.0
     scale = np.sqrt(np.diff(days, prepend=0.0)) * rules.daily_volatility
     ids = coin * _AGES + np.arange(_AGES, dtype=np.int64)
     walk: Floats = np.cumsum(streams.normal(seed, "past price", 0, ids) * scale)

@@ -27,9 +27,11 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow.crowd.collar import Door, Held, collared
 from undertow.crowd.gauges import Gauges
-from undertow.crowd.quantiles import SizeLaw, normal_quantile, stratified, thinned_ranks
+from undertow.crowd.quantiles import SizeLaw, stratified, thinned_ranks
 from undertow.crowd.rules_actors import LoopedAsset, LooperRules, LoopProduct
 from undertow.crowd.view import Commands, Desk, Floats, Integers, Market, Opening, View, nothing
+from undertow.exact import floats
+from undertow.exact.normal import normal_quantile
 from undertow.venue.records import OrderFlag
 
 SIZE_SPREAD = 2.5  # of accounts in general (1.4), as are the tail's exponent and start
@@ -87,13 +89,13 @@ class Loopers:
         if largest <= 1.0:
             return np.ones(accounts)
         shock = np.abs(normal_quantile(stratified(self.seed, f"{self.name}: multiple", accounts)))
-        multiple: Floats = np.maximum(largest * np.exp(-self.rules.multiple_spread * shock), 1.0)
+        multiple: Floats = np.maximum(largest * floats.exp(-self.rules.multiple_spread * shock), 1.0)
         return multiple
 
     def _rates(self) -> Floats:
         """What each account pays for what it owes, % a year."""
         shock = normal_quantile(stratified(self.seed, f"{self.name}: rate", self.rules.accounts))
-        rates: Floats = self.terms.rate_percent * np.exp(self.rules.rate_spread * shock)
+        rates: Floats = self.terms.rate_percent * floats.exp(self.rules.rate_spread * shock)
         return rates
 
     def _holdings(self, full: Floats) -> Integers:
@@ -178,7 +180,7 @@ class Loopers:
         if not hazard.any():
             return
         looking = np.arange(view.step % every, len(self.leaving), every, dtype=np.int64)
-        chance = -np.expm1(-hazard * every * view.step_seconds / 60.0)
+        chance = -floats.expm1(-hazard * every * view.step_seconds / 60.0)
         draws = streams.uniform(self.seed, f"{self.name}: leaving", view.step, looking)
         self.leaving[looking[draws < chance]] = True
 
@@ -197,7 +199,7 @@ class Loopers:
     def _hazards(self, view: View, accounts: slice = EVERYBODY) -> Floats:
         """Of some accounts that they start to leave, a minute."""
         rules, ratio = self.rules, self._own_over_outside(view)
-        looks = -float(np.log1p(-rules.exit_share)) / TEN_MINUTES
+        looks = -float(floats.log1p(-rules.exit_share)) / TEN_MINUTES
         holding = min(rules.holder_per_minute * max(1.0 - ratio, 0.0) * 100.0, rules.holder_cap_per_minute)
         leaves = self._unpaid[self._changed(view)][accounts]
         if ratio < rules.exit_price:

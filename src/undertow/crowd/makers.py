@@ -43,6 +43,7 @@ from undertow.crowd.view import (
     nothing,
     together,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 
 NEVER = -1e12
@@ -179,10 +180,10 @@ class Makers:
         filled = np.maximum(bought[:, None] * SIDES, 0.0)
         scale = np.maximum(self.standing_usd, plan.reach_usd[:, None] * 0.02)
         self.stock -= np.minimum(filled / scale, 1.0) * self.stock
-        self.stock += (1.0 - self.stock) * -np.expm1(-rules.refill_per_s * view.step_seconds)
+        self.stock += (1.0 - self.stock) * -floats.expm1(-rules.refill_per_s * view.step_seconds)
         self.standing_usd -= np.minimum(filled, self.standing_usd)
         self.capital[:] = self.desk.worths(self.accounts) / MICROS
-        share = -np.expm1(-view.step_seconds / LOSS_MEMORY_S)
+        share = -floats.expm1(-view.step_seconds / LOSS_MEMORY_S)
         self.capital_before += (self.capital - self.capital_before) * share
 
     def _lot_usd(self) -> Floats:
@@ -201,7 +202,7 @@ class Makers:
         opening = (size > before + GAP_OPENS * rules.trip_gap)[plan.instrument]
         gap = opening & (size[plan.instrument] > self._trip_gap)
         loss = self._loss()[plan.firm] > self._trip_loss
-        self.age_s += (view.latency_s - self.age_s) * -np.expm1(-view.step_seconds / REJECTION_MEMORY_S)
+        self.age_s += (view.latency_s - self.age_s) * -floats.expm1(-view.step_seconds / REJECTION_MEMORY_S)
         refused = self.refused[plan.firm] > self._trip_refused
         refused |= self.age_s[0] > self._trip_age_s
         tripped = move | gap | loss | refused
@@ -225,8 +226,8 @@ class Makers:
         rules, plan, gauges = self.rules, self.plan, self.gauges
         instrument = plan.instrument
         outside = gauges.outside_before(view, plan.delay_steps)[plan.firm, instrument]
-        weight, smooth = self._outside_weight, np.log(gauges.smooth)[instrument]
-        reference = np.exp(weight * np.log(outside) + (1.0 - weight) * smooth)
+        weight, smooth = self._outside_weight, floats.log(gauges.smooth)[instrument]
+        reference = floats.exp(weight * floats.log(outside) + (1.0 - weight) * smooth)
         volatility = np.minimum(gauges.volatility, rules.volatility_cap)
         sigma = volatility * self.market.volatility
         width = rules.fee_width + rules.width_sigmas * sigma * np.sqrt(rules.quote_life_s / 60.0)
@@ -235,7 +236,7 @@ class Makers:
         skew = (rules.skew_sigmas * sigma)[instrument] * np.clip(full, -1.5, 1.5)
         reference = reference * (1.0 - skew)
         calm = self._reach_usd
-        eased = np.minimum(1.0, (volatility / rules.knee) ** -rules.size_elasticity)
+        eased = np.minimum(1.0, floats.power(volatility / rules.knee, -rules.size_elasticity))
         quiet = eased[instrument, None] * calm
         room = self._roomy(quiet, full)
         loss = self._loss() / (rules.trip_loss * plan.limit_factor[:, 0])
@@ -301,7 +302,7 @@ class Makers:
         firm = self.plan.firm[chosen]
         tried = np.bincount(firm, minlength=self.rules.firms)
         lost = np.bincount(firm, failed.astype(np.float64), self.rules.firms)
-        share = -np.expm1(-view.step_seconds / REJECTION_MEMORY_S)
+        share = -floats.expm1(-view.step_seconds / REJECTION_MEMORY_S)
         now = lost / np.maximum(tried, 1)  # a firm that sends nothing forgets
         self.refused += (now - self.refused) * share
         self.attempts += len(chosen) * (1 + 2 * self.rules.levels)
@@ -325,11 +326,11 @@ class Makers:
         rules, levels = self.rules, self.rules.levels
         ids = self._ids[sent]
         noise = streams.normal(self.seed, "makers: distances", view.step, ids.ravel())
-        noise = np.exp(rules.level_jitter * noise).reshape(len(sent), 2, levels)
+        noise = floats.exp(rules.level_jitter * noise).reshape(len(sent), 2, levels)
         width = target.half_width[sent, None]
         ratio = rules.reach / width
-        distance = (width * ratio ** self._place[sent])[:, None, :] * noise
-        cumulative = (ratio**self._edges) ** rules.depth_exponent
+        distance = (width * floats.power(ratio, self._place[sent]))[:, None, :] * noise
+        cumulative = floats.power(floats.power(ratio, self._edges), rules.depth_exponent)
         cumulative[:, 0] = 0.0
         return distance, cumulative[:, 1:] - cumulative[:, :-1]
 
@@ -344,7 +345,7 @@ class Makers:
         draws = streams.uniform(self.seed, "makers: transfers", view.step, due)
         due = due[draws >= min(1.0, TRANSFER_FAILURE_WEIGHT * view.failure)]
         minutes = every * view.step_seconds / 60.0
-        share = -np.expm1(-self.rules.top_up_per_minute * minutes) * view.transfers
+        share = -floats.expm1(-self.rules.top_up_per_minute * minutes) * view.transfers
         amounts = np.floor(lack[due] * share * MICROS).astype(np.int64)
         self.capital_before[due] += amounts / MICROS
         self.attempts += len(due)

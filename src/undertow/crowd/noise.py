@@ -22,6 +22,7 @@ from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_actors import NoiseRules
 from undertow.crowd.slices import Books, Manner, Seen, slices
 from undertow.crowd.view import ACTS_EVERY_S, Commands, Desk, Floats, Market, Opening, View, nothing
+from undertow.exact import floats
 from undertow.units import MICROS
 
 SECONDS_A_DAY = 86_400.0
@@ -89,7 +90,7 @@ class Noise:
     def _manner(self, view: View, every: int) -> Manner:
         rules = self.rules
         return Manner(
-            ends=float(-np.expm1(-view.step_seconds / rules.parent_s)),
+            ends=float(-floats.expm1(-view.step_seconds / rules.parent_s)),
             most=rules.visible_share * every * view.step_seconds,
             collar=rules.collar,
             failing=rules.failure_weight * view.failure,
@@ -102,8 +103,8 @@ class Noise:
         rules = self.rules
         spread = rules.size_spread
         draws = streams.normal(self.seed, "noise: size", view.step, self._identity)
-        size = np.exp(spread * draws - 0.5 * spread * spread)
-        growth = np.clip(self.gauges.volatility**rules.growth, 1.0, rules.growth_cap)
+        size = floats.exp(spread * draws - 0.5 * spread * spread)
+        growth = np.clip(floats.power(self.gauges.volatility, rules.growth), 1.0, rules.growth_cap)
         usd: Floats = self._flow_usd_per_s * seconds * growth[self.instrument] * size
         often = self._flow_usd_per_s * seconds / self._least_mean_usd
         if (often < 1.0).any():

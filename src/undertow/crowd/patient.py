@@ -33,6 +33,7 @@ from undertow.crowd.view import (
     nothing,
     together,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 
 LEAST_ORDER_USD = 10.0
@@ -86,7 +87,7 @@ class Patient:
             interest = float(market.open_interest_usd[instrument])
             return rules.bids_share * interest, rules.asks_share * interest
         near = max(rules.stale_share * float(market.turnover_usd[instrument]), rules.stale_least_usd)
-        total = near * (rules.deepest / TEN_PERCENT) ** rules.stale_exponent
+        total = near * floats.power(rules.deepest / TEN_PERCENT, rules.stale_exponent)
         return total, total
 
     def _far_orders(self) -> tuple[Integers, Integers, Integers, Integers, Integers]:
@@ -103,7 +104,7 @@ class Patient:
                 stream = f"patient: {'bids' if side > 0 else 'asks'}"
                 distance = law(rules, strata(self.seed, stream, levels, int(instrument)), side)
                 start = float(gauges.start_ticks[instrument])
-                ticks = np.rint(start * np.exp(-side * distance)).astype(np.int64)
+                ticks = np.rint(start * floats.exp(-side * distance)).astype(np.int64)
                 amount = sizes(self.seed, f"{stream}, size", usd, levels, int(instrument))
                 parts.append(self._rows(int(instrument), side, ticks, amount))
         parts += self._known_bids()
@@ -177,9 +178,9 @@ class Patient:
         held = self.desk.sizes(np.tile(ladder, len(due)), np.repeat(due, rules.accounts))
         taken = held.reshape(len(due), rules.accounts) - self._start_lots[:, due].T
         usd = np.maximum(taken, 0).sum(axis=1) * self.gauges.own[due] * self.market.unit[due] / MICROS
-        usd *= -np.expm1(-rules.refill_per_minute * every * view.step_seconds / 60.0)
+        usd *= -floats.expm1(-rules.refill_per_minute * every * view.step_seconds / 60.0)
         share = streams.uniform(self.seed, "patient: returning", view.step, due)
-        ticks = np.floor(self.gauges.own[due] * np.exp(-self._law(due, share))).astype(np.int64)
+        ticks = np.floor(self.gauges.own[due] * floats.exp(-self._law(due, share))).astype(np.int64)
         who = streams.integers(self.seed, "patient: who returns", view.step, due, rules.accounts)
         return self._posted(view, "returning", ladder[who], due, ticks, usd, 1.0)[0]
 
@@ -205,7 +206,7 @@ class Patient:
         # way: so an empty book fills again.
         own, outside = gauges.own[due], view.outside_ticks[due]
         up = streams.uniform(self.seed, "patient: hunters' haste", view.step, due)
-        price = np.where(own < outside, own * (outside / own) ** (0.5 * up), outside)
+        price = np.where(own < outside, own * floats.power(outside / own, 0.5 * up), outside)
         ticks = np.floor(price * (1.0 - self.rules.dip_depth * depth)).astype(np.int64)
         who = streams.integers(self.seed, "patient: who hunts", view.step, due, self.rules.accounts)
         account = self.accounts[self.rules.accounts + who]
@@ -218,8 +219,8 @@ class Patient:
         """USD of new bids a second in each instrument."""
         rules, gauges = self.rules, self.gauges
         below = np.maximum(1.0 - gauges.own / view.outside_ticks, 0.0)
-        fallen = rules.fall_weight * np.maximum(-np.expm1(gauges.long_move), 0.0)
-        bargain = (below / TEN_PERCENT) ** rules.discount_power
+        fallen = rules.fall_weight * np.maximum(-floats.expm1(gauges.long_move), 0.0)
+        bargain = floats.power(below / TEN_PERCENT, rules.discount_power)
         reason = np.where(self.market.perpetual, bargain + fallen / TEN_PERCENT, bargain)
         pace: Floats = self._bargain_usd * reason / 60.0
         return pace

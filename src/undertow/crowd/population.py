@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from undertow import streams
 from undertow.crowd import holdings
 from undertow.crowd.positions import AccountSizes, CoinChoice, Scratch, SideRules, assign_sides, choose_coins
-from undertow.crowd.quantiles import SizeLaw, Thinned, normal_quantile, size_above, stratified, thinned_ranks
+from undertow.crowd.quantiles import SizeLaw, Thinned, size_above, stratified, thinned_ranks
 from undertow.crowd.rules import (
     Floats,
     Holder,
@@ -36,6 +36,8 @@ from undertow.crowd.rules import (
     PopulationRules,
     SizesUsd,
 )
+from undertow.exact import floats
+from undertow.exact.normal import normal_quantile
 from undertow.units import MICROS
 
 LARGEST_NUMBER_OF_COINS = 80
@@ -105,7 +107,7 @@ def _draw_traders(open_interest_micros: float, accounts: int, seed: int, rules: 
     crowd = thinned_ranks(law, reference, accounts)
     equity = crowd.member_equity * crowd.members * MICROS
     shock = normal_quantile(stratified(seed, "leverage", accounts))
-    leverage = _leverage(rules, crowd.member_equity, np.exp(rules.leverage_spread * shock))
+    leverage = _leverage(rules, crowd.member_equity, floats.exp(rules.leverage_spread * shock))
     if rules.fit_median:
         correction = np.clip(wanted_micros / float((equity * leverage).sum()), 0.8, 1.25)
         leverage = np.clip(leverage * correction, *rules.leverage_limits)
@@ -120,7 +122,7 @@ def _trader_sides(rules: PopulationRules) -> Floats:
 
 
 def _leverage(rules: PopulationRules, member_equity_usd: Floats, factor: Floats) -> Floats:
-    centre = rules.leverage_at_500_usd * (member_equity_usd / 500.0) ** -rules.leverage_slope
+    centre = rules.leverage_at_500_usd * floats.power(member_equity_usd / 500.0, -rules.leverage_slope)
     return np.clip(centre * factor, *rules.leverage_limits)
 
 
@@ -137,11 +139,11 @@ def _size_law(rules: PopulationRules, sizes: SizesUsd, wanted_usd: float, refere
     if not rules.fit_median:
         return law
     grid = thinned_ranks(law, reference, min(reference, 2_000))
-    factors = np.exp(rules.leverage_spread * normal_quantile((np.arange(32) + 0.5) / 32))
-    low, high = np.log(law.median / 50.0), np.log(min(law.median * 50.0, law.tail_start * 0.99))
+    factors = floats.exp(rules.leverage_spread * normal_quantile((np.arange(32) + 0.5) / 32))
+    low, high = floats.log(law.median / 50.0), floats.log(min(law.median * 50.0, law.tail_start * 0.99))
     for _ in range(40):
         middle = 0.5 * (low + high)
-        law = law._replace(median=float(np.exp(middle)), least=min(law.least, float(np.exp(middle))))
+        law = law._replace(median=float(floats.exp(middle)), least=min(law.least, float(floats.exp(middle))))
         equity = size_above(law, grid.upper_share)
         mean_leverage = _leverage(rules, equity[:, None], factors[None, :]).mean(axis=1)
         if float((grid.members * equity * mean_leverage).sum()) < wanted_usd:
@@ -189,7 +191,7 @@ def _draw_positions(
     more = rules.coins_per_account - 1.0
     extra = np.zeros(accounts)
     if more > 0.0:
-        extra = np.floor(np.log1p(-uniform) / np.log(more / (1.0 + more)))
+        extra = np.floor(floats.log1p(-uniform) / floats.log(more / (1.0 + more)))
     wanted = np.where(traders.profile == MarginProfile.ISOLATED, 1, 1 + np.minimum(extra, 7)).astype(np.int64)
     wanted = np.minimum(wanted, coins)
     tail = np.arange(accounts) < traders.crowd.single
@@ -209,7 +211,7 @@ def _draw_positions(
         choose_coins(key, choice, sizes, scratch, held, notional, counts)
         inside = np.arange(offsets[-1]) - np.repeat(offsets[:-1], space) < np.repeat(counts, space)
         totals = np.bincount(held[inside], notional[inside], coins)
-        weights *= np.clip(share * totals.sum() / np.maximum(totals, 1.0), 0.2, 5.0) ** 0.8
+        weights *= floats.power(np.clip(share * totals.sum() / np.maximum(totals, 1.0), 0.2, 5.0), 0.8)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     drawn = holdings.Drawn(starts, held[inside], notional[inside])
     _give_sides(drawn, traders.crowd, coins, seed, rules)

@@ -41,6 +41,7 @@ from undertow.crowd.view import (
     nothing,
     together,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 from undertow.venue.records import CommandKind
 
@@ -134,7 +135,7 @@ class Redemption:
         """Of its cash, what a firm commits until its next look."""
         cash = self._cash_usd(view)
         seconds = self._every(view) * view.step_seconds
-        pace = -np.expm1(np.log1p(-min(self.rules.pace_per_s, 0.999)) * seconds)
+        pace = -floats.expm1(floats.log1p(-min(self.rules.pace_per_s, 0.999)) * seconds)
         spendable: Floats = np.maximum(cash, 0.0) * pace
         return spendable
 
@@ -155,7 +156,7 @@ class Redemption:
         draws = streams.uniform(self.seed, "redemption: transfers", view.step, self._ids)
         due &= draws >= min(1.0, TRANSFER_FAILURE_WEIGHT * view.failure)
         share = float(
-            -np.expm1(-self.rules.move_per_minute * every * view.step_seconds / 60.0) * view.transfers
+            -floats.expm1(-self.rules.move_per_minute * every * view.step_seconds / 60.0) * view.transfers
         )
         if not due.any() or share <= 0.0:
             return nothing()

@@ -35,6 +35,7 @@ from undertow.crowd.view import (
     nothing,
     together,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 
 FUNDING = 1.0  # cash over what they can sell in all
@@ -65,7 +66,11 @@ class Sellers:
         )  # by instrument, of each wallet, at the start's price
         self.attempts = 0
         self.accounts = np.zeros(rules.accounts, np.int64)
-        calm = makers.depth_share * market.turnover_usd * (rules.reach / PERCENT) ** makers.depth_exponent
+        calm = (
+            makers.depth_share
+            * market.turnover_usd
+            * floats.power(rules.reach / PERCENT, makers.depth_exponent)
+        )
         self._usd = rules.share * calm * market.perpetual
         self._pairs = np.array(
             [
@@ -98,7 +103,7 @@ class Sellers:
         if not rules.active or len(self._pairs) == 0:
             return nothing()
         self._arrive(view)
-        chance = -np.expm1(-view.step_seconds / rules.turn_s) if view.step > 1 else 1.0
+        chance = -floats.expm1(-view.step_seconds / rules.turn_s) if view.step > 1 else 1.0
         turn = self._ids[streams.uniform(self.seed, "sellers: turn", view.step, self._ids) < chance]
         self.attempts = len(turn)
         heard = streams.uniform(self.seed, "sellers: messages", view.step, turn)
@@ -110,7 +115,7 @@ class Sellers:
 
     def _arrive(self, view: View) -> None:
         """More people want out while the price falls: by its fall in the last minute."""
-        fall = np.maximum(-np.expm1(self.gauges.own_move), 0.0) / TEN_PERCENT
+        fall = np.maximum(-floats.expm1(self.gauges.own_move), 0.0) / TEN_PERCENT
         pace = self.rules.arrivals_per_minute * self._interest_usd * fall / 60.0
         self.stock_usd += pace * view.step_seconds
         np.minimum(self.stock_usd, MOST * self._interest_usd, out=self.stock_usd)
@@ -121,7 +126,7 @@ class Sellers:
         identity = self._identity[rows]
         inside = streams.uniform(self.seed, "sellers: prices", view.step, identity.reshape(-1))
         share = (np.arange(levels) + inside.reshape(identity.shape)) / levels
-        distance = rules.nearest * (rules.reach / rules.nearest) ** share
+        distance = rules.nearest * floats.power(rules.reach / rules.nearest, share)
         own = self.gauges.own[instruments][:, None]
         prices = np.ceil(own * (1.0 + distance)).astype(np.int64)
         # Everybody sells once: what is gone is not offered again.

@@ -17,6 +17,7 @@ seconds. Invariant: an order of a trader only reduces what he has; chances do no
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,11 @@ from undertow.crowd.view import (
     nothing,
     together,
 )
+from undertow.exact import floats
 from undertow.units import MICROS
 from undertow.venue.records import OrderFlag
 
-DAY_ROOT_MINUTES = 1440.0**0.5
+DAY_ROOT_MINUTES = math.sqrt(1440.0)
 
 
 class Traders:
@@ -154,11 +156,11 @@ class Traders:
         rules, every = self.rules, self._round(view)
         looking = np.arange(view.step % every, self._count, every, dtype=np.int64)
         minutes = every * view.step_seconds / 60.0
-        fall = np.maximum(-np.expm1(self.gauges.long_move), 0.0) / 0.1
+        fall = np.maximum(-floats.expm1(self.gauges.long_move), 0.0) / 0.1
         after_fall = max(rules.panic_per_minute, rules.profit_per_minute)
         worst = rules.close_per_minute + after_fall * float(fall.max(initial=0.0))
         draws = streams.uniform(self.seed, "traders: leaving", view.step, looking)
-        near = draws < -np.expm1(-worst * minutes)
+        near = draws < -floats.expm1(-worst * minutes)
         few, draws = looking[near], draws[near]
         if len(few) == 0:
             return
@@ -166,7 +168,7 @@ class Traders:
         nearer = np.maximum(self._nearness(few) - self.calm[few], 0.0)
         pull = np.where(self._row_lots[rows] > 0, rules.panic_per_minute, rules.profit_per_minute)
         hazard = rules.close_per_minute * nearer[owner] + pull * fall[self._row_instrument[rows]]
-        self._join(view, self.exits, rows[draws[owner] < -np.expm1(-hazard * minutes)], "leavers")
+        self._join(view, self.exits, rows[draws[owner] < -floats.expm1(-hazard * minutes)], "leavers")
 
     def _rows_of(self, accounts: Integers) -> tuple[Integers, Integers]:
         """Position rows of some accounts, and the place of each row's account in `accounts`."""
@@ -186,7 +188,7 @@ class Traders:
         sigma = np.zeros(len(accounts))
         np.maximum.at(sigma, place, calm[self._row_instrument[rows]] * scale)
         distance = np.maximum(spare / np.maximum(sigma, 1e-6), 0.0)
-        nearness: Floats = np.exp(-self.rules.close_slope * distance)
+        nearness: Floats = floats.exp(-self.rules.close_slope * distance)
         return nearness
 
     def _reference(self) -> int:
@@ -202,7 +204,7 @@ class Traders:
         if not (hazard > 0.0).any():
             return
         rows = np.arange(view.step % every, len(self._asset_owner), every, dtype=np.int64)
-        chance = -np.expm1(-hazard * every * view.step_seconds / 60.0)[self._asset_instrument[rows]]
+        chance = -floats.expm1(-hazard * every * view.step_seconds / 60.0)[self._asset_instrument[rows]]
         draws = streams.uniform(self.seed, "traders: holders", view.step, rows)
         self._join(view, self.sales, rows[draws < chance], "sellers")
 
@@ -262,7 +264,7 @@ class Traders:
         rules, every = self.rules, 3 * self._round(view)
         looking = self._adders[view.step % every :: every]
         minutes = every * view.step_seconds / 60.0
-        soon = -np.expm1(-minutes / rules.top_up_minutes) * view.transfers
+        soon = -floats.expm1(-minutes / rules.top_up_minutes) * view.transfers
         draws = streams.uniform(self.seed, "traders: margin", view.step, looking)
         weight = max(0.0, 1.0 - rules.transfer_failure_weight * view.failure)
         looking = looking[(draws < soon * weight) & ~self.topped_up[looking]]

@@ -18,6 +18,7 @@ from undertow.crowd.firms import largest
 from undertow.crowd.gauges import Gauges
 from undertow.crowd.rules_actors import TraderRules
 from undertow.crowd.view import Floats, Integers, Market
+from undertow.exact import floats
 
 FARTHEST = 0.98
 
@@ -48,7 +49,7 @@ def _below(
     rules: TraderRules, seed: int, what: str, rows: Integers, start: Floats, median: Floats, share: float
 ) -> Integers:
     who = streams.uniform(seed, f"traders: has a {what}", 0, rows) < share
-    distance = median * np.exp(
+    distance = median * floats.exp(
         rules.distance_spread * streams.normal(seed, f"traders: {what} distance", 0, rows)
     )
     ticks = np.maximum(np.floor(start * (1.0 - np.minimum(distance, FARTHEST))), 1.0)

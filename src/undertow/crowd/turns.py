@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from undertow._jit import kernel
 from undertow.crowd.view import Floats, Integers
+from undertow.exact import floats
 
 ROOM = 1024  # rows taken off at a time
 
@@ -123,7 +124,7 @@ class Turns:
 
     def join(self, rows: Integers, draws: Floats) -> None:
         """These rows wait from now on, if they do not already; `draws` is a uniform for each."""
-        moments = self.clock[self._instrument_of[rows]] - np.log1p(-draws)
+        moments = self.clock[self._instrument_of[rows]] - floats.log1p(-draws)
         join_rows(self._heaps, self._instrument_of, self.queued, rows, moments)
 
     def drawn(self, a_step: float) -> Integers:
@@ -150,7 +151,7 @@ def advanced(clock: Floats, waiting: Integers, a_step: float) -> Floats:
     """Run the clocks by a step; returns up to where turns come, infinite where everybody has one."""
     chance = a_step / np.maximum(waiting, 1)
     everybody = chance >= 1.0
-    clock -= np.log1p(-np.where(everybody, 0.0, chance))
+    clock -= floats.log1p(-np.where(everybody, 0.0, chance))
     return np.where(everybody, np.inf, clock)
 
 
@@ -167,7 +168,7 @@ class TurnsReference:
         """These rows wait from now on."""
         new = ~self.queued[rows]
         rows, draws = rows[new], draws[new]
-        self._moment[rows] = self.clock[self._instrument_of[rows]] - np.log1p(-draws)
+        self._moment[rows] = self.clock[self._instrument_of[rows]] - floats.log1p(-draws)
         self.queued[rows] = True
 
     def drawn(self, a_step: float) -> Integers:

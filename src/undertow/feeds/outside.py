@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import DataError
+from undertow.exact import floats
 from undertow.feeds.bars import Bars, read_bars
 from undertow.feeds.manifest import Manifest, Tape, load_manifest
 from undertow.feeds.tables import MINUTE_MS, IndexMinutes, PoolPrices, read_index_minutes, read_pool
@@ -151,7 +152,7 @@ def _on_grid(number: int, tape: Tape, data: _Recorded, grid_ms: NDArray[np.int64
         if grid_ms[0] < knots_ms[0] or grid_ms[-1] > knots_ms[-1]:
             span = f"{utc_text(int(knots_ms[0]))} to {utc_text(int(knots_ms[-1]))}"
             raise DataError(f"tape {tape.name}: holds {span} only; {_span(grid_ms)} is needed")
-        log_price = np.interp(grid_ms, knots_ms, np.log(prices))
+        log_price = np.interp(grid_ms, knots_ms, floats.log(prices))
         none = np.zeros(len(grid_ms), np.bool_)
         return _Series(number, tape.weight, log_price, np.zeros(len(grid_ms), np.int64), none)
     known_ms = data.times_ms + tape.bar_ms
@@ -163,12 +164,12 @@ def _on_grid(number: int, tape: Tape, data: _Recorded, grid_ms: NDArray[np.int64
         )
     place = np.searchsorted(known_ms, grid_ms, side="right") - 1
     held = np.maximum(place, 0)
-    log_price = np.log(prices)[held]
+    log_price = floats.log(prices)[held]
     age_ms = grid_ms - known_ms[held]
     early = place < 0
     # Before the first bar has ended its first trade stands in, as old as it is far away; too far is nothing.
     age_ms[early] = -age_ms[early]
-    log_price[early] = np.log(opening)
+    log_price[early] = floats.log(opening)
     log_price[early & (age_ms > LATEST_FIRST_TRADE_MS)] = np.nan
     return _Series(number, tape.weight, log_price, age_ms, early)
 
@@ -214,7 +215,7 @@ def _refuse_units(manifest: Manifest, coin: str, series: list[_Series]) -> None:
     )
     off = np.median(logs[:, known] - centres, axis=1)
     worst = int(np.argmax(np.abs(off)))
-    ratio = float(np.exp(np.abs(off[worst])))
+    ratio = float(floats.exp(np.abs(off[worst])))
     if ratio >= LARGEST_RATIO:
         name = manifest.tape[series[worst].tape].name
         raise DataError(
@@ -232,14 +233,16 @@ def _combine(result: OutsidePrices, column: int, series: list[_Series]) -> None:
     # A tape that has not begun says nothing where another one has.
     early = np.stack([one.early for one in series])
     known &= ~(early & (~early & known & (base > 0.0)).any(axis=0))
-    weights = np.where(known, base * 0.5 ** (np.minimum(ages, _OLDEST_WEIGHTED_MS) / HALF_LIFE_MS), 0.0)
+    weights = np.where(
+        known, base * floats.power(0.5, np.minimum(ages, _OLDEST_WEIGHTED_MS) / HALF_LIFE_MS), 0.0
+    )
     filled = np.where(known, logs, 0.0)
     centre = _weighted_median(filled, weights)
     excess = np.maximum(np.abs(filled - centre) / TOLERANCE, 1.0)
-    weights = weights / excess**2
+    weights = weights / np.square(excess)
     total = weights.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        result.prices[:, column] = np.exp((weights * filled).sum(axis=0) / total)
+        result.prices[:, column] = floats.exp((weights * filled).sum(axis=0) / total)
     heaviest = np.argmax(weights, axis=0)
     result.source[:, column] = np.array([one.tape for one in series], np.int8)[heaviest]
     result.age_ms[:, column] = np.min(np.where(weights > 0.0, ages, np.iinfo(np.int64).max), axis=0)

@@ -20,6 +20,7 @@ price is below an anchor marked as the low.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow import streams
+from undertow.exact import floats
 
 SECOND_MS = 1_000
 SECONDS_PER_MINUTE = 60
@@ -95,7 +97,7 @@ def paths_from_anchors(
             path = np.maximum(path, 2.0 * min(lows) - path)
         logs[:, column] = path
         done[coin.coin] = column
-    return np.exp(logs)
+    return floats.exp(logs)
 
 
 def _checked_anchors(coin: CoinPath) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -121,7 +123,7 @@ def _checked_anchors(coin: CoinPath) -> tuple[NDArray[np.int64], NDArray[np.floa
             )
         times.append(anchor.time_ms)
         prices.append(price)
-    return np.array(times, np.int64), np.log(np.array(prices, np.float64))
+    return np.array(times, np.int64), floats.log(np.array(prices, np.float64))
 
 
 def _bridge(
@@ -133,7 +135,7 @@ def _bridge(
     first = min(int(knots_ms[0]), 0) // SECOND_MS
     last = -(-max(int(knots_ms[-1]), int(times_ms[-1])) // SECOND_MS)
     seconds = np.arange(first, last + 1, dtype=np.int64)
-    scale = coin.volatility_bp * 1e-4 / SECONDS_PER_MINUTE**0.5
+    scale = coin.volatility_bp * 1e-4 / math.sqrt(SECONDS_PER_MINUTE)
     # A second's draw is keyed by the second itself, negative ones too (ids are taken modulo 2**62).
     walk = np.cumsum(streams.normal(seed, f"outside price of {coin.coin}", 0, seconds)) * scale
     seconds_ms = seconds * SECOND_MS

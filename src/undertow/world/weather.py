@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
+from undertow.exact import floats
 from undertow.rulebook.limits import Bounded
 
 LOAD_OF_ALL = 16_600.0  # if everybody's liquidation began in one second: 0.01 x 1.66 million people
@@ -140,7 +141,7 @@ class Weather:
         """Count a step: messages tried, people whose liquidation began, outside prices."""
         rules, numbers, seconds = self.rules, self._numbers, self.step_seconds
         step = int(self._step[0])
-        share = float(-np.expm1(-seconds / rules.memory_s))
+        share = float(-floats.expm1(-seconds / rules.memory_s))
         rate = messages / seconds
         if step == 0:
             numbers[0] = rate
@@ -149,9 +150,9 @@ class Weather:
         if step * seconds <= rules.settling_s:
             numbers[2] += (rate - numbers[2]) / (step + 1)
         place = step % len(self._ring)
-        moves = np.abs(np.log(outside_ticks / self._ring[place])) / self._volatility
+        moves = np.abs(floats.log(outside_ticks / self._ring[place])) / self._volatility
         self._ring[place] = outside_ticks
-        numbers[5] = float(moves @ self._weights)
+        numbers[5] = float((moves * self._weights).sum())
         busier = (
             max(numbers[0] / max(numbers[2], 1e-9) - 1.0, 0.0) if step * seconds > rules.settling_s else 0.0
         )
