@@ -46,6 +46,21 @@ def test_a_run_takes_a_policy_object_and_says_so(tmp_path: Path) -> None:
         run_case(SMALL, out=tmp_path, policy=3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="there is no allocation policy 'contract'"):
         run_case(SMALL, out=tmp_path, policy="contract")
+    with pytest.raises(InputError, match="did you mean 'bad-debt'"):
+        run_case(SMALL, out=tmp_path, policy="bad-dept")
+
+
+def test_a_policy_that_is_none_is_refused_before_anything_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest case is drawn for seconds; a slip in a name is answered at once."""
+
+    def drawn(*_given: object) -> None:
+        raise AssertionError("the venue was built first")
+
+    monkeypatch.setattr("undertow.lab.run.build_venues", drawn)
+    with pytest.raises(InputError, match="there is no allocation policy 'none-at-all'"):
+        run_case("oct-2025", out=tmp_path, policy="none-at-all")
 
 
 def test_a_run_takes_a_population_from_a_file(tmp_path: Path) -> None:

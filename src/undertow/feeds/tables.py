@@ -3,9 +3,8 @@
 Holds parsing and checks. Holds no combination of tapes (see outside.py).
 
 * Index minutes: `time_utc,last,low,high`. The time is the minute's start; `last` is its end.
-* Pool: `time_utc,blockNumber` and a price column that the caller names. The price stands from its block to
-the
-  next; further columns (tick, liquidity) are not read.
+* Pool: `time_utc,blockNumber` and a price column that the caller names. The price stands from its block
+  to the next; further columns (tick, liquidity) are not read.
 
 Units: milliseconds since 1970 UTC; prices in the file's quote currency.
 Invariant: what is returned is finite, positive, in time order and without repetition; minutes have no gap.

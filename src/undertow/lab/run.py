@@ -40,6 +40,7 @@ from undertow.tape.folder import COMPLETE, PARTIAL, RunFolder
 from undertow.tape.query import Tape
 from undertow.tape.schema import FULL, LAB, TAPE_LEVELS
 from undertow.venue.allocation import Policy
+from undertow.venue.stages import policy_of
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def run_case(  # noqa: PLR0913 one argument for each choice of a run
     """
     if tape not in TAPE_LEVELS:
         raise InputError(f"tape: {shown(tape)} is no level of detail; one of {', '.join(TAPE_LEVELS)}")
+    if policy is not None:
+        policy = policy_of(policy)  # a name that is none is said before anything is drawn
     listener = progress or Silent()
     changes = dict(settings or {})
     if accounts is not None:

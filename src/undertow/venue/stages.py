@@ -57,7 +57,7 @@ def closing_rule(rulebook: Rulebook, given: Policy | str | None = None) -> Closi
 def policy_of(given: Policy | str) -> Policy:
     """A policy by its registered name, or the object itself. InputError where it is none."""
     if isinstance(given, str):
-        return BadDebt() if given == BadDebt.name else policy(given)
+        return BadDebt() if given == BadDebt.name else policy(given, (BadDebt.name,))
     if isinstance(getattr(given, "name", None), str) and callable(getattr(given, "allocate", None)):
         return given
     raise InputError(

@@ -200,11 +200,11 @@ def policies() -> tuple[str, ...]:
     return tuple(_register)
 
 
-def policy(name: str) -> Policy:
-    """The policy of that name; InputError with a suggestion when there is none."""
+def policy(name: str, others: tuple[str, ...] = ()) -> Policy:
+    """The policy of that name; InputError with a suggestion, `others` among them, when there is none."""
     if name in _register:
         return _register[name]
-    raise InputError(f"there is no allocation policy {shown(name)}; {suggest(name, _register)}")
+    raise InputError(f"there is no allocation policy {shown(name)}; {suggest(name, [*_register, *others])}")
 
 
 register(RankedQueue("profit-margin-ratio", scores.profit_margin_ratio, bounded=True))
