@@ -209,3 +209,25 @@ def maker_carries(state: State, slot: int, lots: int) -> bool:
     if opening + min(change, 0) >= required:
         return True
     return carries(state, holding, signed, order.price, fee, -1)
+
+
+@kernel
+def resting_carries(state: State, taker: int, slot: int, lots: int) -> bool:
+    """Whether a resting order's account may be filled `lots` of it by `taker`, which may be itself."""
+    if state.orders[slot].account == taker:
+        return _pays_itself(state, slot, lots)
+    return maker_carries(state, slot, lots)
+
+
+@kernel
+def _pays_itself(state: State, slot: int, lots: int) -> bool:
+    """Whether an account that trades with itself keeps initial margin after both fees, all that it costs."""
+    order = state.orders[slot]
+    record = state.instruments[order.instrument]
+    fees = fee_of(state, order.instrument, lots, order.price, record.taker_fee_ppm)
+    fees += fee_of(state, order.instrument, lots, order.price, record.maker_fee_ppm)
+    owner = state.accounts[order.account]
+    if fees <= 0 or owner.role >= FIRST_HOUSE_ROLE:
+        return True
+    equity, required, _reserved = initial_now(state, order.account)
+    return bool(equity + owner.credit_limit - fees >= required)

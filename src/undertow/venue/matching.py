@@ -31,7 +31,7 @@ from undertow.venue.book import (
     remove,
     take_slot,
 )
-from undertow.venue.carry import carries, cost_of_fill, fee_of, maker_carries
+from undertow.venue.carry import carries, cost_of_fill, fee_of, resting_carries
 from undertow.venue.ledger import FEE, TRADE, apply_fill, find_holding, free_if_empty, pay, swap_spot, tell
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.records import EventKind, OrderFlag, SelfTrade
@@ -168,7 +168,7 @@ def _offered(state: State, taker: Taker, holding: int | None, slot: int, left: i
     if lots <= 0:
         cancel_order(state, slot)
         return 0
-    if state.orders[slot].account != taker.account and not maker_carries(state, slot, lots):
+    if not resting_carries(state, taker.account, slot, lots):
         _take_off(state, slot)
         return 0
     return lots

@@ -12,7 +12,7 @@ from __future__ import annotations
 from undertow._jit import kernel
 from undertow.units import mul_ppm_ceil
 from undertow.venue.book import level_above, level_at, level_below
-from undertow.venue.carry import maker_carries
+from undertow.venue.carry import resting_carries
 from undertow.venue.margin import SPOT, fill_value
 from undertow.venue.matching import (
     CANCEL_TAKER,
@@ -69,8 +69,7 @@ def first_met(state: State, taker: Taker) -> int:
 @kernel
 def _carried(state: State, taker: Taker, slot: int, lots: int) -> bool:
     """Whether a resting order would be filled, or be taken off because its account cannot carry so much."""
-    order = state.orders[slot]
-    return bool(order.holding < 0 or order.account == taker.account or maker_carries(state, slot, lots))
+    return bool(state.orders[slot].holding < 0 or resting_carries(state, taker.account, slot, lots))
 
 
 @kernel
