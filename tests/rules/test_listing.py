@@ -48,7 +48,7 @@ def test_a_price_may_rise_a_hundredfold(tick: str, price: str, highest: str) -> 
     venue.list_perpetual(PERP, tick=tick, lot=lot, price=price, margin_class="BTC")
     top = Decimal(highest)
     venue.set_index(PERP, top)
-    venue.step()
+    venue.step(seconds=120)  # it is a price like any other, also once the mark is there
     with pytest.raises(InputError) as caught:
         venue.set_index(PERP, top + Decimal(tick))
     assert f"beyond the highest this listing takes, {highest}" in str(caught.value)

@@ -93,6 +93,17 @@ def test_a_privileged_wallet_may_go_below_zero(desk: Desk) -> None:
     assert desk.cash(desk.wallets[0]) == -500
 
 
+def test_what_bids_reserve_is_not_lent_again(desk: Desk) -> None:
+    """A bid for 10 of an asset at 100 holds 1,000 of the cash, and a credit limit does not let it out."""
+    unit = int(desk.state.instruments["unit"][SPOT])
+    desk.state.accounts[desk.wallets[0]]["credit_limit"] = 500
+    bid = {"account": desk.wallets[0], "instrument": SPOT, "side": 1, "size": 10, "price": 100}
+    assert desk.do(CommandKind.NEW, **bid).code == ACCEPTED
+    held = 10 * 100 * unit
+    assert withdraw(desk, CASH + 500 - held + 1) == Rejection.INSUFFICIENT_MARGIN
+    assert withdraw(desk, CASH + 500 - held) == ACCEPTED
+
+
 def test_gates_and_freezes_hold_money_back(desk: Desk) -> None:
     desk.state.counters[WITHDRAWALS_CLOSED] = 1
     assert withdraw(desk, 1) == withdraw_asset(desk, 1) == Rejection.WITHDRAWALS_CLOSED

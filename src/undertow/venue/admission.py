@@ -18,7 +18,7 @@ from undertow.venue.extent import has_room, open_lots
 from undertow.venue.ledger import find_holding
 from undertow.venue.margin import INVERSE, SPOT, fill_value, maintenance_parts, open_extent, requirement_ppm
 from undertow.venue.matching import UNLIMITED, Taker, crosses
-from undertow.venue.open_loss import ask_loss, bid_loss, initial_parts
+from undertow.venue.open_loss import ask_loss, bid_loss, initial_parts, open_loss
 from undertow.venue.reach import walk
 from undertow.venue.records import Role
 from undertow.venue.slack import hold_back, initial_now, open_loss_now
@@ -299,7 +299,7 @@ def withdrawable(state: State, account: int) -> int:
 
     Afterwards it has what it must keep, the margin on a debt that the withdrawal makes included. Who may not
     borrow takes no more cash than is there, unless the rulebook lets open profit out; what bids reserve
-    stays.
+    stays. A credit limit lends beyond that, less the loss of open orders through the mark.
     """
     owner = state.accounts[account]
     profile = state.profiles[owner.profile]
@@ -312,7 +312,7 @@ def withdrawable(state: State, account: int) -> int:
     elif profile.borrowing == 0 and (profile.open_profit_leaves == 0 or reserved > 0):
         free = min(free, there)
     if owner.credit_limit > 0:
-        free = max(free, owner.cash + owner.credit_limit)
+        free = max(free, there + owner.credit_limit - open_loss(state, account))
     return max(free, 0)
 
 

@@ -35,8 +35,9 @@ def require_room_for_step(state: State, listings: Sequence[Listing], outside: ND
     highest = outside.max(axis=1)
     maximum = state.instruments["maximum_ticks"][:count]
     marks = state.markets["mark"][:count]
-    if (highest >= maximum).any() or (marks >= maximum - 1).any():
-        row = int(np.flatnonzero((highest >= maximum) | (marks >= maximum - 1))[0])
+    held = (marks >= maximum - 1) & (highest < maximum - 1)  # at the top, and not because a price outside is
+    if (highest >= maximum).any() or held.any():
+        row = int(np.flatnonzero((highest >= maximum) | held)[0])
         _refuse_price(listings[row], int(max(highest[row], marks[row])), int(maximum[row]))
     _require_totals(state, listings, np.maximum(marks, highest), outside)
 
