@@ -59,6 +59,7 @@ def test_a_run_is_scored_reported_and_compared(first: subprocess.CompletedProces
     assert second.returncode == 1, second.stderr  # strict: the run ends before the published low
     assert "Three minutes on a small venue" in second.stdout
     assert "Run folder: other/small-crash-2" in second.stdout
+    assert "lie apart: undertow score other/small-crash-2/case.toml --draws 8" in second.stdout
     assert not (folder / "other/small-crash-2/report.html").exists()
 
     scored = undertow("score", "runs/small-crash-1", folder=folder)

@@ -113,6 +113,7 @@ def test_the_command_prints_the_facts_and_reads_the_folder_again(
     [
         (["oct-2025"], "oct-2025 is a case; say how many draws to score: --draws 8"),
         (["oct-2026", "--draws", "2"], "there is no such case"),
+        (["runs/nothing"], "runs/nothing: no such run folder, and no case that ships; score takes"),
         (["oct-2025", "--draws", "0"], "--draws must be between 1 and 1000, not 0"),
         (["oct-2025", "--draws", "2", "--jobs", "0"], "--jobs must be between 1 and 64, not 0"),
         (["oct-2025", "--draws", "2", "--first-seed", "-1"], "--first-seed must be between 0 and"),

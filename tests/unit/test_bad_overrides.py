@@ -25,6 +25,10 @@ OVERRIDES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"trip_loss": "1"},
         ["trip_loss: is not a key here; did you mean 'crowd.makers.trip_loss'?"],
     ),
+    "key of a rulebook": (
+        {"collateral.USDe.price.kind": "index"},
+        ["collateral: is not a key here; did you mean 'rulebook.collateral.USDe.price.kind'?"],
+    ),
     "key of a single value": (
         {"accounts.x": "5"},
         ["accounts.x: accounts is a single value; leave out 'x'"],

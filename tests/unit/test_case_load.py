@@ -16,6 +16,7 @@ from tidy_rules import ROOT
 from undertow.case.load import case_names, check_case, load_case, rulebook_of
 from undertow.case.model import AnchorRow, Case
 from undertow.case.write import case_text, rulebook_text
+from undertow.errors import CaseError
 from undertow.lab.score import check_facts
 from undertow.rulebook.load import load_rulebook, preset_names
 from undertow.rulebook.model import Rulebook
@@ -244,3 +245,10 @@ def test_facts_are_all_looked_at(wrong: int, other: int, tmp_path: Path) -> None
     assert found[0] == f"facts.{wrong}.tolerance.amount: is -3; must be a number above 0"
     assert found[1].startswith(f"facts.{other} ({('btc-low', 'btc-low-time')[other]}): query: no measure is")
     assert len(found) == 2
+
+
+def test_the_folder_of_a_run_names_its_case(tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text("")
+    with pytest.raises(CaseError) as error:
+        load_case(str(tmp_path))
+    assert str(error.value) == f"{tmp_path}: is the folder of a run; its case is {tmp_path / 'case.toml'}"

@@ -70,6 +70,7 @@ def test_help_loads_no_compiler(arguments: list[str], repository: Path) -> None:
 
 
 HINT = " (try: undertow --help)"
+RUN_HINT = " (try: undertow run --help)"
 
 
 @pytest.mark.parametrize(
@@ -80,11 +81,11 @@ HINT = " (try: undertow --help)"
             'Unknown command "runn". Did you mean "run"? Available commands: run, cases, show, new, check, '
             f"score, report, compare{HINT}",
         ),
-        (["run"], f'Command "run" parameter CASE requires an argument{HINT}'),
-        (["run", "a", "b"], f"unexpected argument 'b'{HINT}"),
-        (["run", "a", "--acounts", "5"], f"Unknown option: --acounts. Did you mean --accounts?{HINT}"),
-        (["run", "a", "--seed", "x"], f'Invalid value for --seed: unable to convert "x" into int{HINT}'),
-        (["run", "a", "--seed"], f'Command "run" parameter --seed requires an argument{HINT}'),
+        (["run"], f'Command "run" parameter CASE requires an argument{RUN_HINT}'),
+        (["run", "a", "b"], f"unexpected argument 'b'{RUN_HINT}"),
+        (["run", "a", "--acounts", "5"], f"Unknown option: --acounts. Did you mean --accounts?{RUN_HINT}"),
+        (["run", "a", "--seed", "x"], f'Invalid value for --seed: unable to convert "x" into int{RUN_HINT}'),
+        (["run", "a", "--seed"], f'Command "run" parameter --seed requires an argument{RUN_HINT}'),
         (["run", "a", "--seed=-1"], "--seed must be between 0 and 2147483647, not -1"),
         (["run", "a", "--accounts", "0"], "--accounts must be between 1 and 50,000,000, not 0"),
         (["run", "a", "--set", "seed"], "--set takes KEY=VALUE, was given 'seed'"),

@@ -116,7 +116,7 @@ def test_columns_that_may_be_left_out(tmp_path: Path) -> None:
         ([",1,,,,,"], "row 1, column account: is empty"),
         (["a,1,ETH,1,,,", "b,1,,,,,", "a,2,ETH,1,,,"], "row 3, column cash_usd: differs from"),
         (["a,1,ETH,1,,,", "b,1,,,,,", "a,1,ETH,1,,,"], "row 3, column instrument: the account has another"),
-        (["a,-5,,,,,"], "accounts are worth nothing or less"),
+        (["a,-5,,,,,"], "accounts worth nothing or less at the start: 1, the first with row 1"),
         ([], "has no row"),
     ],
 )

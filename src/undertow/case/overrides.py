@@ -22,6 +22,7 @@ from undertow.case.model import Case
 from undertow.errors import InputError
 from undertow.rulebook.extent import parsed, require_extent
 from undertow.rulebook.faults import Loc, child_of, dotted, owner_of, shown, suggest
+from undertow.rulebook.model import Rulebook
 
 _NAMES = ("name", "coin", "id")
 
@@ -140,7 +141,9 @@ def _row(rows: list[Any], part: str) -> int:
 
 
 def elsewhere(place: Loc) -> str:
-    """The only dotted key of a case that ends as this place does, or nothing."""
+    """The only dotted key of a case that ends as this place does, or a rulebook's; else nothing."""
+    if place[0] in Rulebook.model_fields and place[0] not in Case.model_fields:
+        return f"rulebook.{dotted(place)}"
     found = [key for key in _keys(Case) if key.split(".")[-1] == place[-1]]
     return found[0] if len(found) == 1 else ""
 

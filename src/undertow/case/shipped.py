@@ -41,6 +41,8 @@ def case_path(name_or_path: str | Path) -> Path:
     path = Path(text)
     if path.is_file():
         return path
+    if (path / "case.toml").is_file():
+        raise CaseError(f"{text}: is the folder of a run; its case is {path / 'case.toml'}")
     if path.suffix != ".toml" and "/" not in text:
         raise CaseError(f"{text}: there is no such case; {suggest(text, case_names())}")
     raise CaseError(f"{text}: there is no such file; give the path of a TOML file")

@@ -81,7 +81,7 @@ def read_population(path: Path, listed: Listed, rules: PopulationRules) -> Popul
     below = np.flatnonzero(equity[:count] <= 0)
     if len(below):
         raise DataError(
-            f"{path}: {len(below)} accounts are worth nothing or less at the start, the first with row "
+            f"{path}: accounts worth nothing or less at the start: {len(below)}, the first with row "
             f"{_first_row(rows, int(below[0]))}; every account needs something of its own"
         )
     order = np.concatenate([np.argsort(-equity[:count], kind="stable"), np.arange(count, count + book_count)])

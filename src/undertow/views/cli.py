@@ -370,7 +370,7 @@ def _ending(error: BaseException) -> tuple[int, str]:
         code = BAD_INPUT if error.errno == ENAMETOOLONG else INCOMPLETE
         return code, f"{_place_of(error)}: {error.strerror or error}"
     endings: tuple[tuple[type[BaseException], int, str], ...] = (
-        (CycloptsError, BAD_INPUT, "{plain} (try: undertow --help)"),
+        (CycloptsError, BAD_INPUT, "{plain} (try: undertow {command}--help)"),
         (InputError, BAD_INPUT, "{error}"),
         (InvariantError, BROKEN, "an internal invariant broke, please report it: {error}"),
         (UndertowError, INCOMPLETE, "{error}"),
@@ -383,8 +383,10 @@ def _ending(error: BaseException) -> tuple[int, str]:
         ),
     )
     code, words = next((code, words) for kind, code, words in endings if isinstance(error, kind))
-    plain = _plain(error) if isinstance(error, CycloptsError) else ""
-    return code, words.format(plain=plain, error=error, name=name)
+    plain, command = "", ""
+    if isinstance(error, CycloptsError):
+        plain, command = _plain(error), "".join(f"{part} " for part in error.command_chain or ())
+    return code, words.format(plain=plain, command=command, error=error, name=name)
 
 
 def settings_from(pairs: Sequence[str]) -> dict[str, str]:

@@ -75,7 +75,7 @@ def spread_table(console: Console, spread: Spread) -> None:
             blocks = ", ".join(f"{block} {cost:.2f}" for block, cost in loss.blocks.items())
             console.print(
                 f"{name} facts met by the mean: {passed} of {total}; loss {loss.total:.3f} "
-                f"(mean {loss.mean:.3f}, between draws {loss.deviation:.3f}; {blocks})",
+                f"(mean {loss.mean:.3f}, between draws {loss.deviation:.3f}; by block: {blocks})",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -54,7 +54,7 @@ class ScoreOptions:
 
 def score_command(given: ScoreOptions) -> int:
     """Score a run again, show an ensemble again, or run a case over several draws."""
-    from undertow.case.load import case_path
+    from undertow.case.load import case_names, case_path
     from undertow.lab.ensemble import is_ensemble, read_ensemble, run_ensemble
 
     path, options = Path(given.target), given.options
@@ -69,6 +69,11 @@ def score_command(given: ScoreOptions) -> int:
         return _shown(read_ensemble(path), options.quiet, given.strict, False)
     if given.case is not None:
         raise CommandLineError(f"--case is for a run folder, and {path} is none")
+    if given.draws is None and not path.exists() and given.target not in case_names():
+        raise CommandLineError(
+            f"{given.target}: no such run folder, and no case that ships; score takes a run folder, or with "
+            "--draws a case"
+        )
     case_path(given.target)
     if given.draws is None:
         raise CommandLineError(

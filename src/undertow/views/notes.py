@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from undertow.lab.drawn import Drawn
@@ -41,26 +42,28 @@ def start_note(record: Mapping[str, Any]) -> str:
     )
 
 
-def draw_note(record: Mapping[str, Any], standing: Standing | None) -> str:
-    """That a run is one draw of many, and where the others are or how to have them."""
+def draw_note(record: Mapping[str, Any], standing: Standing | None, folder: Path) -> str:
+    """That a run in a folder is one draw of many, and where the others are or how to have them."""
     said = (
         f"One draw of many: another seed than {record.get('seed', 1)} draws another crowd, and other numbers."
     )
     if standing is not None:
         return f"{said} {standing.draws} draws of the same case are in {standing.folder.name}."
-    command = draws_command(record)
+    command = draws_command(record, folder)
     return f"{said} How far they lie apart: {command}" if command else said
 
 
-def draws_command(record: Mapping[str, Any]) -> str:
+def draws_command(record: Mapping[str, Any], folder: Path = Path()) -> str:
     """The command that plays a run's case at eight seeds; a case that does not ship is the run's own copy.
+
+    The copy is named by `folder`, where the run is seen from: without one, from its own folder.
 
     Empty for a venue beside another: draws are of one venue.
     """
     if record.get("beside_of"):
         return ""
     given, settings = record.get("given"), record.get("settings") or {}
-    words = ["undertow", "score", str(given or "case.toml"), "--draws", "8"]
+    words = ["undertow", "score", str(given or folder / "case.toml"), "--draws", "8"]
     if str(record.get("data", "facts")) not in ("facts", ""):
         words += ["--data", "DIR"]
     if given:

@@ -58,7 +58,7 @@ def run_summary(console: Console, folder: RunFolder) -> None:
             fall, low, gap = (in_unit(row[key].value, row[key].unit) for key in ("fall", "low_time", "gap"))
             add_row(table, name, fall, *_reach(standing, row["fall"]), low, gap)
         print_table(console, table)
-    console.print(Text(draw_note(record, standing)), soft_wrap=True)
+    console.print(Text(draw_note(record, standing, folder.path)), soft_wrap=True)
 
 
 def _reach(standing: Standing | None, outcome: Outcome) -> list[str]:
