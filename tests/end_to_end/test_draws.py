@@ -143,8 +143,14 @@ def holdings(folder: Path) -> list[tuple[object, ...]]:
         return tape.rows('select account, "group", equity_start from accounts order by account')
 
 
-def test_crowd_flow_and_order_are_redrawn_apart(out: Path) -> None:
-    base, hashes = played(out)
+@pytest.fixture(scope="module")
+def single(out: Path) -> tuple[Path, dict[str, str]]:
+    """The short case at seed 1, with nothing changed."""
+    return played(out)
+
+
+def test_crowd_flow_and_order_are_redrawn_apart(out: Path, single: tuple[Path, dict[str, str]]) -> None:
+    base, hashes = single
     for name in ("crowd", "flow", "order"):
         folder, other = played(out, **{f"draws.{name}": 1})
         assert other["venue"] != hashes["venue"]
@@ -155,11 +161,11 @@ def test_crowd_flow_and_order_are_redrawn_apart(out: Path) -> None:
     assert played(out, **{"draws.crowd": 0, "draws.order": 0})[1] == hashes
 
 
-def test_half_a_step_is_the_same_time(out: Path) -> None:
+def test_half_a_step_is_the_same_time(out: Path, single: tuple[Path, dict[str, str]]) -> None:
     folder, _ = played(out, step_seconds="0.5")
     record = json.loads((folder / "run.json").read_text())
     assert (record["step_seconds"], record["steps_done"], record["status"]) == (0.5, 260, "complete")
-    with Tape(folder) as tape, Tape(played(out)[0]) as whole:
+    with Tape(folder) as tape, Tape(single[0]) as whole:
         times = "select distinct time_ms from series order by 1"
         assert tape.rows(times) == whole.rows(times)
 

@@ -419,7 +419,7 @@ class FillableMachine(VenueMachine):
 
 
 MACHINES = [OneShotMachine, SlicesMachine, StagedMachine, FillableMachine]
-QUICK = settings(max_examples=15, stateful_step_count=25)
+QUICK = settings(max_examples=8, stateful_step_count=25)
 LONG = settings(max_examples=200, stateful_step_count=60)
 
 

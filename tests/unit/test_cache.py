@@ -72,20 +72,30 @@ def test_a_named_folder_that_cannot_be_written_is_one_message(tmp_path: Path, re
     )
 
 
+def folder_under(repository: Path, **switches: str) -> str:
+    """The folder that a process with these switches names."""
+    environment = {**os.environ, "PYTHONPATH": str(repository / "src"), **switches}
+    program = "from undertow._jit import cache_folder; import sys; sys.stdout.write(str(cache_folder()))"
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+@pytest.fixture(scope="module")
+def usual(repository: Path) -> str:
+    return folder_under(repository)
+
+
+def test_every_process_names_the_same_folder(usual: str, repository: Path) -> None:
+    assert folder_under(repository) == usual
+
+
 @pytest.mark.parametrize(
     ("switch", "value"), [("BOUNDSCHECK", "1"), ("OPT", "0"), ("DEBUGINFO", "1"), ("SLP_VECTORIZE", "1")]
 )
 def test_a_switch_that_changes_code_has_a_folder_of_its_own(
-    switch: str, value: str, repository: Path
+    switch: str, value: str, usual: str, repository: Path
 ) -> None:
-    def folder(**switches: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(repository / "src"), **switches}
-        program = "from undertow._jit import cache_folder; import sys; sys.stdout.write(str(cache_folder()))"
-        command = [sys.executable, "-c", program]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-
-    assert folder() == folder()
-    assert folder(**{f"NUMBA_{switch}": value}) not in ("", folder())
+    assert folder_under(repository, **{f"NUMBA_{switch}": value}) not in ("", usual)
 
 
 MODES = {

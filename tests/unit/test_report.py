@@ -377,22 +377,34 @@ def tags_of(page: str) -> list[str]:
     return [name for name, _ in elements.elements]
 
 
-@pytest.mark.parametrize("name", NASTY_NAMES)
-def test_no_name_is_taken_for_a_part_of_the_page(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def page_of(word: str, folder: Path) -> str:
+    """The report of a run whose instrument, case, rulebook and settings are called so."""
+    names = [*NAMES]
+    names[5] = word
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("support.synthetic_run.NAMES", names)
+        run = make_synthetic_run(folder / "run", Sizes(steps=120, accounts=200))
+    run.update(case=word, title=word, rulebook=word, settings={word: word})
+    return write_report(run).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page_of("PLAIN", tmp_path_factory.mktemp("plain"))
+
+
+# All of them one after the other in the quick suite, each by itself in the nightly one: a page takes seconds.
+# One that is taken for an element adds it, or hides what follows it.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(" ".join(NASTY_NAMES), id="all"),
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in NASTY_NAMES),
+    ],
+)
+def test_no_name_is_taken_for_a_part_of_the_page(name: str, plain: str, tmp_path: Path) -> None:
     """An instrument's, a case's, a rulebook's: the page has the same elements, and its data the name."""
-    sizes = Sizes(steps=120, accounts=200)
-
-    def page_of(word: str) -> str:
-        names = [*NAMES]
-        names[5] = word
-        monkeypatch.setattr("support.synthetic_run.NAMES", names)
-        run = make_synthetic_run(tmp_path / "run", sizes)
-        run.update(case=word, title=word, rulebook=word, settings={word: word})
-        return write_report(run).read_text("utf-8")
-
-    plain, page = page_of("PLAIN"), page_of(name)
+    page = page_of(name, tmp_path)
     assert tags_of(page) == tags_of(plain)
     for opening in ("<!--", "<script", "</script", "<![CDATA["):
         assert page.lower().count(opening.lower()) == plain.lower().count(opening.lower()), opening
