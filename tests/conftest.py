@@ -6,7 +6,6 @@ beside the repository. A test that needs the shared folder skips, with a reason,
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -96,10 +95,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     Otherwise each would compile the same kernels at the same time.
     """
     if os.environ.get("PYTEST_XDIST_WORKER") == "gw0" and len(session.items) >= WHOLE_SUITE:
-        with contextlib.suppress(Exception):  # some test will say it better
-            from support.compiling import compile_kernels
+        from support.compiling import compile_kernels
 
-            compile_kernels()
+        compile_kernels()
 
 
 @pytest.fixture(scope="session")
