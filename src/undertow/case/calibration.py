@@ -113,6 +113,12 @@ def _key(data: Mapping[str, Any], key: str, row: Mapping[str, Any], place: Loc) 
     if part not in PARTS or "." not in key:
         yield (*place, "key"), f"is {key!r}; a free parameter is a figure of crowd. or weather."
         return
+    named: Any = Case
+    for word in key.split("."):
+        named = child_of(named, word)
+    if isinstance(named, type) and issubclass(named, BaseModel):
+        yield (*place, "key"), f"is {key!r}, which is no number; free a figure"
+        return
     for end in ("low", "high"):
         value = number_of(row.get(end))
         if value is None:
